@@ -1,0 +1,189 @@
+"""The company's rules as pure functions: a reading, a claim and the rule book in, an assessment out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from pathlib import Path
+
+from interlock import Document
+
+from .schema import Assessment, Claim, Facts, Form, Reading, Text
+
+SAME_AMOUNT = Decimal("0.05")  # cash is rounded to 5 cents in several countries
+CENT = Decimal("0.01")
+_COMPANY = re.compile(r"\b(SDN|BHD|PTE|PTY|LTD|LIMITED|LLC|INC|CORP|CO|COMPANY|GMBH|AG|SA|BV|PLC|M)\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleBook:
+    """The data files of the automation, parsed."""
+
+    base_currency: str
+    age_days_max: int
+    default_category: str
+    categories: dict[str, dict[str, object]]
+    people: dict[str, dict[str, str]]
+    limits: dict[str, dict[str, Decimal]]
+    rates: list[tuple[dt.date, dict[str, Decimal]]]
+
+
+def load(folder: Path) -> RuleBook:
+    """Read the data files; raises KeyError, ValueError or OSError for a wrong one."""
+    rules = tomllib.loads((folder / "rules.toml").read_text())
+    people = tomllib.loads((folder / "people.toml").read_text())
+    rates = tomllib.loads((folder / "rates.toml").read_text())
+    return RuleBook(
+        base_currency=rules["base_currency"],
+        age_days_max=rules["age_days_max"],
+        default_category=rules["default_category"],
+        categories=rules["categories"],
+        people={f"user:{name}": person for name, person in people.items()},
+        limits={role: {c: Decimal(v) for c, v in table.items()} for role, table in rules["limits"].items()},
+        rates=sorted(
+            (dt.date.fromisoformat(day), {c: Decimal(v) for c, v in table.items()}) for day, table in rates.items()
+        ),
+    )
+
+
+def to_base(book: RuleBook, amount: Decimal, currency: str, day: dt.date) -> Decimal | None:
+    """Convert at the rate of the latest table that is not after the day; None where there is none."""
+    if currency == book.base_currency:
+        return amount
+    tables = [table for since, table in book.rates if since <= day and currency in table]
+    if not tables:
+        return None
+    return (amount * tables[-1][currency]).quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def limit(book: RuleBook, employee: str | None, category: str) -> Decimal:
+    """Give the amount, in the base currency, up to which the policy may approve alone. Unknown people get the lowest role's."""
+    role = book.people.get(employee or "", {}).get("role", "staff")
+    table = book.limits.get(role, book.limits["staff"])
+    return table.get(category, table["other"])
+
+
+def fingerprint(form: Form) -> str | None:
+    """Give what makes two receipts the same one, None where a part is missing (which means: ask a person)."""
+    parts = (form.merchant, form.date, form.total, form.currency, form.receipt_number)
+    if any(part is None or part == "" for part in parts):
+        return None
+    text = "|".join(
+        (
+            normal_merchant(form.merchant or ""),
+            str(form.date),
+            format((form.total or Decimal(0)).quantize(CENT), "f"),
+            form.currency or "",
+            re.sub(r"[^A-Z0-9]", "", (form.receipt_number or "").upper()),
+        )
+    )
+    return "fingerprint:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def normal_merchant(name: str) -> str:
+    """Give a merchant's name without case, punctuation and company suffixes."""
+    letters = re.sub(r"[^A-Z0-9 ]", " ", name.upper())
+    return " ".join(_COMPANY.sub(" ", letters).split())
+
+
+def assess(
+    book: RuleBook, claim: Claim | None, reading: Reading, documents: Sequence[Document], today: dt.date, submitter: str
+) -> Assessment:
+    """Hold a reading against the claim and the rules."""
+    claim = claim or Claim()
+    read_total, read_date = _amount(reading.total), _date(reading.date)
+    employee = claim.employee or submitter
+    category = claim.category or book.default_category
+    form = Form(
+        merchant=_value(reading.merchant),
+        date=read_date or claim.date,
+        total=_positive(read_total) or claim.amount,
+        currency=_value(reading.currency) or claim.currency,
+        tax=_not_negative(_amount(reading.tax)),
+        receipt_number=_value(reading.receipt_number),
+        category=category,
+        employee=employee,
+    )
+    compared = _compare(claim, reading, read_total, read_date)
+    stated = claim.date or read_date
+    base = None
+    if form.total is not None and form.currency is not None and stated is not None:
+        base = to_base(book, form.total, form.currency, stated)
+    print_of = fingerprint(form)
+    age = ((claim.submitted_on or today) - stated).days if stated else 0
+    facts = Facts(
+        has_claim=claim.amount is not None,
+        claim_matches=not compared and None not in (claim.amount, claim.currency, claim.date),
+        claim_contradicted=bool(compared),
+        trusted=reading.trusted,
+        confidence_pct=int(reading.confidence * 100),
+        larger_amount_present=bool(reading.larger_amounts),
+        complete=print_of is not None,
+        date_known=stated is not None,
+        in_future=stated is not None and stated > max(today, claim.submitted_on or today),
+        age_days=max(age, -36_500),
+        age_days_max=book.age_days_max,
+        amount_known=base is not None,
+        amount=base or Decimal("0.00"),
+        limit=limit(book, employee, category),
+        employee_known=employee in book.people,
+        category_known=category in book.categories,
+        reimbursable=bool(book.categories.get(category, {}).get("reimbursable", True)),
+    )
+    return Assessment(
+        form=form,
+        facts=facts,
+        notes=[*compared, *_missing(form), *reading.reasons],
+        keys=sorted({f"picture:{d.sha256}" for d in documents if d.sha256} | ({print_of} if print_of else set())),
+        amount_base=base,
+        base_currency=book.base_currency,
+    )
+
+
+def _compare(claim: Claim, reading: Reading, total: Decimal | None, day: dt.date | None) -> list[str]:
+    """Say where claim and reading differ; what was not read cannot support a claim, so it differs too."""
+    found = []
+    if claim.amount is not None and (total is None or abs(claim.amount - total) > SAME_AMOUNT):
+        found.append(f"claimed {claim.amount}, read {total if total is not None else 'no total'}")
+    if claim.date is not None and claim.date != day:
+        found.append(f"claimed the day {claim.date}, read {day or 'no date'}")
+    read_currency = _value(reading.currency)
+    if claim.currency is not None and read_currency is not None and claim.currency != read_currency:
+        found.append(f"claimed in {claim.currency}, read {read_currency}")
+    return found
+
+
+def _missing(form: Form) -> list[str]:
+    names = ("merchant", "date", "total", "currency", "receipt_number")
+    return [f"{name.replace('_', ' ')} not found" for name in names if getattr(form, name) is None]
+
+
+def _value(field: Text | None) -> str | None:
+    return field.value if field and field.value else None
+
+
+def _amount(field: Text | None) -> Decimal | None:
+    try:
+        return Decimal(field.value).quantize(CENT) if field else None
+    except InvalidOperation:
+        return None
+
+
+def _positive(amount: Decimal | None) -> Decimal | None:
+    return amount if amount is not None and amount > 0 else None
+
+
+def _not_negative(amount: Decimal | None) -> Decimal | None:
+    return amount if amount is not None and amount >= 0 else None
+
+
+def _date(field: Text | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(field.value) if field else None
+    except ValueError:
+        return None

@@ -1,0 +1,145 @@
+"""What goes in, what is read, what a manager sees, what comes out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlock import Document
+
+Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class Claim(BaseModel):
+    """What the employee states. Each part may be missing; then the reading has to stand alone for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    employee: str | None = Field(default=None, description="Who paid, as in the people file: user:NAME.")
+    amount: Money | None = None
+    currency: Currency | None = None
+    date: dt.date | None = Field(default=None, description="The stated day of purchase.")
+    category: str | None = None
+    purpose: str | None = Field(default=None, max_length=500)
+    submitted_on: dt.date | None = Field(default=None, description="The day of the claim; by default today.")
+
+
+class Expense(BaseModel):
+    """The automation's input: the pages of one receipt, and the claim where there is one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    documents: list[Document] = Field(min_length=1, max_length=20)
+    claim: Claim | None = None
+
+
+class ReceiptRequest(BaseModel):
+    """What the reader is given."""
+
+    documents: list[Document]
+
+
+class Text(BaseModel):
+    """A field that was read: what, how surely, and where. `box` is [x0, y0, x1, y1] as fractions of the page."""
+
+    value: str
+    confidence: Confidence
+    page: int = Field(ge=1)
+    box: tuple[float, float, float, float] | None = None
+
+
+class Reading(BaseModel):
+    """What the reader found; null where it did not. `trusted`: good enough to stand without a claim, with reasons either way."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    merchant: Text | None = None
+    date: Text | None = None
+    total: Text | None = None
+    currency: Text | None = None
+    tax: Text | None = None
+    receipt_number: Text | None = None
+    confidence: Confidence = 0.0
+    trusted: bool = False
+    reasons: list[str] = Field(default_factory=list)
+    larger_amounts: list[str] = Field(default_factory=list)
+
+
+class Facts(BaseModel):
+    """What the policy is asked with: `policy/schema.cedarschema` names the same."""
+
+    has_claim: bool
+    claim_matches: bool
+    claim_contradicted: bool
+    trusted: bool
+    confidence_pct: int
+    larger_amount_present: bool
+    complete: bool
+    date_known: bool
+    in_future: bool
+    age_days: int
+    age_days_max: int
+    amount_known: bool
+    amount: Decimal
+    limit: Decimal
+    employee_known: bool
+    category_known: bool
+    reimbursable: bool
+    duplicate: bool = False
+
+
+class Form(BaseModel):
+    """What a manager sees and may amend."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    merchant: str | None = Field(default=None, max_length=200)
+    date: dt.date | None = None
+    total: Money | None = None
+    currency: Currency | None = None
+    tax: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=2)
+    receipt_number: str | None = Field(default=None, max_length=100)
+    category: str | None = None
+    employee: str | None = None
+
+
+class Assessment(BaseModel):
+    """The reading held against the claim and the company's rules.
+
+    `keys` are unique among approved expenses: the pictures' digests, and the fingerprint where it is complete.
+    """
+
+    form: Form
+    facts: Facts
+    notes: list[str]
+    keys: list[str]
+    amount_base: Decimal | None = None
+    base_currency: Currency
+
+
+class Posting(BaseModel):
+    """An entry in the ledger."""
+
+    id: str
+    amount: Money
+    currency: Currency
+    account: str
+
+
+class Outcome(BaseModel):
+    """The automation's output."""
+
+    decision: Literal["approved", "rejected", "expired"]
+    by: str
+    reasons: list[str]
+    merchant: str | None = None
+    date: dt.date | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    posting: Posting | None = None
+    overridden_duplicate: bool = False

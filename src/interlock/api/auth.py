@@ -1,0 +1,97 @@
+"""Who calls, and what they may: every route takes a `Caller` and asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from interlock.app import App
+from interlock.domain.decisions import Decision, Entity
+from interlock.domain.errors import NotFound, Refused
+from interlock.governance import ask
+from interlock.governance.decide import Bundle
+from interlock.governance.identity import Principal
+
+_bearer = HTTPBearer(
+    scheme_name="apiKey", bearerFormat="il_<env>_<id>_<secret>", description="An API key.", auto_error=False
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A principal with the parts that it calls. The tenant comes from the key and from nowhere else."""
+
+    app: App
+    principal: Principal
+
+    @property
+    def tenant(self) -> str:
+        return self.principal.tenant
+
+    def require(
+        self,
+        action: str,
+        resource: Entity,
+        *,
+        automation: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Decision:
+        """Ask the policy; raises Refused. Where an automation is named and known, its own policies are asked too."""
+        return ask.require(self._bundle(automation), self.principal, action, resource, context=context)
+
+    def may(self, action: str, resource: Entity, *, automation: str | None = None) -> bool:
+        """Ask the policy without an error, for what is then narrowed instead of refused."""
+        try:
+            self.require(action, resource, automation=automation)
+        except Refused:
+            return False
+        return True
+
+    def _bundle(self, automation: str | None) -> Bundle:
+        if automation is None:
+            return self.app.policies
+        try:
+            return self.app.automations.get(automation).bundle
+        except NotFound:  # it was taken away; its tasks are still there to be seen
+            return self.app.policies
+
+
+class RoleCheck:
+    """Checks once, before the first answer, that row-level security holds the database role of this process."""
+
+    def __init__(self) -> None:
+        self._done = False
+
+    async def __call__(self, app: App) -> None:
+        """Raises DatabaseRoleUnsafe, or Unavailable where the database cannot say."""
+        if not self._done:
+            await app.database.check_role()
+            self._done = True
+
+
+def app_of(request: Request) -> App:
+    """Give the running parts."""
+    app: App = request.app.state.interlock
+    return app
+
+
+async def checked(request: Request) -> App:
+    """Give the running parts, once the database role is known to be safe."""
+    app = app_of(request)
+    await request.app.state.role_check(app)
+    return app
+
+
+async def caller(
+    app: Annotated[App, Depends(checked)], sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """Find who calls. Raises Unauthenticated, or Unavailable where the database does not answer."""
+    return Caller(app=app, principal=await app.identity.authenticate(sent.credentials if sent else None))
+
+
+AppDep = Annotated[App, Depends(checked)]
+CallerDep = Annotated[Caller, Depends(caller)]

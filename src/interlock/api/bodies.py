@@ -1,0 +1,57 @@
+"""Reading JSON bodies strictly: what the store could not keep, or two readers would read differently, is refused at the door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+DEPTH_MAX: Final = 64
+
+
+class StrictRoute(APIRoute):
+    """A route whose JSON body has no NaN, no lone surrogate, no NUL character, no integer beyond 64 bits, and at most 64 levels."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        return loads(await self.body())
+
+
+def loads(data: bytes) -> Any:
+    """Read JSON; raises json.JSONDecodeError, which the framework answers with 400."""
+    value = orjson.loads(data)
+    _check(value)
+    return value
+
+
+def _check(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.keys()
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+            elif isinstance(item, str) and "\0" in item:
+                raise json.JSONDecodeError("a text holds a NUL character", "", 0)
+            elif isinstance(item, float) and abs(item) >= 2**63 and item.is_integer():
+                raise json.JSONDecodeError("a number is beyond 64 bits", "", 0)
+        if not inner:
+            return
+        level = inner
+    raise json.JSONDecodeError(f"more than {DEPTH_MAX} levels", "", 0)

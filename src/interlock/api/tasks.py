@@ -1,0 +1,243 @@
+"""Tasks: submit, get, list, timeline, cancel, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Path, Query, Request
+
+from interlock.api import pages, task_schemas
+from interlock.api.auth import Caller, CallerDep
+from interlock.api.bodies import StrictRoute
+from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
+from interlock.api.problems import responses
+from interlock.api.task_schemas import (
+    AcceptedTask,
+    CancelTask,
+    EffectOutcome,
+    RetryTask,
+    Task,
+    TaskAction,
+    TaskPage,
+    TaskSubmission,
+    Timeline,
+)
+from interlock.api.values import TEXT_CHARS_MAX, GivenAt, TaskId
+from interlock.domain.errors import FieldError, InvalidInput
+from interlock.domain.tasks import State
+from interlock.governance import ask
+from interlock.orchestration.submit import IDEMPOTENCY_KEY_CHARS_MAX, Submission
+from interlock.orchestration.task_views import Filter, TaskView
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"], route_class=StrictRoute)
+
+_CURSOR = "tasks"
+LABELS_MAX = 16
+Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
+
+
+@router.post(
+    "",
+    operation_id="submit_task",
+    status_code=202,
+    response_model=AcceptedTask,
+    responses=responses(404, 409, 413, 429),
+    summary="Submit a task",
+)
+async def submit_task(
+    caller: CallerDep,
+    request: Request,
+    body: TaskSubmission,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=IDEMPOTENCY_KEY_CHARS_MAX,
+            description="Sent again with the same body, it gives the same task; with another body, 409.",
+        ),
+    ] = None,
+    traceparent: Annotated[
+        str | None,
+        Header(description="W3C Trace Context: its trace ID becomes the correlation ID, if it is well formed."),
+    ] = None,
+) -> AcceptedTask:
+    """Accept a task: it, its audit record and its event are durable when this returns, and it runs when a worker is free."""
+    caller.require(
+        "task.submit", ask.automation_entity(caller.tenant, body.automation), automation=body.automation
+    )
+    accepted = await caller.app.submit.accept(
+        caller.tenant,
+        Submission(
+            automation=body.automation,
+            input=body.input,
+            deadline=body.slo.deadline,
+            complete_within_s=body.slo.complete_within,
+            priority=body.slo.priority,
+            callback_url=body.callback_url,
+            labels=body.labels,
+            correlation_id=request.state.correlation_id,
+        ),
+        by=caller.principal.id,
+        idempotency_key=idempotency_key,
+    )
+    request.state.correlation_id = accepted.correlation_id  # the headers name the matter, also where the task is an earlier one
+    return AcceptedTask(
+        id=accepted.task_id,
+        state=State.ACCEPTED,
+        correlation_id=accepted.correlation_id,
+        links=task_schemas.links(accepted.task_id, accepted.correlation_id),
+    )
+
+
+@router.get(
+    "", operation_id="list_tasks", response_model=TaskPage, responses=responses(), summary="List tasks, newest first"
+)
+async def list_tasks(
+    caller: CallerDep,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+    automation: Text = None,
+    state: Annotated[list[State] | None, Query(max_length=len(State), description="Any of these; repeatable.")] = None,
+    correlation_id: Text = None,
+    submitted_by: Text = None,
+    label: Annotated[
+        list[str] | None, Query(max_length=LABELS_MAX, description="`name:value`; repeatable, all must be there.")
+    ] = None,
+    accepted_from: Annotated[GivenAt | None, Query(description="Accepted at this time or later.")] = None,
+    accepted_to: Annotated[GivenAt | None, Query(description="Accepted before this time.")] = None,
+) -> TaskPage:
+    """List the tasks of the tenant. Who may not list tasks gets those that they submitted themselves."""
+    own = submitted_by == caller.principal.id
+    if not own and not caller.may("task.list", ask.system(caller.tenant)):
+        if submitted_by is not None:
+            caller.require("task.list", ask.system(caller.tenant))
+        submitted_by = caller.principal.id
+    count = min(limit, caller.app.settings.list_page_size_max)
+    found = await caller.app.views.find(
+        caller.tenant,
+        Filter(
+            automation=automation,
+            states=state or (),
+            correlation_id=correlation_id,
+            submitted_by=submitted_by,
+            labels=_labels(label or []),
+            accepted_from=accepted_from,
+            accepted_to=accepted_to,
+        ),
+        after=pages.after_time(_CURSOR, cursor),
+        limit=count + 1,
+    )
+    shown = found[:count]
+    more = pages.encode(_CURSOR, shown[-1].accepted_at, shown[-1].id) if len(found) > count else None
+    return TaskPage(items=[task_schemas.summary(view) for view in shown], next_cursor=more)
+
+
+@router.get("/{task_id}", operation_id="get_task", response_model=Task, responses=responses(404), summary="Get a task")
+async def get_task(caller: CallerDep, task_id: TaskId) -> Task:
+    """Give a task as it stands, with its effects."""
+    view = await readable(caller, task_id)
+    return task_schemas.task(view, await caller.app.views.effects(caller.tenant, task_id))
+
+
+@router.get(
+    "/{task_id}/timeline",
+    operation_id="get_task_timeline",
+    response_model=Timeline,
+    responses=responses(404),
+    summary="Get a task's timeline",
+)
+async def get_task_timeline(caller: CallerDep, task_id: TaskId) -> Timeline:
+    """Give every effect with its decision, model version, confidence, cost, duration, who, and its failed attempts."""
+    view = await readable(caller, task_id)
+    return task_schemas.timeline(view, await caller.app.views.effects(caller.tenant, task_id))
+
+
+@router.get(
+    "/{task_id}/effects/{effect_id:path}",
+    operation_id="get_effect_outcome",
+    response_model=EffectOutcome,
+    responses=responses(404),
+    summary="Get the whole outcome of an effect",
+)
+async def get_effect_outcome(
+    caller: CallerDep,
+    task_id: TaskId,
+    effect_id: Annotated[str, Path(max_length=1024, description="ID of an effect, percent-encoded.")],
+) -> EffectOutcome:
+    """Give the outcome of a recorded effect, also one that stands by reference elsewhere."""
+    await readable(caller, task_id)
+    whole = effect_id if effect_id.startswith("/") else f"/{effect_id}"
+    outcome = await caller.app.views.value(caller.tenant, task_id, whole)
+    return EffectOutcome(task_id=task_id, effect_id=whole, outcome=outcome)
+
+
+@router.post(
+    "/{task_id}:cancel",
+    operation_id="cancel_task",
+    status_code=202,
+    response_model=TaskAction,
+    responses=responses(404, 409, 413),
+    summary="Cancel a task",
+)
+async def cancel_task(
+    caller: CallerDep, task_id: TaskId, body: Annotated[CancelTask | None, Body()] = None
+) -> TaskAction:
+    """Ask a task to stop. It may compensate first, so it ends as cancelled a moment later; one that has not begun ends at once."""
+    view = await _for(caller, "task.cancel", task_id)
+    await caller.app.actions.cancel(
+        caller.tenant, task_id, by=caller.principal.id, reason=body.reason if body else None
+    )
+    return await _action(caller, view.id)
+
+
+@router.post(
+    "/{task_id}:retry",
+    operation_id="retry_task",
+    status_code=202,
+    response_model=TaskAction,
+    responses=responses(404, 409, 413),
+    summary="Retry a task from the effect that failed",
+)
+async def retry_task(
+    caller: CallerDep, task_id: TaskId, body: Annotated[RetryTask | None, Body()] = None
+) -> TaskAction:
+    """Try a failed or blocked task again; what succeeded before the failure is not repeated."""
+    view = await _for(caller, "task.retry", task_id)
+    await caller.app.actions.retry(caller.tenant, task_id, by=caller.principal.id, redo=body.redo if body else False)
+    return await _action(caller, view.id)
+
+
+async def readable(caller: Caller, task_id: str) -> TaskView:
+    """Give a task that the caller may read. Raises NotFound or Refused."""
+    return await _for(caller, "task.read", task_id)
+
+
+async def _for(caller: Caller, action: str, task_id: str) -> TaskView:
+    view = await caller.app.views.get(caller.tenant, task_id)
+    resource = ask.task(caller.tenant, view.id, automation=view.automation, submitted_by=view.submitted_by)
+    caller.require(action, resource, automation=view.automation)
+    return view
+
+
+async def _action(caller: Caller, task_id: str) -> TaskAction:
+    view = await caller.app.views.get(caller.tenant, task_id)
+    return TaskAction(
+        id=view.id,
+        state=view.state,
+        generation=view.generation,
+        links=task_schemas.links(view.id, view.correlation_id),
+    )
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    found = {}
+    for item in given:
+        name, colon, value = item.partition(":")
+        if not colon or not name or len(item) > 2 * TEXT_CHARS_MAX:
+            raise InvalidInput(
+                f"The label {item[:100]!r} is not readable.",
+                fix="Write name:value.",
+                fields=[FieldError(pointer="/label", detail="write name:value")],
+            )
+        found[name] = value
+    return found

@@ -1,0 +1,349 @@
+"""The composition root: settings in, the running parts out. The only place that builds clients."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.boundary.executors import (
+    DecideExecutor,
+    EmitExecutor,
+    FetchExecutor,
+    NowExecutor,
+    Registers,
+    SleepExecutor,
+    StepExecutor,
+)
+from interlock.boundary.infer import InferExecutor
+from interlock.boundary.journal import PostgresJournal
+from interlock.boundary.perform import Boundary, FaultPoint, no_fault
+from interlock.boundary.recorder import Recorder
+from interlock.data.document_store import DocumentStore
+from interlock.data.documents import DocumentLimits
+from interlock.data.objects import Objects
+from interlock.domain.decisions import Decision
+from interlock.domain.effects import Effect, Kind
+from interlock.domain.errors import ConfigurationError, Unauthenticated
+from interlock.domain.ports import Executor
+from interlock.domain.tasks import Claimed
+from interlock.governance import ask
+from interlock.governance.audit import SubjectKeys
+from interlock.governance.audit_log import AuditLog
+from interlock.governance.identity import Identity
+from interlock.infra.child_pool import ChildPool
+from interlock.infra.clock import Clock
+from interlock.infra.database import Database
+from interlock.infra.http import GuardedClient
+from interlock.infra.keys import Keys
+from interlock.infra.secrets_file import write_private
+from interlock.infra.settings import Settings
+from interlock.ingress.deliveries import Deliveries
+from interlock.observability.cost import cpu_cost_usd
+from interlock.orchestration.advance import Advance
+from interlock.orchestration.automations import Automations, config_of, load_all
+from interlock.orchestration.engines.postgres import Limits, PostgresEngine
+from interlock.orchestration.review_effect import ReviewExecutor
+from interlock.orchestration.reviews import Reviews
+from interlock.orchestration.store import PostgresTasks
+from interlock.orchestration.submit import Submit
+from interlock.orchestration.task_actions import TaskActions
+from interlock.orchestration.task_views import TaskViews
+from interlock.sdk.task import Task
+from interlock.serving.gateway import Gateway
+from interlock.serving.runtimes.process import ProcessRuntime
+
+DEFAULT_TENANT = "default"
+AUDIT_KEY_NAME = "interlock-audit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """What every role shares, and what the API calls."""
+
+    settings: Settings
+    keys: Keys
+    clock: Clock
+    database: Database
+    objects: Objects
+    documents: DocumentStore
+    subject_keys: SubjectKeys
+    outgoing: GuardedClient
+    automations: Automations
+    identity: Identity
+    submit: Submit
+    reviews: Reviews
+    tasks: PostgresTasks
+    recorder: Recorder
+    views: TaskViews
+    actions: TaskActions
+    deliveries: Deliveries
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, *, name: str = "interlock", database: Database | None = None
+) -> AsyncIterator[App]:
+    """Build and open the shared parts; closes them at the end. `database` is opened by whoever gives it.
+
+    Raises:
+        ConfigurationError: a setting, an automation, or the rights of the database role.
+    """
+    async with AsyncExitStack() as stack:
+        if database is None:
+            database = Database(
+                app_url(settings),
+                size=settings.database_pool_size,
+                wait_s=settings.database_wait_s,
+                statement_timeout_s=settings.statement_timeout_s,
+                name=name,
+            )
+            await database.open()
+            stack.push_async_callback(database.close)
+        keys = Keys.of(settings)
+        subject_keys = SubjectKeys(keys.subjects)
+        clock = Clock()
+        objects = Objects(settings.objects_url)
+        automations = load_all(settings.automations_dir)
+        outgoing = GuardedClient(
+            settings.outgoing_allow, settings.outgoing_timeout_s, settings.outgoing_response_bytes_max
+        )
+        stack.push_async_callback(outgoing.aclose)
+        documents = DocumentStore(database, objects, document_limits(settings))
+        recorder = Recorder(database)
+        tasks = PostgresTasks(
+            database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
+        )
+        yield App(
+            settings=settings,
+            keys=keys,
+            clock=clock,
+            database=database,
+            objects=objects,
+            documents=documents,
+            subject_keys=subject_keys,
+            outgoing=outgoing,
+            automations=automations,
+            identity=Identity(database, pepper=keys.pepper, environment=settings.environment),
+            submit=Submit(
+                database=database,
+                automations=automations,
+                documents=documents,
+                objects=objects,
+                keys=subject_keys,
+                outgoing=outgoing,
+                clock=clock,
+                settings=settings,
+            ),
+            reviews=Reviews(
+                database=database,
+                automations=automations,
+                keys=subject_keys,
+                clock=clock,
+                hold_s_max=settings.review_hold_s_max,
+            ),
+            tasks=tasks,
+            recorder=recorder,
+            views=TaskViews(database, objects),
+            actions=TaskActions(database, subject_keys, clock),
+            deliveries=deliveries(settings, database, outgoing, clock, keys),
+        )
+
+
+def app_url(settings: Settings) -> str:
+    """Give the URL of the application's database role."""
+    if settings.database_app_url is None:
+        raise ConfigurationError(
+            "There is no database for the application.",
+            fix="Set INTERLOCK_DATABASE_APP_URL, or start everything with `interlock up`.",
+        )
+    return settings.database_app_url
+
+
+def document_limits(settings: Settings) -> DocumentLimits:
+    return DocumentLimits(
+        size_bytes_max=settings.document_size_bytes_max,
+        pixels_max=settings.document_pixels_max,
+        pages_max=settings.document_pages_max,
+    )
+
+
+def deliveries(settings: Settings, database: Database, client: GuardedClient, clock: Clock, keys: Keys) -> Deliveries:
+    """Build what delivers callbacks."""
+    return Deliveries(
+        database,
+        client,
+        clock,
+        secrets=lambda tenant: [keys.webhook_secret(tenant)],
+        attempts_max=settings.callback_attempts_max,
+        timeout_s=settings.callback_timeout_s,
+        backoff_initial_s=settings.callback_backoff_initial_s,
+        backoff_max_s=settings.callback_backoff_max_s,
+        in_flight_max=settings.callbacks_in_flight_max,
+    )
+
+
+def audit_log(settings: Settings, relay: Database) -> AuditLog:
+    """Build what sequences and signs the audit log."""
+    return AuditLog(
+        relay,
+        origin=f"interlock/{settings.environment}",
+        key_name=AUDIT_KEY_NAME,
+        private_key=Keys.of(settings).audit_key,
+    )
+
+
+class Worker:
+    """The worker role: the engine with everything behind its boundary."""
+
+    def __init__(
+        self, app: App, *, fault: FaultPoint = no_fault, executors: Mapping[Kind, Executor] | None = None
+    ) -> None:
+        settings = app.settings
+        self._app = app
+        self._fault = fault
+        self.steps = ChildPool(
+            name="steps",
+            handler="interlock.boundary.step_child:handler",
+            config={"automations_dir": str(settings.automations_dir)},
+            size=settings.step_processes,
+        )
+        self.gateway = Gateway()
+        self.runtimes = [
+            (registered.name, ProcessRuntime(version, processes=settings.predictor_processes))
+            for registered in app.automations
+            for version in registered.models.values()
+        ]
+        for automation, runtime in self.runtimes:
+            self.gateway.register(automation, runtime.version.card.name, runtime)
+        self.journal = PostgresJournal(
+            app.database,
+            app.recorder,
+            app.objects,
+            app.clock,
+            inline_bytes_max=settings.inline_outcome_bytes_max,
+            outcome_bytes_max=settings.outcome_bytes_max,
+        )
+        self.boundary = Boundary(
+            store=self.journal,
+            decide=self._decide,
+            executors={**self._executors(), **(executors or {})},
+            cost_usd=lambda cpu_ms: cpu_cost_usd(cpu_ms, settings.cpu_price_usd_per_hour),
+            fault=fault,
+        )
+        self.engine = PostgresEngine(
+            database=app.database,
+            tasks=app.tasks,
+            attempt=self._attempt,
+            clock=app.clock,
+            limits=Limits(
+                concurrency=settings.worker_concurrency,
+                claim_batch_max=settings.claim_batch_max,
+                lease_s=settings.lease_s,
+                lease_renew_s=settings.lease_renew_s,
+                poll_s=settings.poll_s,
+                shutdown_s=settings.shutdown_s,
+            ),
+        )
+
+    def _executors(self) -> dict[Kind, Executor]:
+        app = self._app
+        configs = {r.name: config_of(r, app.settings.data_dir) for r in app.automations}
+        return {
+            Kind.INFER: InferExecutor(self.gateway, app.documents),
+            Kind.STEP: StepExecutor(
+                self.steps, Registers(app.database), lambda name: configs.get(name, {}), app.settings.step_timeout_s
+            ),
+            Kind.REVIEW: ReviewExecutor(app.database, app.clock),
+            Kind.EMIT: EmitExecutor(),
+            Kind.FETCH: FetchExecutor(app.outgoing),
+            Kind.SLEEP: SleepExecutor(app.clock),
+            Kind.NOW: NowExecutor(app.clock),
+            Kind.DECIDE: DecideExecutor(self._ask),
+        }
+
+    async def _decide(self, effect: Effect, task: Claimed) -> Decision:
+        registered = self._app.automations.get(task.info.automation)
+        return ask.effect(
+            registered.bundle,
+            tenant=task.info.tenant,
+            automation=registered.name,
+            effects=registered.manifest.effects,
+            kind=effect.kind.value,
+            name=effect.name,
+        )
+
+    def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
+        registered = self._app.automations.get(task.info.automation)
+        return ask.business(
+            registered.bundle,
+            tenant=task.info.tenant,
+            automation=registered.name,
+            effects=registered.manifest.effects,
+            action=action,
+            facts=facts,
+        )
+
+    def _attempt(self, task: Claimed) -> Advance:
+        registered = self._app.automations.get(task.info.automation)
+
+        async def start(claimed: Claimed, handle: Task) -> Any:
+            return await registered.automation.run(handle, claimed.input)
+
+        return Advance(
+            task=task,
+            start=start,
+            journal=self.journal,
+            tasks=self._app.tasks,
+            boundary=self.boundary,
+            effects_max=self._app.settings.effects_per_task_max,
+            fault=self._fault,
+        )
+
+    async def wake_blocked(self) -> None:
+        """Make blocked tasks of the automations here due again: their code may be right now."""
+        async with self._app.database.across() as conn:
+            await conn.execute("select wake_blocked(%s)", (self._app.automations.names,))
+
+    async def close(self) -> None:
+        await self.steps.close()
+        for _, runtime in self.runtimes:
+            await runtime.close()
+
+
+async def bootstrap(settings: Settings) -> None:
+    """Make the first tenant and its admin key, whose file has mode 0600. Does nothing where both are there."""
+    key_file = settings.data_dir / "admin.key"
+    database = Database(app_url(settings), size=2, wait_s=10, name="interlock-bootstrap")
+    await database.open()
+    identity = Identity(database, pepper=Keys.of(settings).pepper, environment=settings.environment)
+    try:
+        await database.check_role()
+        async with database.tenant(DEFAULT_TENANT) as conn:
+            await conn.execute(
+                "insert into tenants (tenant, name) values (%s, %s) on conflict do nothing",
+                (DEFAULT_TENANT, "The first tenant"),
+            )
+        held = None
+        with contextlib.suppress(FileNotFoundError):
+            held = key_file.read_text().strip()
+        if held and await _known(identity, held):
+            return
+        async with database.tenant(DEFAULT_TENANT) as conn:
+            await conn.execute("select pg_advisory_xact_lock(%s)", (0x1A7E_0002,))
+            _, key = await identity.create_key(
+                conn, name="admin", user="user:admin", roles=("admin",), created_by="interlock"
+            )
+            write_private(key_file, f"{key}\n".encode())
+    finally:
+        await database.close()
+
+
+async def _known(identity: Identity, key: str) -> bool:
+    try:
+        await identity.authenticate(key)
+    except Unauthenticated:
+        return False
+    return True

@@ -1,0 +1,211 @@
+"""The executors that need nothing but this machine: steps, registers, events, timers, the clock, policy questions, HTTP.
+
+`infer` and `review` have their own: `boundary/infer.py` and `orchestration/reviews.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from interlock.domain import canonical
+from interlock.domain.decisions import Decision
+from interlock.domain.effects import Effect, Pending
+from interlock.domain.errors import ExecutorFailed, InterlockError
+from interlock.domain.ports import Call, Executed
+from interlock.domain.tasks import Claimed
+from interlock.infra.child_pool import ChildPool
+from interlock.infra.clock import Clock
+from interlock.infra.database import Database
+from interlock.infra.http import GuardedClient
+
+PLATFORM = "interlock:"
+
+
+class Plain:
+    """What most executors share: no opening, and nothing to close when the automation no longer wants the effect."""
+
+    def opens(self, effect: Effect) -> bool:
+        return False
+
+    async def withdraw(self, effect: Effect, call: Call) -> None:
+        return None
+
+
+class NowExecutor(Plain):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
+        return Executed(value=self._clock.now().isoformat())
+
+
+class SleepExecutor(Plain):
+    """A timer: its opening holds when it ends, so that a worker that dies loses nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def opens(self, effect: Effect) -> bool:
+        return True
+
+    async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
+        assert call.opening is not None
+        assert call.opening.wake_at is not None
+        if self._clock.now() < call.opening.wake_at:
+            return Pending(wake_at=call.opening.wake_at)
+        return Executed()
+
+
+class EmitExecutor(Plain):
+    """The event is written with the record of the effect, so there is nothing left to do."""
+
+    async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
+        return Executed()
+
+
+class DecideExecutor(Plain):
+    """Asks the automation's policy. The answer, a deny as well, is the effect's value."""
+
+    def __init__(self, ask: Callable[[Claimed, str, Mapping[str, Any]], Decision]) -> None:
+        self._ask = ask
+
+    async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
+        began = time.perf_counter()
+        decision = self._ask(call.task, effect.target, _facts(effect.input))
+        return Executed(
+            value={"answer": decision.answer.value},
+            decision=decision,
+            duration_ms=(time.perf_counter() - began) * 1000,
+            by="policy",
+        )
+
+
+class StepExecutor:
+    """Runs steps in child processes, and the registers of the platform in the database."""
+
+    def __init__(
+        self,
+        pool: ChildPool,
+        registers: Registers,
+        config: Callable[[str], Mapping[str, Any]],
+        default_timeout_s: float,
+    ) -> None:
+        self._pool = pool
+        self._registers = registers
+        self._config = config
+        self._default_timeout_s = default_timeout_s
+
+    def opens(self, effect: Effect) -> bool:
+        return bool(effect.options.get("at_most_once"))
+
+    async def withdraw(self, effect: Effect, call: Call) -> None:
+        return None
+
+    async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
+        if effect.target.startswith(PLATFORM):
+            return await self._registers.execute(effect, call)
+        body = {
+            "target": effect.target,
+            "arguments": effect.input,
+            "call": {
+                "idempotency_key": call.idempotency_key,
+                "attempt": call.attempt,
+                "task_id": call.task.info.id,
+                "config": self._config(call.task.info.automation),
+            },
+        }
+        timeout_s = float(effect.options.get("timeout_s") or self._default_timeout_s)
+        result = await self._pool.call(body, timeout_s=timeout_s)
+        return Executed(value=result.value, cpu_ms=result.cpu_ms, duration_ms=result.duration_ms)
+
+
+class Registers:
+    """Keys that are unique in a tenant. Repeating a call by the same task gives the same answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def execute(self, effect: Effect, call: Call) -> Executed:
+        _, verb, register = effect.target.split(":", 2)
+        keys = sorted(set(effect.input["keys"]))
+        info = call.task.info
+        async with self._database.tenant(info.tenant) as conn:
+            if verb == "reserve" and keys:
+                # In the order of the keys, so that two tasks that want the same ones never wait for each other.
+                await conn.execute(
+                    "insert into reservations (tenant, register, key, task_id)"
+                    " select current_tenant(), %s, k, %s from unnest(%s::text[]) k order by k on conflict do nothing",
+                    (register, info.id, keys),
+                )
+            if verb == "release":
+                await conn.execute(
+                    "delete from reservations where tenant = current_tenant() and register = %s and task_id = %s and key = any(%s)",
+                    (register, info.id, keys),
+                )
+            rows = await (
+                await conn.execute(
+                    "select key, task_id from reservations where tenant = current_tenant() and register = %s and key = any(%s)",
+                    (register, keys),
+                )
+            ).fetchall()
+            holders = dict(sorted(rows))
+            held = all(holders.get(key) == info.id for key in keys)
+            if verb == "reserve" and not held:  # all or none
+                await conn.execute(
+                    "delete from reservations r where r.tenant = current_tenant() and r.register = %s and r.task_id = %s"
+                    " and r.key = any(%s) and r.xmin = pg_current_xact_id()::xid",
+                    (register, info.id, keys),
+                )
+        return Executed(value={"held": held, "holders": holders})
+
+
+class FetchExecutor:
+    """Calls a third party behind the address guard. Opened first, so that data that left is known even if we die."""
+
+    def __init__(self, client: GuardedClient) -> None:
+        self._client = client
+
+    def opens(self, effect: Effect) -> bool:
+        return True
+
+    async def withdraw(self, effect: Effect, call: Call) -> None:
+        return None
+
+    async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
+        request = effect.input
+        headers = {"idempotency-key": call.idempotency_key, **request["headers"]}
+        began = time.perf_counter()
+        try:
+            if request["method"].upper() == "GET":
+                response = await self._client.get(request["url"], headers)
+            elif request["method"].upper() == "POST":
+                content = b"" if request["body"] is None else canonical.dumps(request["body"])
+                response = await self._client.post(
+                    request["url"], content, {"content-type": "application/json", **headers}
+                )
+            else:
+                raise ExecutorFailed(f"method {request['method']}: use GET or POST", kind="InvalidMethod", retry=False)
+        except InterlockError as error:
+            raise ExecutorFailed(error.detail, kind=type(error).__name__, retry=error.retryable) from error
+        if response.status >= 500 or response.status == 429:
+            raise ExecutorFailed(f"the server answered {response.status}", kind="ServerError")
+        value = {
+            "status": response.status,
+            "body": response.body.decode(errors="replace"),
+            "headers": {k: v for k, v in response.headers.items() if k in ("content-type", "etag", "last-modified")},
+        }
+        return Executed(value=value, duration_ms=(time.perf_counter() - began) * 1000)
+
+
+def _facts(value: Any) -> Any:
+    """Give policy facts back their decimals, which the author's kit tags for the journal."""
+    if isinstance(value, dict):
+        if value.keys() == {"$decimal"}:
+            return Decimal(value["$decimal"])
+        return {key: _facts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_facts(item) for item in value]
+    return value

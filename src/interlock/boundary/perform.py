@@ -1,0 +1,182 @@
+"""`perform(effect) -> outcome`: the one governed door to models, people, policies, third parties and authors' side effects.
+
+    (journal) → decide → open → execute → meter → record → release
+
+An outcome is released only when its record is durable. A deny is an outcome and is recorded; an error in policy or audit is
+not: it raises, releases nothing, and the task is tried again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+from interlock.domain.decisions import Decision
+from interlock.domain.effects import UNGOVERNED, Effect, Kind, Outcome, Pending, Recorded, Retry, Status
+from interlock.domain.errors import ExecutorFailed
+from interlock.domain.ports import Attempt, Call, Executed, Executor, Journal, JournalStore, Opening
+from interlock.domain.tasks import Claimed
+
+Decide = Callable[[Effect, Claimed], Awaitable[Decision]]
+FaultPoint = Callable[[str], Awaitable[None]]
+RETRY_IN_PROCESS_S = 1.0
+
+
+async def no_fault(point: str) -> None:
+    """The fault points of production: nothing happens."""
+
+
+class Owner:
+    """What an attempt at a task knows while it owns it: its journal, the next place in the release order, what is being recorded."""
+
+    def __init__(self, task: Claimed, journal: Journal) -> None:
+        self.task = task
+        self.journal = journal
+        self.recording: set[str] = set()
+        self._seq = journal.next_seq
+
+    def take_seq(self) -> int:
+        """Give the next release sequence. Taken right before recording, so that the order of records is the order of release."""
+        seq, self._seq = self._seq, self._seq + 1
+        return seq
+
+
+class Boundary:
+    """The door, with the executor of each kind of effect behind it."""
+
+    def __init__(
+        self,
+        *,
+        store: JournalStore,
+        decide: Decide,
+        executors: Mapping[Kind, Executor],
+        cost_usd: Callable[[float], str],
+        fault: FaultPoint = no_fault,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._decide = decide
+        self._executors = executors
+        self._cost_usd = cost_usd
+        self._fault = fault
+        self._uniform = uniform
+
+    async def perform(self, effect: Effect, owner: Owner) -> Recorded | Pending:
+        """Perform an effect that the journal holds no outcome of, and record it.
+
+        Returns:
+            The recorded outcome, durable; or Pending, when a person or a time is waited for.
+
+        Raises:
+            Fenced: another worker owns the task. InterlockError: policy, store or audit failed; nothing is released.
+        """
+        decision = None if effect.kind in UNGOVERNED else await self._decide(effect, owner.task)
+        if decision is not None and not decision.allowed:
+            reasons = "; ".join(r.text for r in decision.reasons)
+            error = {"kind": "Denied", "message": reasons}
+            return await self._record(effect, owner, Outcome(status=Status.DENIED, error=error, decision=decision))
+        executor = self._executors[effect.kind]
+        opening = owner.journal.openings.get(effect.id)
+        if executor.opens(effect):
+            if opening is not None and effect.options.get("at_most_once"):
+                return await self._record(effect, owner, _interrupted(decision))
+            if opening is None:
+                opening = await self._store.open(owner.task, effect, wake_after_s=_wait_s(effect), decision=decision)
+        result = await self._attempts(executor, effect, owner, opening, decision)
+        if isinstance(result, Pending):
+            return result
+        await self._fault("executed")
+        return await self._record(effect, owner, result)
+
+    async def withdraw(self, effect: Effect, owner: Owner) -> None:
+        """Close what an effect left open that the automation no longer wants."""
+        call = Call(task=owner.task, idempotency_key=idempotency_key(owner.task, effect))
+        await self._executors[effect.kind].withdraw(effect, call)
+
+    async def cancelled(self, owner: Owner) -> Recorded:
+        """Record that the task's cancellation reaches the automation here."""
+        effect = Effect(id="/cancel#1", kind=Kind.CANCEL, name="cancel", target="cancel", input=None, input_digest=b"")
+        return await self._record(effect, owner, Outcome(status=Status.OK))
+
+    async def _record(self, effect: Effect, owner: Owner, outcome: Outcome) -> Recorded:
+        owner.recording.add(effect.id)  # from here on it is not stopped: its place in the order is taken
+        recorded = await self._store.record(owner.task, effect, owner.take_seq(), outcome)
+        await self._fault("recorded")
+        return recorded
+
+    async def _attempts(
+        self, executor: Executor, effect: Effect, owner: Owner, opening: Opening | None, decision: Decision | None
+    ) -> Outcome | Pending:
+        """Execute until it succeeds, gives up, or has to wait longer than is worth holding the task for."""
+        past = list(owner.journal.attempts.get(effect.id, ()))
+        retry = effect.options.get("retry") or Retry(attempts=1)
+        while True:
+            number = len(past) + 1
+            if past and (wait := await self._until_next(past[-1])) is not None:
+                return wait
+            call = Call(
+                task=owner.task,
+                idempotency_key=idempotency_key(owner.task, effect),
+                attempt=number,
+                opening=opening,
+                decision=decision,
+            )
+            try:
+                executed = await executor.execute(effect, call)
+            except ExecutorFailed as failure:
+                error = {"kind": failure.kind, "message": failure.detail}
+                final = number >= retry.attempts or not failure.retry or failure.kind in retry.non_retryable
+                delay_s = None if final else retry.delay_s(number, self._uniform())
+                attempt = Attempt(number=number, error=error)
+                past.append(await self._store.attempt(owner.task, effect, attempt, retry_after_s=delay_s))
+                if final:
+                    return Outcome(status=Status.FAILED, error=error, decision=decision, attempts=number)
+                continue
+            if isinstance(executed, Pending):
+                return executed
+            return self._outcome(executed, decision, number)
+
+    async def _until_next(self, last: Attempt) -> Pending | None:
+        """Wait out a short pause here; give Pending for a long one."""
+        if last.next_attempt_at is None:
+            return None
+        left_s = (last.next_attempt_at - await self._store.now()).total_seconds()
+        if left_s > RETRY_IN_PROCESS_S:
+            return Pending(wake_at=last.next_attempt_at)
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+        return None
+
+    def _outcome(self, executed: Executed, decision: Decision | None, attempts: int) -> Outcome:
+        return Outcome(
+            status=executed.status,
+            value=executed.value,
+            error=executed.error,
+            decision=executed.decision or decision,
+            model_version=executed.model_version,
+            confidence=executed.confidence,
+            cost_usd=None if executed.cpu_ms is None else self._cost_usd(executed.cpu_ms),
+            cpu_ms=executed.cpu_ms,
+            duration_ms=executed.duration_ms,
+            attempts=attempts,
+            redactions=executed.redactions,
+            by=executed.by,
+        )
+
+
+def idempotency_key(task: Claimed, effect: Effect) -> str:
+    """Give the key under which an effect acts outside: the effect's ID in its task, whatever the attempt or worker."""
+    return f"{task.info.id}:{effect.id}"
+
+
+def _wait_s(effect: Effect) -> float | None:
+    return float(effect.input["seconds"]) if effect.kind is Kind.SLEEP else None
+
+
+def _interrupted(decision: Decision | None) -> Outcome:
+    error = {
+        "kind": "Interrupted",
+        "message": "It began, and its worker was lost before its outcome was recorded; it is declared at_most_once, so it is not repeated.",
+    }
+    return Outcome(status=Status.FAILED, error=error, decision=decision)

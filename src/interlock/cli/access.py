@@ -1,0 +1,104 @@
+"""`interlock key …` and `interlock automation …`: who may call, and what can be called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlock.cli.client import Client
+from interlock.cli.options import Data, Json, settings_for
+from interlock.cli.output import console, print_json, print_table
+from interlock.domain.errors import InvalidInput
+from interlock.sdk import check as replay_check
+
+keys = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
+automations = typer.Typer(no_args_is_help=True, help="Automations: list, show, check.")
+
+
+@keys.command(epilog="Example: interlock key create mei --user user:mei --role manager --approval-limit 2000")
+def create(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    user: Annotated[str, typer.Option(help="Whom it stands for: user:NAME, service:NAME or agent:NAME.")],
+    role: Annotated[list[str], typer.Option(help="A role; may be repeated.")],
+    approval_limit: Annotated[
+        str | None, typer.Option(help="The most that may be approved, in the base currency.")
+    ] = None,
+    expires_at: Annotated[str | None, typer.Option(help="RFC 3339.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key. It is shown once, now."""
+    body = {"name": name, "user": user, "roles": role, "approval_limit": approval_limit, "expires_at": expires_at}
+    made = Client(settings_for(data)).post("/v1/keys", {k: v for k, v in body.items() if v is not None})
+    if as_json:
+        print_json(made)
+        return
+    console().print(f"{made['key']}\nKeep it: it is not shown again.")
+
+
+@keys.command("list", epilog="Example: interlock key list")
+def list_keys(data: Data = None, as_json: Json = False) -> None:
+    """List keys, without their secrets."""
+    page = Client(settings_for(data)).get("/v1/keys")
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        (k["id"], k["name"], k["user"], ", ".join(k["roles"]), k["expires_at"], k["revoked_at"]) for k in page["items"]
+    ]
+    print_table(("id", "name", "user", "roles", "expires", "revoked"), rows)
+
+
+@keys.command(epilog="Example: interlock key revoke 3k2j9x0a1b2c")
+def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], data: Data = None, as_json: Json = False) -> None:
+    """Revoke a key; from then on it opens nothing."""
+    Client(settings_for(data)).delete(f"/v1/keys/{key_id}")
+    if as_json:
+        print_json({"id": key_id, "revoked": True})
+
+
+@automations.command("list", epilog="Example: interlock automation list")
+def list_automations(data: Data = None, as_json: Json = False) -> None:
+    """List registered automations."""
+    page = Client(settings_for(data)).get("/v1/automations")
+    if as_json:
+        print_json(page)
+        return
+    print_table(
+        ("name", "version", "owner", "goal"), [(a["name"], a["version"], a["owner"], a["goal"]) for a in page["items"]]
+    )
+
+
+@automations.command(epilog="Example: interlock automation show expenses")
+def show(name: str, data: Data = None, as_json: Json = False) -> None:
+    """Show an automation with the schema of its input."""
+    found = Client(settings_for(data)).get(f"/v1/automations/{name}")
+    if as_json:
+        print_json(found)
+        return
+    console().print_json(json.dumps(found))
+
+
+@automations.command(epilog="Example: interlock automation check automations/expenses")
+def check(
+    folder: Annotated[Path, typer.Argument(help="The automation's folder.")], data: Data = None, as_json: Json = False
+) -> None:
+    """Find what could not be replayed, before it is registered. Exits with 2 for a finding."""
+    file = folder / "automation.py"
+    if not file.is_file():
+        raise InvalidInput(f"{file} is not there.", fix="Name the automation's folder.")
+    checked = [
+        f for f in sorted(folder.glob("*.py")) if f.name not in ("steps.py", "schema.py", "rules.py", "__init__.py")
+    ]
+    findings = [found for f in checked for found in replay_check.check(f.read_text(), str(f))]
+    if as_json:
+        print_json({"ok": not findings, "findings": [str(found) for found in findings]})
+    else:
+        console().print(
+            "\n".join(str(found) for found in findings) or f"{folder}: nothing that a replay could not repeat"
+        )
+    if findings:
+        raise typer.Exit(2)

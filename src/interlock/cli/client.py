@@ -1,0 +1,106 @@
+"""The command line as a client of the public API: finds the URL and the key, and turns problems back into errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import httpx
+
+from interlock.domain.errors import FieldError, InterlockError, Unavailable
+from interlock.infra.data_folder import DataFolder
+from interlock.infra.run_state import read_state
+from interlock.infra.settings import Settings
+
+TIMEOUT_S = 60.0
+RETRY_S = 30.0
+_EXITS = {400: 2, 401: 4, 403: 4, 404: 3, 409: 1, 413: 2, 415: 2, 422: 2, 429: 5, 502: 5, 503: 5, 504: 5}
+
+
+class Problem(InterlockError):
+    """What the API answered (RFC 9457), as an error of this process."""
+
+    code: ClassVar[str] = "api.problem"
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        fields = [
+            FieldError(**{k: e[k] for k in ("pointer", "detail", "kind") if k in e}) for e in body.get("errors", [])
+        ]
+        detail = str(body.get("detail") or body.get("title") or f"the API answered {status}")
+        lines = "".join(f"\n  {f.pointer}: {f.detail}" for f in fields)
+        super().__init__(detail + lines, fix=body.get("fix"), fields=fields, extra={"problem": dict(body)})
+        self.__dict__.update(
+            code=body.get("code", "api.problem"),
+            title=str(body.get("title", "Refused")),
+            status=status,
+            retryable=bool(body.get("retryable", False)),
+            exit_code=_EXITS.get(status, 1),
+        )
+
+
+class Client:
+    """Calls the API of an installation. Requests that may be repeated are, while it is away for a moment."""
+
+    def __init__(self, settings: Settings) -> None:
+        folder = DataFolder(settings.data_dir)
+        url = settings.api_url
+        if url is None:
+            state = read_state(folder.state)
+            if state is None or not state.url:
+                raise Unavailable(
+                    f"Interlock does not run on {settings.data_dir}.",
+                    fix="Start it with `interlock up`, or name another installation with --data or INTERLOCK_API_URL.",
+                )
+            url = state.url
+        key = settings.api_key
+        if key is None:
+            try:
+                key = folder.admin_key.read_text().strip()
+            except OSError as error:
+                raise Unavailable(
+                    f"There is no API key in {folder.admin_key}.",
+                    fix="Set INTERLOCK_API_KEY, or start with `interlock up`.",
+                ) from error
+        self._http = httpx.Client(
+            base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S, trust_env=False
+        )
+        self.url = url
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._request("GET", path, params={k: v for k, v in params.items() if v is not None})
+
+    def post(
+        self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, repeat: bool = False
+    ) -> Any:
+        """Send a JSON body; `repeat` where doing it twice is the same as once."""
+        return self._request(
+            "POST", path, json={} if body is None else body, headers=dict(headers or {}), repeat=repeat
+        )
+
+    def upload(self, path: str, *, filename: str, data: bytes) -> Any:
+        return self._request("POST", path, files={"file": (filename, data)}, repeat=True)
+
+    def delete(self, path: str) -> Any:
+        return self._request("DELETE", path)
+
+    def _request(self, method: str, path: str, *, repeat: bool = False, **arguments: Any) -> Any:
+        until = time.monotonic() + RETRY_S
+        while True:
+            try:
+                response = self._http.request(method, path, **arguments)
+                if response.status_code != 503 or not (repeat or method == "GET") or time.monotonic() > until:
+                    break
+            except httpx.TransportError as error:
+                if not (repeat or method == "GET") or time.monotonic() > until:
+                    raise Unavailable(
+                        f"The API at {self.url} does not answer: {error}.", fix="Look at `interlock status`."
+                    ) from error
+            time.sleep(0.25)
+        if response.status_code >= 400:
+            try:
+                body = response.json()
+            except ValueError:
+                body = {"detail": response.text[:500]}
+            raise Problem(response.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+        return response.json() if response.content else None

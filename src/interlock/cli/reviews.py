@@ -1,0 +1,149 @@
+"""`interlock review …`: the inbox on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.client import Client
+from interlock.cli.options import Data, Json, settings_for
+from interlock.cli.output import console, print_json, print_table
+from interlock.cli.tasks import input_from
+
+app = typer.Typer(no_args_is_help=True, help="The inbox: list, claim and answer reviews.")
+ReviewId = Annotated[str, typer.Argument(metavar="ID", help="The review's ID.")]
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the record.")]
+Hold = Annotated[float, typer.Option(min=0, max=30, metavar="SECONDS", help="Time in which you may take it back.")]
+
+
+@app.command("list", epilog="Example: interlock review list --role manager")
+def list_(
+    state: Annotated[str, typer.Option(help="open, answered, expired or cancelled.")] = "open",
+    role: Annotated[str | None, typer.Option(help="Only those for this role.")] = None,
+    assignee: Annotated[str | None, typer.Option(help="me, none, or a user's ID.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List reviews, oldest first."""
+    page = Client(settings_for(data)).get(
+        "/v1/reviews", state=state, role=role, assignee=assignee, limit=limit, cursor=cursor
+    )
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        (
+            r["id"],
+            r["request"]["title"],
+            r["role"],
+            r["assignee"],
+            "; ".join(r["request"]["reasons"])[:80],
+            r["deadline"],
+        )
+        for r in page["items"]
+    ]
+    print_table(("review", "what", "role", "assignee", "why", "deadline"), rows)
+    if page.get("next_cursor"):
+        console().print(f"more: --cursor {page['next_cursor']}")
+
+
+@app.command(epilog="Example: interlock review show rev_0193…")
+def show(review_id: ReviewId, data: Data = None, as_json: Json = False) -> None:
+    """Show what is asked, why, and what was read."""
+    _print(Client(settings_for(data)).get(f"/v1/reviews/{review_id}"), as_json)
+
+
+@app.command(epilog="Example: interlock review claim rev_0193…")
+def claim(
+    review_id: ReviewId,
+    release: Annotated[bool, typer.Option("--release", help="Give it back.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Take a review for yourself."""
+    verb = "release" if release else "claim"
+    _print(Client(settings_for(data)).post(f"/v1/reviews/{review_id}:{verb}", repeat=True), as_json)
+
+
+@app.command(epilog='Example: interlock review approve rev_0193… --reason "checked with the hotel"')
+def approve(
+    review_id: ReviewId, reason: Reason = None, hold: Hold = 0, data: Data = None, as_json: Json = False
+) -> None:
+    """Approve as shown."""
+    _answer(review_id, "approve", {"reason": reason, "hold_s": hold}, data, as_json)
+
+
+@app.command(epilog='Example: interlock review reject rev_0193… --reason "private"')
+def reject(
+    review_id: ReviewId,
+    reason: Annotated[str, typer.Option(help="Why; it goes back to whoever asked.")],
+    hold: Hold = 0,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Reject, with a reason."""
+    _answer(review_id, "reject", {"reason": reason, "hold_s": hold}, data, as_json)
+
+
+@app.command(epilog="Example: interlock review amend rev_0193… --set total=12.30")
+def amend(
+    review_id: ReviewId,
+    set_: Annotated[list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field's right value.")],
+    reason: Reason = None,
+    hold: Hold = 0,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Approve with corrected fields."""
+    _answer(review_id, "amend", {"values": input_from(None, set_), "reason": reason, "hold_s": hold}, data, as_json)
+
+
+@app.command(epilog='Example: interlock review ask rev_0193… "Who was at the table?"')
+def ask(
+    review_id: ReviewId,
+    text: Annotated[str, typer.Argument(help="The question.")],
+    reply: Annotated[bool, typer.Option("--reply", help="This answers such a question.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Ask whoever submitted it; the review stays open."""
+    _answer(review_id, "reply" if reply else "ask", {"text": text}, data, as_json)
+
+
+@app.command(epilog="Example: interlock review escalate rev_0193…")
+def escalate(review_id: ReviewId, data: Data = None, as_json: Json = False) -> None:
+    """Give it to the role that it escalates to, now."""
+    _answer(review_id, "escalate", {}, data, as_json)
+
+
+@app.command(epilog="Example: interlock review revoke rev_0193…")
+def revoke(review_id: ReviewId, data: Data = None, as_json: Json = False) -> None:
+    """Take back your own answer while it is held."""
+    _answer(review_id, "revoke", {}, data, as_json)
+
+
+def _answer(review_id: str, verb: str, body: dict[str, Any], data: Any, as_json: bool) -> None:
+    sent = {k: v for k, v in body.items() if v is not None and not (k == "hold_s" and v == 0)}
+    _print(Client(settings_for(data)).post(f"/v1/reviews/{review_id}:{verb}", sent), as_json)
+
+
+def _print(review: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(review)
+        return
+    out, request = console(), review["request"]
+    out.print(f"[bold]{review['id']}[/]  {request['title']}  [bold]{review['state']}[/]")
+    out.print(f"  task         {review['task_id']}")
+    out.print(f"  for          {review['role']}{' · claimed by ' + review['assignee'] if review['assignee'] else ''}")
+    out.print(f"  deadline     {review['deadline'] or 'never expires'}")
+    for reason in request["reasons"]:
+        out.print(f"  because      {reason}")
+    out.print("  values       ", end="")
+    out.print_json(json.dumps(request["values"]))
+    if review.get("answer"):
+        out.print("  answer       ", end="")
+        out.print_json(json.dumps({k: v for k, v in review["answer"].items() if k != "decision"}))

@@ -1,0 +1,279 @@
+"""`interlock task …`: submit, watch, list, cancel and retry tasks."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.client import Client
+from interlock.cli.options import Data, Json, settings_for
+from interlock.cli.output import console, print_json, print_table
+from interlock.domain.errors import InvalidInput
+
+app = typer.Typer(no_args_is_help=True, help="Submit, watch, list, cancel and retry tasks.")
+ENDED = ("succeeded", "failed", "cancelled")
+POLL_S = 0.15
+EXIT_FAILED = 1
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's ID.")]
+
+
+@app.command(
+    epilog="Example: interlock task submit expenses receipt.jpg --set claim.amount=12.30 --set claim.currency=MYR --wait"
+)
+def submit(
+    automation: Annotated[str, typer.Argument(help="The automation's name.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Files, uploaded as the input's `documents`.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the input; dots go deeper.")
+    ] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="The input as JSON, or @FILE.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A label of the task.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submitting again with this key gives the same task.")
+    ] = None,
+    complete_within: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Desired time to completion.")
+    ] = None,
+    deadline: Annotated[str | None, typer.Option(help="Desired completion, RFC 3339.")] = None,
+    priority: Annotated[int, typer.Option(min=0, max=100, help="0 is ordinary; higher goes first.")] = 0,
+    callback_url: Annotated[str | None, typer.Option(help="Called, signed, when the task has ended.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended or waits for a person.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")] = 600.0,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Submit a task."""
+    client = Client(settings_for(data))
+    body: dict[str, Any] = {
+        "automation": automation,
+        "input": input_from(input_, set_ or []),
+        "labels": _pairs(label or []),
+    }
+    if files:
+        body["input"]["documents"] = [_upload(client, file) for file in files]
+    slo = {"complete_within": complete_within, "deadline": deadline, "priority": priority or None}
+    if any(v is not None for v in slo.values()):
+        body["slo"] = {k: v for k, v in slo.items() if v is not None}
+    if callback_url:
+        body["callback_url"] = callback_url
+    headers = {"idempotency-key": idempotency_key or str(uuid.uuid4())}
+    accepted = client.post("/v1/tasks", body, headers=headers, repeat=True)
+    if not wait:
+        task = client.get(f"/v1/tasks/{accepted['id']}")
+    else:
+        task = _wait(client, accepted["id"], timeout, quiet=as_json)
+    _print_task(task, as_json)
+    _exit_for(task)
+
+
+@app.command(epilog="Example: interlock task show task_0193… --json")
+def show(task_id: TaskId, data: Data = None, as_json: Json = False) -> None:
+    """Show a task with its effects."""
+    _print_task(Client(settings_for(data)).get(f"/v1/tasks/{task_id}"), as_json)
+
+
+@app.command(epilog="Example: interlock task wait task_0193… --timeout 60")
+def wait(
+    task_id: TaskId,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")] = 600.0,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Wait until a task has ended or waits for a person."""
+    task = _wait(Client(settings_for(data)), task_id, timeout, quiet=as_json)
+    _print_task(task, as_json)
+    _exit_for(task)
+
+
+@app.command("list", epilog="Example: interlock task list --state waiting --automation expenses")
+def list_(
+    state: Annotated[list[str] | None, typer.Option(help="Only tasks in this state; may be repeated.")] = None,
+    automation: Annotated[str | None, typer.Option(help="Only tasks of this automation.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this label.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List tasks, newest first."""
+    labels = [f"{name}:{value}" for name, value in _pairs(label or []).items()]
+    page = Client(settings_for(data)).get(
+        "/v1/tasks", state=state, automation=automation, label=labels or None, limit=limit, cursor=cursor
+    )
+    if as_json:
+        print_json(page)
+        return
+    rows = [(t["id"], t["automation"], t["state"], _summary(t), t["accepted_at"]) for t in page["items"]]
+    print_table(("task", "automation", "state", "result", "accepted"), rows)
+    if page.get("next_cursor"):
+        console().print(f"more: --cursor {page['next_cursor']}")
+
+
+@app.command(epilog="Example: interlock task timeline task_0193…")
+def timeline(task_id: TaskId, data: Data = None, as_json: Json = False) -> None:
+    """Show what happened in a task, effect by effect."""
+    found = Client(settings_for(data)).get(f"/v1/tasks/{task_id}/timeline")
+    if as_json:
+        print_json(found)
+        return
+    print_effects(found["effects"])
+
+
+@app.command(epilog='Example: interlock task cancel task_0193… --reason "sent twice"')
+def cancel(
+    task_id: TaskId,
+    reason: Annotated[str | None, typer.Option(help="Why; it stands in the record.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a task to stop."""
+    client = Client(settings_for(data))
+    client.post(f"/v1/tasks/{task_id}:cancel", {"reason": reason} if reason else {}, repeat=True)
+    _print_task(client.get(f"/v1/tasks/{task_id}"), as_json)
+
+
+@app.command(epilog="Example: interlock task retry task_0193…")
+def retry(
+    task_id: TaskId,
+    redo: Annotated[bool, typer.Option("--redo", help="Also repeat what acted outside after the failure.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Try a failed or blocked task again, from the effect that failed."""
+    client = Client(settings_for(data))
+    client.post(f"/v1/tasks/{task_id}:retry", {"redo": redo})
+    _print_task(client.get(f"/v1/tasks/{task_id}"), as_json)
+
+
+def print_effects(effects: list[dict[str, Any]]) -> None:
+    """Print a timeline as a table."""
+    rows = []
+    for effect in effects:
+        decision = effect.get("decision") or {}
+        confidence = effect.get("confidence")
+        took = effect.get("duration_ms")
+        rows.append(
+            (
+                effect["name"],
+                effect["kind"],
+                effect["outcome"],
+                decision.get("answer"),
+                None if confidence is None else f"{confidence:.3f}",
+                None if took is None else f"{took:,.1f} ms",
+                effect.get("cost_usd"),
+                effect.get("by") or effect.get("model_version"),
+            )
+        )
+    print_table(("effect", "kind", "outcome", "decision", "confidence", "took", "cost $", "by"), rows)
+
+
+def needs_person(task: dict[str, Any]) -> bool:
+    """Tell whether a task waits for a person's answer."""
+    return task["state"] == "waiting" and any(
+        e["kind"] == "review" and e["outcome"] == "pending" for e in task.get("effects", [])
+    )
+
+
+def _wait(client: Client, task_id: str, timeout_s: float, *, quiet: bool) -> dict[str, Any]:
+    until = time.monotonic() + timeout_s
+    out = console(stderr=True)
+    with out.status(f"waiting for {task_id}") as spinner:
+        while True:
+            task: dict[str, Any] = client.get(f"/v1/tasks/{task_id}")
+            if task["state"] in (*ENDED, "blocked") or needs_person(task):
+                return task
+            if time.monotonic() > until:
+                if not quiet:
+                    out.print(f"still {task['state']} after {timeout_s:g} s")
+                return task
+            done = [e["name"] for e in task.get("effects", []) if e["outcome"] != "pending"]
+            spinner.update(f"{task['state']}{' after ' + done[-1] if done else ''}")
+            time.sleep(POLL_S)
+
+
+def _exit_for(task: dict[str, Any]) -> None:
+    if task["state"] in ("failed", "cancelled", "blocked"):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _print_task(task: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(task)
+        return
+    out = console()
+    out.print(f"[bold]{task['id']}[/]  {task['automation']} {task.get('version', '')}  [bold]{task['state']}[/]")
+    out.print(f"  correlation  {task['correlation_id']}")
+    if task.get("output") is not None:
+        out.print("  output       ", end="")
+        out.print_json(json.dumps(task["output"]))
+    if task.get("error"):
+        out.print("  error        ", end="")
+        out.print_json(json.dumps(task["error"]))
+    if task.get("effects"):
+        print_effects(task["effects"])
+    if needs_person(task):
+        review = next(e for e in task["effects"] if e["kind"] == "review" and e["outcome"] == "pending")
+        out.print(f"  waits for a person: interlock review show {review.get('review_id')}")
+
+
+def _summary(task: dict[str, Any]) -> str | None:
+    output = task.get("output")
+    if isinstance(output, dict) and "decision" in output:
+        return str(output["decision"])
+    error = task.get("error")
+    return str(error.get("message", ""))[:60] if isinstance(error, dict) else None
+
+
+def _upload(client: Client, file: Path) -> dict[str, Any]:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
+    document: dict[str, Any] = client.upload("/v1/documents", filename=file.name, data=content)
+    return {"id": document["id"]}
+
+
+def input_from(text: str | None, assignments: list[str]) -> dict[str, Any]:
+    """Build the input from --input and --set; a later one wins."""
+    value: Any = {}
+    if text is not None:
+        try:
+            value = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"--input: {error}.", fix="Give JSON, or @FILE with JSON in it.") from error
+    if not isinstance(value, dict):
+        raise InvalidInput("--input should be a JSON object.")
+    for path, item in _pairs(assignments, option="--set").items():
+        place = value
+        *above, last = path.split(".")
+        for part in above:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise InvalidInput(f"--set {path}: {part} is no object.")
+        place[last] = _literal(item)
+    return value
+
+
+def _literal(text: str) -> Any:
+    """Read true, false, null, objects, lists and quoted text as JSON; all else, numbers too, stays text and exact."""
+    if text in ("true", "false", "null") or text[:1] in ("{", "[", '"'):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _pairs(items: list[str], *, option: str = "--label") -> dict[str, str]:
+    pairs = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"{option} {item}: write it as NAME=VALUE.")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,1 @@
+"""What tasks work on: files and what is inside them. Nothing here decides or records anything."""

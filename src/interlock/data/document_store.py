@@ -1,0 +1,108 @@
+"""Stored documents: the file in the object store, what is known of it in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from interlock.data.documents import DocumentLimits, inspect
+from interlock.domain.documents import Document
+from interlock.domain.errors import FieldError, InvalidInput, NotFound
+from interlock.domain.ids import new_id
+from interlock.domain.ports import ObjectStore
+from interlock.infra.database import Database
+
+_SELECT = (
+    "select id, filename, media_type, size_bytes, sha256, pages, object_key from documents"
+    " where tenant = current_tenant() and id = any(%s)"
+)
+
+_SAME = (
+    "select id from documents where tenant = current_tenant() and sha256 = %s and filename = %s and created_by = %s"
+    " order by created_at limit 1"
+)
+
+
+class DocumentStore:
+    """Takes files in and gives them out, each inside its tenant."""
+
+    def __init__(self, database: Database, objects: ObjectStore, limits: DocumentLimits) -> None:
+        self._database = database
+        self._objects = objects
+        self._limits = limits
+
+    async def add(self, tenant: str, *, data: bytes, filename: str, by: str) -> Document:
+        """Inspect and store a file; durable when it returns. The same file under the same name by the same person is stored once, so
+        that a repeated upload names the same document.
+
+        Raises:
+            UnsupportedDocument, UnsafeDocument, TooLarge: it is not what it says, or over a limit. Nothing is stored.
+        """
+        info = inspect(data, filename, self._limits)
+        name = filename[-255:]
+        async with self._database.tenant(tenant) as conn:
+            row = await (await conn.execute(_SAME, (info.sha256, name, by))).fetchone()
+        if row is not None:
+            return await self.get(tenant, row[0])
+        document = Document(
+            id=new_id("doc"),
+            filename=name,
+            media_type=info.media_type,
+            size_bytes=info.size_bytes,
+            sha256=info.sha256,
+            pages=info.pages,
+        )
+        key = f"tenants/{tenant}/documents/{document.id}"
+        await self._objects.put(key, data)
+        async with self._database.tenant(tenant) as conn:
+            await conn.execute(
+                "insert into documents (tenant, id, sha256, filename, media_type, size_bytes, pages, object_key, created_by)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    tenant,
+                    document.id,
+                    document.sha256,
+                    document.filename,
+                    document.media_type,
+                    document.size_bytes,
+                    document.pages,
+                    key,
+                    by,
+                ),
+            )
+        return document
+
+    async def find(self, tenant: str, ids: Sequence[str]) -> list[Document]:
+        """Give documents in the order asked; raises InvalidInput naming one that is not there."""
+        return [document for document, _ in await self._find(tenant, ids)]
+
+    async def get(self, tenant: str, document_id: str) -> Document:
+        """Give one document; raises NotFound."""
+        try:
+            return (await self.find(tenant, [document_id]))[0]
+        except InvalidInput as error:
+            raise NotFound(f"There is no document {document_id}.") from error
+
+    async def read(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the bytes of documents by ID."""
+        return {document.id: await self._objects.get(key) for document, key in await self._find(tenant, ids)}
+
+    async def _find(self, tenant: str, ids: Sequence[str]) -> list[tuple[Document, str]]:
+        if not ids:
+            return []
+        async with self._database.tenant(tenant) as conn:
+            rows = await (await conn.execute(_SELECT, (list(ids),))).fetchall()
+        found = {
+            row[0]: (
+                Document(id=row[0], filename=row[1], media_type=row[2], size_bytes=row[3], sha256=row[4], pages=row[5]),
+                str(row[6]),
+            )
+            for row in rows
+        }
+        for number, document_id in enumerate(ids):
+            if document_id not in found:
+                raise InvalidInput(
+                    f"There is no document {document_id}.",
+                    fix="Upload it with POST /v1/documents first.",
+                    fields=[FieldError(pointer=f"/documents/{number}/id", detail="no such document", kind="missing")],
+                )
+        return [found[document_id] for document_id in ids]

@@ -1,0 +1,62 @@
+"""The object store: bytes by key, in a folder or in somebody's cloud (S3, GCS, Azure) by `obstore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import ObjectStore as Backend
+from obstore.store import from_url
+
+from interlock.domain.errors import NotFound, Unavailable
+
+
+class Objects:
+    """Objects under one URL. A key is written once: writing it again with other bytes leaves the first."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            Path(unquote(parts.path)).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._backend: Backend = from_url(url)
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Write an object; durable when it returns. Raises Unavailable where the store does not take it (a full disk too)."""
+        try:
+            await obstore.put_async(self._backend, key, data, mode="create")
+        except AlreadyExistsError:
+            return
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"The object store does not take {key}: {_brief(error)}", retry_after_s=5) from error
+
+    async def get(self, key: str) -> bytes:
+        """Read an object. Raises NotFound or Unavailable."""
+        try:
+            result = await obstore.get_async(self._backend, key)
+            return bytes(await result.bytes_async())
+        except FileNotFoundError as error:
+            raise NotFound(f"The object {key} is not in the object store.") from error
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"The object store does not answer: {_brief(error)}", retry_after_s=5) from error
+
+
+class MemoryObjects:
+    """The fake of the object store, for tests and `interlock.testing`."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    async def put(self, key: str, data: bytes) -> None:
+        self._held.setdefault(key, data)
+
+    async def get(self, key: str) -> bytes:
+        if key not in self._held:
+            raise NotFound(f"The object {key} is not in the object store.")
+        return self._held[key]
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,1 @@
+"""The vocabulary as values: pure, standard library and pydantic only."""

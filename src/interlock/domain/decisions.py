@@ -1,0 +1,81 @@
+"""Questions to the policy and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Answer(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+    NEEDS_REVIEW = "needs_review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """A Cedar entity: its type and ID, its attributes, and the entities it stands under (`Type::"id"` pairs)."""
+
+    type: str
+    id: str
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    parents: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """May this principal do this action to this resource, in this context?"""
+
+    principal: Entity
+    action: str
+    resource: Entity
+    context: Mapping[str, Any] = field(default_factory=dict)
+    entities: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """A policy that decided, with its `@reason` text."""
+
+    policy: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The outcome of a policy question. Every decision has a reason and a policy version, allow as well as deny.
+
+    Attributes:
+        answer: allow, deny or needs review.
+        reasons: the deciding policies; for a default deny, one reason that says that nothing permits it.
+        obligations: what the caller must do for the answer to hold.
+        policy_version: SHA-256 (hex) of schema and policies of the bundle that decided.
+    """
+
+    answer: Answer
+    reasons: tuple[Reason, ...]
+    policy_version: str
+    obligations: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return self.answer is Answer.ALLOW
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "answer": self.answer.value,
+            "reasons": [{"policy": r.policy, "text": r.text} for r in self.reasons],
+            "obligations": list(self.obligations),
+            "policy_version": self.policy_version,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Decision:
+        return cls(
+            answer=Answer(value["answer"]),
+            reasons=tuple(Reason(policy=r["policy"], text=r["text"]) for r in value["reasons"]),
+            obligations=tuple(value.get("obligations", ())),
+            policy_version=value["policy_version"],
+        )

@@ -1,0 +1,79 @@
+"""`automation.toml`: what an automation is called, who owns it, and what it may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from interlock.domain.effects import Kind
+from interlock.domain.ids import is_name
+
+
+class Slo(BaseModel):
+    """What a task of this automation aims at where its submitter says nothing. Seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    complete_within_s: float | None = Field(default=None, gt=0)
+
+
+class Watch(BaseModel):
+    """How a file in a watched folder becomes an input: suffixes that are taken, where the document goes (JSON pointer)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".pdf")
+    documents: str = "/documents"
+
+
+class Manifest(BaseModel):
+    """The folder's `automation.toml`.
+
+    Attributes:
+        effects: what it may do: a kind (`infer`) or one effect (`step:post-to-ledger`).
+        subject: JSON pointer into the input to the person whom a task is about; without one each task is its own subject.
+        config: given to its steps; `{data_dir}` in a text stands for the data folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    owner: str
+    goal: str = ""
+    description: str = ""
+    effects: tuple[str, ...]
+    subject: str | None = Field(default=None, pattern=r"^(/.*)?$")
+    slo: Slo = Slo()
+    watch: Watch | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not is_name(value):
+            raise ValueError("use lower-case words of letters and digits joined by dashes")
+        return value
+
+    @field_validator("effects")
+    @classmethod
+    def _kinds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        kinds = {kind.value for kind in Kind}
+        for item in value:
+            if item.partition(":")[0] not in kinds:
+                raise ValueError(f"{item!r}: begin with a kind of effect, one of {', '.join(sorted(kinds))}")
+        return value
+
+
+def at_pointer(value: Any, pointer: str) -> Any:
+    """Give what stands at a JSON pointer (RFC 6901) in plain JSON, None where nothing does."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value

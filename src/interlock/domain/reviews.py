@@ -1,0 +1,81 @@
+"""Reviews: a question to a person, with evidence, a deadline, an assignee role and an escalation path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Verdict(StrEnum):
+    """How a review ended. `expired` is its own outcome and never means approved."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    AMEND = "amend"
+    EXPIRED = "expired"
+
+
+class ReviewState(StrEnum):
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Change(BaseModel):
+    """One amended field: JSON pointer, before and after."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pointer: str
+    before: Any = None
+    after: Any = None
+
+
+class ReviewRequest(BaseModel):
+    """What a review asks. `values` is what was read, shown in a form made from `form` (JSON Schema).
+
+    Attributes:
+        role: who may answer. subject: whom it is about; that person may not answer it.
+        deadline_s: seconds until it expires; None never expires. escalate_after_s and escalate_to: when another role may answer too.
+        model: `module:Class` of the values; answers are validated against it.
+        amount: decimal string in the currency of approval limits; amount_field: JSON pointer to the amount in the values, so that
+            an amended one is judged in proportion. currency_field: likewise, for the currency.
+        policy: action of the automation's policy that is asked about each answer; None for none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(max_length=300)
+    role: str = "reviewer"
+    reasons: tuple[str, ...] = ()
+    values: Any = None
+    form: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] = Field(default_factory=dict)
+    documents: tuple[str, ...] = ()
+    subject: str | None = None
+    model: str | None = None
+    amount: str | None = None
+    amount_field: str | None = None
+    currency_field: str | None = None
+    deadline_s: float | None = None
+    escalate_after_s: float | None = None
+    escalate_to: str | None = None
+    policy: str | None = None
+    allow: tuple[Verdict, ...] = (Verdict.APPROVE, Verdict.REJECT, Verdict.AMEND)
+
+
+def changes(before: Any, after: Any, pointer: str = "") -> list[Change]:
+    """Give every field that differs between two plain JSON values, in order of its pointer."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        found: list[Change] = []
+        for key in sorted({*before, *after}):
+            step = str(key).replace("~", "~0").replace("/", "~1")
+            found += changes(before.get(key), after.get(key), f"{pointer}/{step}")
+        return found
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [c for n, (b, a) in enumerate(zip(before, after, strict=True)) for c in changes(b, a, f"{pointer}/{n}")]
+    return [] if before == after else [Change(pointer=pointer, before=before, after=after)]

@@ -1,0 +1,122 @@
+"""The questions that the product asks of its policies, each in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.domain.decisions import Decision, Entity, Question
+from interlock.domain.errors import Refused
+from interlock.governance.decide import Bundle
+from interlock.governance.identity import Principal
+
+
+def effect(bundle: Bundle, *, tenant: str, automation: str, effects: tuple[str, ...], kind: str, name: str) -> Decision:
+    """May the automation perform this effect in its own tasks? The resource stands for any of them, so answers are remembered."""
+    return bundle.decide(
+        Question(
+            principal=service(tenant, automation, effects),
+            action=f"effect.{kind}",
+            resource=_tasks_of(tenant, automation),
+            context={"kind": kind, "effect": f"{kind}:{name}"},
+        )
+    )
+
+
+def business(
+    bundle: Bundle, *, tenant: str, automation: str, effects: tuple[str, ...], action: str, facts: Mapping[str, Any]
+) -> Decision:
+    """What does the automation's own policy say to `AUTOMATION.action`, given these facts?"""
+    return bundle.decide(
+        Question(
+            principal=service(tenant, automation, effects),
+            action=f"{automation}.{action}",
+            resource=_tasks_of(tenant, automation),
+            context=facts,
+        )
+    )
+
+
+def service(tenant: str, automation: str, effects: tuple[str, ...]) -> Entity:
+    return Entity(
+        type="Service",
+        id=f"{tenant}/{automation}",
+        attrs={"tenant": tenant, "automation": automation, "effects": sorted(effects)},
+    )
+
+
+def _tasks_of(tenant: str, automation: str) -> Entity:
+    return Entity(type="Task", id=f"{tenant}/{automation}/any", attrs={"tenant": tenant, "automation": automation})
+
+
+def require(
+    bundle: Bundle,
+    principal: Principal,
+    action: str,
+    resource: Entity,
+    *,
+    context: Mapping[str, Any] | None = None,
+    entities: tuple[Entity, ...] = (),
+) -> Decision:
+    """Ask whether a caller may do something; gives the decision, or raises Refused that names the policies."""
+    decision = bundle.decide(
+        Question(
+            principal=principal.entity(), action=action, resource=resource, context=context or {}, entities=entities
+        )
+    )
+    if not decision.allowed:
+        reasons = "; ".join(f"{r.text} [{r.policy}]" for r in decision.reasons)
+        raise Refused(
+            f"{action} is refused: {reasons}",
+            extra={"decision": decision.as_json(), "action": action},
+        )
+    return decision
+
+
+def system(tenant: str) -> Entity:
+    return Entity(type="System", id=tenant, attrs={"tenant": tenant})
+
+
+def automation_entity(tenant: str, name: str) -> Entity:
+    return Entity(type="Automation", id=f"{tenant}/{name}", attrs={"tenant": tenant, "name": name})
+
+
+def task(tenant: str, task_id: str, *, automation: str, submitted_by: str) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant, "automation": automation}
+    if submitted_by.startswith("user:"):
+        attrs["submitted_by"] = Entity(type="User", id=submitted_by)
+    elif submitted_by.startswith("agent:"):
+        attrs["submitted_by_agent"] = Entity(type="Agent", id=submitted_by)
+    return Entity(type="Task", id=task_id, attrs=attrs)
+
+
+def review(
+    tenant: str,
+    review_id: str,
+    *,
+    automation: str,
+    role: str,
+    submitted_by: str,
+    subject: str | None = None,
+    amount: Any = None,
+) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant, "automation": automation, "role": role}
+    if submitted_by.startswith("user:"):
+        attrs["task_submitted_by"] = Entity(type="User", id=submitted_by)
+    if subject:
+        attrs["subject"] = Entity(type="User", id=subject)
+    if amount is not None:
+        attrs["amount"] = amount
+    return Entity(type="Review", id=review_id, attrs=attrs)
+
+
+def document(tenant: str, document_id: str) -> Entity:
+    return Entity(type="Document", id=document_id, attrs={"tenant": tenant})
+
+
+def audit_log(tenant: str) -> Entity:
+    return Entity(type="AuditLog", id=tenant, attrs={"tenant": tenant})
+
+
+def api_key(tenant: str, key_id: str) -> Entity:
+    return Entity(type="ApiKey", id=key_id, attrs={"tenant": tenant})

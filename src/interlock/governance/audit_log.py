@@ -1,0 +1,152 @@
+"""The audit log's integrator: it puts records in order, and signs checkpoints of the tree over them.
+
+Writers insert a record and mark it pending in their own transaction. Serial IDs become visible out of commit order, so they are no
+order; one sequencer at a time gives gap-free positions instead, and the tree grows along the positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from interlock.domain.errors import AuditBroken
+from interlock.governance import checkpoints
+from interlock.governance.checkpoints import Checkpoint
+from interlock.governance.merkle import Frontier
+from interlock.infra.database import Connection, Database
+
+log = structlog.get_logger("interlock.audit")
+SEQUENCE_LOCK: Final = 0x1A7E_0002
+CHECKPOINT_LOCK: Final = 0x1A7E_0003
+BATCH: Final = 5_000
+HASHES_BATCH: Final = 10_000
+
+# The leaf's hash is computed where the text lies: over the UTF-8 bytes, whatever the server's encoding. A pending row whose record is
+# gone stays, as evidence for `verify`; one whose record has a position already is only cleared away.
+_SEQUENCE = """
+with last as (
+    select coalesce(max(position), -1) as position from audit_positions
+), due as (
+    select distinct record_id from audit_pending p where exists (select from audit_records r where r.id = p.record_id)
+    order by record_id limit %s
+), cleared as (
+    delete from audit_pending p using due d where p.record_id = d.record_id
+), placed as (
+    insert into audit_positions (position, record_id, tenant, leaf_hash)
+    select (select position from last) + row_number() over (order by r.id), r.id, r.tenant,
+        sha256('\\x00'::bytea || convert_to(r.leaf, 'UTF8'))
+    from due d join audit_records r on r.id = d.record_id
+    where not exists (select from audit_positions p where p.record_id = r.id)
+)
+select count(*), (select position from last) + 1, (select max(size) from audit_checkpoints) from due"""
+
+_LAST_CHECKPOINT = "select size, root, frontier, note from audit_checkpoints order by size desc limit 1"
+_SIZE = "select coalesce(max(position) + 1, 0) from audit_positions"
+_HASHES = "select position, leaf_hash from audit_positions where position >= %s and position < %s order by position"
+_INSERT = """
+insert into audit_checkpoints (size, root, frontier, note) values (%s, %s, %s, %s)"""
+
+
+class AuditLog:
+    """Sequences records and signs checkpoints. Any number may run on one database at the same time.
+
+    Args:
+        relay: the database as the relay's role.
+        origin: name of the log; the first line of each checkpoint, and unique in the world.
+        key_name: name of the signing key, as verifiers know it.
+        private_key: the deployment's signing key.
+    """
+
+    def __init__(self, relay: Database, *, origin: str, key_name: str, private_key: Ed25519PrivateKey) -> None:
+        self._relay = relay
+        self.origin = origin
+        self.key_name = key_name
+        self._private_key = private_key
+        self._frontier = Frontier()
+
+    async def sequence(self, batch: int = BATCH) -> int:
+        """Give positions to pending records, at most `batch`, and say how many; fewer than `batch` means that none is left.
+
+        Raises:
+            AuditBroken: positions that a checkpoint covers are gone, so that going on would hide it. Nothing was written.
+            Unavailable: the database does not answer. Retryable.
+        """
+        async with self._relay.across() as conn:
+            await conn.execute("select pg_advisory_xact_lock(%s)", (SEQUENCE_LOCK,))
+            row = await _one(conn, _SEQUENCE.encode(), (batch,))
+            count, size, covered = row
+            if covered is not None and size < covered:
+                raise AuditBroken(
+                    f"The log has {size} positions, and its last checkpoint covers {covered}.",
+                    fix="Keep the database as it is and run `interlock audit verify`.",
+                )
+        return int(count)
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Sign the tree over all positions; durable when it returns. None where the last checkpoint covers them already.
+
+        Raises:
+            AuditBroken: what the last checkpoint says of itself does not hold, or positions are missing. Nothing was signed.
+            Unavailable: the database does not answer. Retryable.
+        """
+        async with self._relay.across() as conn:
+            await conn.execute("select pg_advisory_xact_lock(%s)", (CHECKPOINT_LOCK,))
+            last = await (await conn.execute(_LAST_CHECKPOINT)).fetchone()
+            (size,) = await _one(conn, _SIZE.encode(), ())
+            if size == (last[0] if last else 0):
+                return None
+            frontier = await self._extended(conn, self._start(last), size)
+            result = Checkpoint(origin=self.origin, size=size, root=frontier.root())
+            note = checkpoints.sign(result, self.key_name, self._private_key)
+            await conn.execute(_INSERT, (size, result.root, frontier.to_bytes(), note))
+        self._frontier = frontier
+        return result
+
+    def _start(self, last: tuple[Any, ...] | None) -> Frontier:
+        """Give the frontier of the last checkpoint: the one in memory if it is that, else the stored one if it is what was signed."""
+        memory = self._frontier
+        if last is None:
+            if memory.size:
+                log.error("checkpoint_vanished", size=memory.size, last=0)
+            return Frontier()
+        size, root, stored, note = last
+        if memory.size == size and memory.root() == bytes(root):
+            return memory
+        if memory.size > size:
+            log.error("checkpoint_vanished", size=memory.size, last=size)
+        frontier = Frontier.from_bytes(bytes(stored))
+        signed = checkpoints.verify(note, self.key_name, self._private_key.public_key())
+        if (signed.origin, signed.size, signed.root) != (self.origin, size, bytes(root)) or (
+            frontier.size,
+            frontier.root(),
+        ) != (size, bytes(root)):
+            raise AuditBroken(
+                f"The checkpoint of size {size} does not hold what was signed.",
+                fix="Keep the database as it is and run `interlock audit verify`.",
+            )
+        return frontier
+
+    async def _extended(self, conn: Connection, frontier: Frontier, size: int) -> Frontier:
+        while frontier.size < size:
+            start, end = frontier.size, min(frontier.size + HASHES_BATCH, size)
+            rows = await (await conn.execute(_HASHES, (start, end))).fetchall()
+            if [row[0] for row in rows] != list(range(start, end)):
+                raise AuditBroken(
+                    f"Positions {start} to {end - 1} of the log are not all there, or it shrank below its last checkpoint.",
+                    fix="Keep the database as it is and run `interlock audit verify`.",
+                )
+            frontier = frontier.extend(bytes(row[1]) for row in rows)
+        if frontier.size != size:
+            raise AuditBroken(
+                f"The log has {size} positions, and its last checkpoint covers {frontier.size}.",
+                fix="Keep the database as it is and run `interlock audit verify`.",
+            )
+        return frontier
+
+
+async def _one(conn: Connection, query: bytes, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    row = await (await conn.execute(query, values)).fetchone()
+    assert row is not None  # an aggregate always gives one
+    return row

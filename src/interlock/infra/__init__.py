@@ -1,0 +1,1 @@
+"""What the product stands on: settings, the database, the servers that `interlock up` starts, and outgoing HTTP."""

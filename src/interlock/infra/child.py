@@ -1,0 +1,103 @@
+"""The other end of `infra.child_pool`: a process that answers one call at a time until its parent is gone.
+
+A frame is a big-endian length, a JSON head of that length, and, towards the child, the bytes of the files that the head names.
+What the code prints goes to the parent's log; the pipe of the answers is kept out of its reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib
+import inspect
+import os
+import signal
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+from interlock.domain import canonical
+
+HEADER = struct.Struct(">I")
+LENGTH_BYTES = HEADER.size
+FRAME_BYTES_MAX = 512 * 1024 * 1024
+MESSAGE_CHARS_MAX = 2000
+_PR_SET_PDEATHSIG = 1
+
+Handler = Callable[[Mapping[str, Any], Mapping[str, bytes]], Any]
+
+
+class GiveUp(Exception):  # noqa: N818 - says what the parent should do
+    """A handler's failure for which trying again cannot help; `kind` is what the author sees."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def main() -> None:
+    _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    incoming, outgoing = _pipes()
+    module, _, name = sys.argv[1].partition(":")
+    handler: Handler = getattr(importlib.import_module(module), name)(canonical.loads(sys.argv[2]))
+    loop = asyncio.new_event_loop()
+    while (call := _read(incoming)) is not None:
+        reply = canonical.dumps(_answer(loop, handler, *call))
+        outgoing.write(HEADER.pack(len(reply)) + reply)
+        outgoing.flush()
+
+
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take the pipes for ourselves: prints go to standard error, reads from standard input find nothing."""
+    incoming = os.fdopen(os.dup(0), "rb")
+    outgoing = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return incoming, outgoing
+
+
+def _read(incoming: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    start = incoming.read(LENGTH_BYTES)
+    if len(start) < LENGTH_BYTES:
+        return None
+    head = canonical.loads(incoming.read(HEADER.unpack(start)[0]))
+    return head["body"], {name: incoming.read(size) for name, size in head["files"]}
+
+
+def _answer(
+    loop: asyncio.AbstractEventLoop, handler: Handler, body: dict[str, Any], files: dict[str, bytes]
+) -> dict[str, Any]:
+    began = time.process_time()
+    try:
+        value = handler(body, files)
+        if inspect.isawaitable(value):
+            value = loop.run_until_complete(_awaited(value))
+        canonical.dumps(value)
+        return {"value": value, "cpu_ms": (time.process_time() - began) * 1000}
+    except GiveUp as error:
+        return {"error": {"kind": error.kind, "message": str(error)[:MESSAGE_CHARS_MAX], "retry": False}}
+    except Exception as error:
+        traceback.print_exc()
+        return {"error": {"kind": type(error).__name__, "message": str(error)[:MESSAGE_CHARS_MAX], "retry": True}}
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies; elsewhere the closed pipe does, at the next read."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

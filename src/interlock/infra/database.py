@@ -1,0 +1,235 @@
+"""PostgreSQL: migrations and roles by the owner, and transactions of one tenant by everybody else.
+
+Every statement of the application runs in a transaction that sets its tenant locally; an unset tenant sees no row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from interlock.domain.errors import ConfigurationError, DatabaseRoleUnsafe, Unavailable
+from interlock.infra.secrets_file import SecretsFile
+from interlock.infra.settings import Settings
+
+APP, RELAY, DEFINER = "interlock_app", "interlock_relay", "interlock_definer"
+SERVER_VERSION_MIN = 150_000
+MIGRATION_LOCK = 0x1A7E_0001
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
+
+Connection = AsyncConnection[TupleRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseUrls:
+    """One database as its three roles: `owner` migrates, `app` works inside tenants, `relay` sequences."""
+
+    owner: str
+    app: str
+    relay: str
+
+
+def urls(settings: Settings, owner_url: str) -> DatabaseUrls:
+    """Give the URL of each role: those of the settings, else the owner's with the role's own password."""
+    secrets = SecretsFile(settings.data_dir / "secrets.json")
+
+    def derived(role: str) -> str:
+        parts = urlsplit(owner_url)
+        host = parts.netloc.rpartition("@")[2]
+        login = f"{role}:{quote(secrets.get_or_create(role), safe='')}"
+        return urlunsplit(parts._replace(netloc=f"{login}@{host}"))
+
+    return DatabaseUrls(
+        owner=owner_url,
+        app=settings.database_app_url or derived(APP),
+        relay=settings.database_relay_url or derived(RELAY),
+    )
+
+
+async def prepare(settings: Settings, owner_url: str) -> DatabaseUrls:
+    """Make roles and run migrations, each once, in order; safe to run from several places at the same time.
+
+    Raises:
+        Unavailable: the database does not answer. ConfigurationError: it is too old, or the owner may not create roles.
+    """
+    result = urls(settings, owner_url)
+    try:
+        async with await AsyncConnection.connect(owner_url, autocommit=True) as conn:
+            if conn.info.server_version < SERVER_VERSION_MIN:
+                raise ConfigurationError(
+                    f"PostgreSQL {conn.info.server_version // 10_000} is too old for Interlock.",
+                    fix="Point INTERLOCK_DATABASE_URL at version 15 or later.",
+                )
+            async with conn.transaction():
+                await conn.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+                await _roles(conn, settings, result)
+                await _migrate(conn)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"The database does not answer: {_brief(error)}", retry_after_s=2) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"The role of INTERLOCK_DATABASE_URL may not prepare the database: {_brief(error)}",
+            fix="Give it CREATEROLE and CREATE on the database, or set INTERLOCK_DATABASE_APP_URL and _RELAY_URL to roles made by hand.",
+        ) from error
+    return result
+
+
+async def _roles(conn: Connection, settings: Settings, result: DatabaseUrls) -> None:
+    given = {APP: settings.database_app_url, RELAY: settings.database_relay_url, DEFINER: None}
+    for role, url in given.items():
+        if url is not None:
+            continue
+        exists = await (await conn.execute("select 1 from pg_roles where rolname = %s", (role,))).fetchone()
+        login: sql.Composable = sql.SQL("nologin")
+        if role != DEFINER:
+            password = urlsplit(result.app if role == APP else result.relay).password or ""
+            login = sql.SQL("login password {}").format(sql.Literal(password))
+        verb = sql.SQL("alter" if exists else "create")
+        options = sql.SQL(" nosuperuser nobypassrls nocreaterole nocreatedb") if not exists else sql.SQL("")
+        await conn.execute(sql.SQL("{} role {} {}{}").format(verb, sql.Identifier(role), login, options))
+    for role in (APP, RELAY, DEFINER):
+        await conn.execute(
+            sql.SQL("grant {} to current_user{}").format(
+                sql.Identifier(role), sql.SQL(" with set true" if conn.info.server_version >= 160_000 else "")
+            )
+        )
+
+
+async def _migrate(conn: Connection) -> None:
+    await conn.execute("create schema if not exists interlock")
+    await conn.execute(
+        "create table if not exists interlock.migrations (number int primary key, name text not null,"
+        " applied_at timestamptz not null default statement_timestamp())"
+    )
+    rows = await (await conn.execute("select number from interlock.migrations")).fetchall()
+    done = {row[0] for row in rows}
+    for number, name, text in migrations():
+        if number not in done:
+            await conn.execute(text.encode())
+            await conn.execute("insert into interlock.migrations (number, name) values (%s, %s)", (number, name))
+    newest = max(number for number, _, _ in migrations())
+    if done and max(done) > newest:
+        raise ConfigurationError(
+            f"The database is at migration {max(done)}, and this version of Interlock knows only {newest}.",
+            fix="Run the version that made it, or a later one.",
+        )
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """Give (number, file name, SQL) of every migration, in order."""
+    folder = resources.files("interlock.infra") / "migrations"
+    found = [(int(m[1]), f.name, f.read_text()) for f in folder.iterdir() if (m := _NAME.match(f.name))]
+    return sorted(found)
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).split("\n")[0].split())
+
+
+async def _configure(conn: Connection) -> None:
+    await conn.execute("set search_path = interlock, pg_temp")
+
+
+class Database:
+    """A pool of connections as one role. Open it before use; reconnects by itself after the server was gone."""
+
+    def __init__(
+        self, url: str, *, size: int, wait_s: float, statement_timeout_s: float = 30.0, name: str = "interlock"
+    ) -> None:
+        self.url = url
+        self.size = size
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=wait_s,
+            max_waiting=size * 64,
+            max_idle=60,
+            reconnect_timeout=30,
+            configure=_configure,
+            kwargs={
+                "autocommit": True,
+                "application_name": name,
+                "connect_timeout": 5,
+                "options": f"-c statement_timeout={int(statement_timeout_s * 1000)} -c idle_in_transaction_session_timeout=60000",
+            },
+        )
+
+    async def open(self) -> None:
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=5)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection outside a transaction; raises Unavailable where none comes in time."""
+        try:
+            async with self._pool.connection() as conn:
+                yield conn
+        except (PoolTimeout, TooManyRequests) as error:
+            raise Unavailable("The database does not answer.", retry_after_s=2) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable(f"The database broke off: {_brief(error)}", retry_after_s=2) from error
+
+    @asynccontextmanager
+    async def tenant(self, tenant: str) -> AsyncIterator[Connection]:
+        """Run a transaction inside one tenant. What it wrote is durable when the block ends without an error."""
+        async with self._begun(tenant) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def across(self) -> AsyncIterator[Connection]:
+        """Run a transaction with no tenant set: only the functions that return IDs, and the relay's tables, show anything."""
+        async with self._begun("") as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def _begun(self, tenant: str) -> AsyncIterator[Connection]:
+        """Begin, and set the tenant. A connection found dead at its first statement did nothing yet: take the next."""
+        for left in range(self.size, -1, -1):
+            async with self.connection() as conn:
+                try:
+                    async with conn.pipeline():
+                        await conn.execute("begin")
+                        await conn.execute("select set_config('interlock.tenant', %s, true)", (tenant,))
+                except (psycopg.OperationalError, psycopg.InterfaceError):
+                    if left == 0 or not conn.closed:
+                        raise
+                    continue
+                try:
+                    yield conn
+                except BaseException:
+                    if not conn.closed:
+                        await conn.execute("rollback")
+                    raise
+                await conn.execute("commit")
+                return
+
+    async def check_role(self) -> None:
+        """Refuse a role that row-level security would not hold: superuser, BYPASSRLS, or owner of the tables."""
+        async with self.connection() as conn:
+            row = await (
+                await conn.execute(
+                    "select rolname, rolsuper, rolbypassrls, exists(select from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+                    " where n.nspname = 'interlock' and c.relowner = r.oid) from pg_roles r where rolname = session_user"
+                )
+            ).fetchone()
+        assert row is not None
+        name, *unsafe = row
+        for what, is_so in zip(("SUPERUSER", "BYPASSRLS", "ownership of the tables"), unsafe, strict=True):
+            if is_so:
+                raise DatabaseRoleUnsafe(
+                    f"The application's database role {name!r} has {what}, so tenants would not be kept apart.",
+                    fix="Give INTERLOCK_DATABASE_APP_URL a plain role (interlock_app is made for it), or leave it unset.",
+                )

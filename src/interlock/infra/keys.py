@@ -1,0 +1,55 @@
+"""The deployment's keys, all derived from one master key (HKDF-SHA256, RFC 5869), so that there is one secret to keep."""
+
+from __future__ import annotations
+
+import base64
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from interlock.domain.errors import ConfigurationError
+from interlock.infra.secrets_file import SecretsFile
+from interlock.infra.settings import Settings
+
+KEY_BYTES = 32
+MASTER_CHARS_MIN = 32
+
+
+class Keys:
+    """What is derived: the wrapping key of subjects, the pepper of API keys, the signing keys of audit log and callbacks."""
+
+    def __init__(self, master: str) -> None:
+        if len(master) < MASTER_CHARS_MIN:
+            raise ConfigurationError(
+                f"INTERLOCK_MASTER_KEY has under {MASTER_CHARS_MIN} characters.",
+                fix="Make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`.",
+            )
+        self._master = master.encode()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keys:
+        """Take the master key from the settings, else from the data folder, where it is made at first start."""
+        given = settings.master_key
+        return cls(given or SecretsFile(settings.data_dir / "secrets.json").get_or_create("master_key"))
+
+    def derive(self, purpose: str) -> bytes:
+        """Give 32 bytes for a purpose."""
+        kdf = HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=f"interlock/{purpose}".encode())
+        return kdf.derive(self._master)
+
+    @property
+    def subjects(self) -> bytes:
+        return self.derive("subject-keys")
+
+    @property
+    def pepper(self) -> bytes:
+        return self.derive("api-keys")
+
+    @property
+    def audit_key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.derive("audit-log"))
+
+    def webhook_secret(self, tenant: str) -> str:
+        """Give the tenant's signing secret of callbacks (Standard Webhooks)."""
+        return "whsec_" + base64.b64encode(self.derive(f"callbacks/{tenant}")).decode()

@@ -1,0 +1,1 @@
+"""Logs, cost and, later, traces and metrics of what runs."""

@@ -1,0 +1,179 @@
+"""`advance(task)`: run the automation against its journal as far as it goes now.
+
+Recorded outcomes are delivered in their recorded order, one at a time; past the record, fresh effects are performed, recorded
+and delivered in the order of their records. It ends when the task has ended, waits, is blocked, or is somebody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from interlock.boundary.perform import Boundary, FaultPoint, Owner, no_fault
+from interlock.domain import canonical
+from interlock.domain.effects import Effect, Kind, Pending, Recorded
+from interlock.domain.errors import Fenced, Nondeterministic
+from interlock.domain.ports import JournalStore, TaskStore
+from interlock.domain.tasks import Claimed, Ended, State
+from interlock.sdk.loop import NotReplayable
+from interlock.sdk.run import Run
+from interlock.sdk.task import EffectFailed, Task
+
+Start = Callable[[Claimed, Task], Coroutine[Any, Any, Any]]
+TRACE_CHARS_MAX = 4000
+
+
+class Advance:
+    """One attempt at one task."""
+
+    def __init__(
+        self,
+        *,
+        task: Claimed,
+        start: Start,
+        journal: JournalStore,
+        tasks: TaskStore,
+        boundary: Boundary,
+        effects_max: int,
+        fault: FaultPoint = no_fault,
+    ) -> None:
+        self._task = task
+        self._start = start
+        self._journal = journal
+        self._tasks = tasks
+        self._boundary = boundary
+        self._effects_max = effects_max
+        self._fault = fault
+        self._cancel = asyncio.Event()
+        self._running: dict[asyncio.Task[Recorded | Pending], Effect] = {}
+        self._waiting: dict[str, Pending] = {}
+        self._ready: dict[int, Recorded] = {}
+        self._cancel_delivered = False
+        if task.cancel_requested:
+            self._cancel.set()
+
+    def request_cancel(self) -> None:
+        """The task's cancellation arrived while it runs."""
+        self._cancel.set()
+
+    async def go(self) -> State:
+        """Run until the task has ended, waits or is blocked; gives which. Raises Fenced, or an error that releases nothing."""
+        owner = Owner(self._task, await self._journal.journal(self._task))
+        run = Run(lambda r: self._start(self._task, Task(self._task.info, r)), self._effects_max)
+        try:
+            try:
+                self._replay(run, owner)
+                return await self._past_the_record(run, owner)
+            except Nondeterministic as found:
+                return await self._block(found.message, recorded=found.recorded, asked=found.asked)
+            except NotReplayable as found:
+                return await self._block(str(found), recorded=None, asked=None)
+        finally:
+            for task in self._running:
+                task.cancel()
+            run.abandon()
+            if self._running:
+                await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _replay(self, run: Run, owner: Owner) -> None:
+        run.drain()
+        for recorded in owner.journal.recorded:
+            self._release(run, recorded)
+
+    def _release(self, run: Run, recorded: Recorded) -> None:
+        if recorded.kind is Kind.CANCEL:
+            self._cancel_delivered = True
+            run.cancel()
+        else:
+            run.deliver(recorded)
+        run.drain()
+
+    async def _past_the_record(self, run: Run, owner: Owner) -> State:
+        next_seq = owner.journal.next_seq
+        while True:
+            await self._follow(run, owner)
+            if run.ended:
+                return await self._end(run)
+            if self._cancel.is_set() and not self._cancel_delivered:
+                self._cancel_delivered = True
+                recorded = await self._boundary.cancelled(owner)
+                self._ready[recorded.seq] = recorded
+            elif not self._running:
+                return await self._suspend()
+            elif next_seq not in self._ready:
+                await self._one_more()
+            while next_seq in self._ready:
+                self._release(run, self._ready.pop(next_seq))
+                next_seq += 1
+
+    async def _follow(self, run: Run, owner: Owner) -> None:
+        """Begin what the automation asked for, and stop what it no longer wants."""
+        for effect in run.take_withdrawn():
+            self._waiting.pop(effect.id, None)
+            for task, running in self._running.items():
+                if running.id == effect.id and effect.id not in owner.recording:
+                    task.cancel()
+            await self._boundary.withdraw(effect, owner)
+        for effect in run.take_fresh():
+            self._running[asyncio.create_task(self._boundary.perform(effect, owner))] = effect
+
+    async def _one_more(self) -> None:
+        """Wait for an effect to be recorded or found pending, or for the cancellation."""
+        watch = None if self._cancel_delivered else asyncio.ensure_future(self._cancel.wait())
+        others: set[asyncio.Future[Any]] = {watch} if watch else set()
+        try:
+            done, _ = await asyncio.wait({*self._running, *others}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if watch is not None:
+                watch.cancel()
+        for task in [t for t in self._running if t in done]:
+            effect = self._running.pop(task)
+            if task.cancelled():
+                continue
+            result = task.result()
+            if isinstance(result, Pending):
+                self._waiting[effect.id] = result
+            else:
+                self._ready[result.seq] = result
+
+    async def _suspend(self) -> State:
+        times: list[datetime] = [p.wake_at for p in self._waiting.values() if p.wake_at is not None]
+        await self._fault("suspending")
+        await self._tasks.suspend(self._task, wake_at=min(times, default=None))
+        return State.WAITING
+
+    async def _block(self, message: str, *, recorded: Any, asked: Any) -> State:
+        error = {"kind": "Nondeterministic", "message": message, "recorded": recorded, "asked": asked}
+        await self._tasks.block(self._task, error)
+        return State.BLOCKED
+
+    async def _end(self, run: Run) -> State:
+        try:
+            ended = Ended(state=State.SUCCEEDED, output=canonical.plain(run.result()))
+        except asyncio.CancelledError:
+            state = State.CANCELLED if self._cancel_delivered else State.FAILED
+            message = "cancelled on request" if self._cancel_delivered else "the automation cancelled itself"
+            ended = Ended(state=state, error={"kind": "Cancelled", "message": message})
+        except (Nondeterministic, NotReplayable, Fenced):
+            raise
+        except Exception as error:
+            ended = Ended(state=State.FAILED, error=_explain(error))
+        await self._fault("ending")
+        await self._tasks.end(self._task, ended)
+        return ended.state
+
+
+def _explain(error: BaseException) -> dict[str, Any]:
+    """Say what failed: kind, message, the effect where it was one, and where in the author's code."""
+    inner = error
+    while isinstance(inner, BaseExceptionGroup) and inner.exceptions:
+        inner = inner.exceptions[0]
+    found: dict[str, Any] = {"kind": type(inner).__name__, "message": str(inner)}
+    if isinstance(inner, EffectFailed):
+        found |= {"kind": inner.kind, "effect": inner.effect}
+    frames = [f"{f.name}:{f.lineno}" for f in traceback.extract_tb(inner.__traceback__)]
+    found["at"] = " > ".join(frames)[-TRACE_CHARS_MAX:]
+    return found

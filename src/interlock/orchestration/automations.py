@@ -1,0 +1,131 @@
+"""Automations from their folders: checked, imported and registered with their policies and models."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from interlock.domain.errors import AutomationRejected, NotFound
+from interlock.domain.manifests import Manifest
+from interlock.governance.decide import Bundle
+from interlock.infra import modules
+from interlock.sdk import check
+from interlock.sdk.automation import Automation
+from interlock.serving import registry
+from interlock.serving.registry import ModelVersion
+
+# What may do anything, since it runs outside the automation's replay: steps in their process, tests, models.
+UNCHECKED = frozenset({"steps.py", "schema.py", "__init__.py"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """An automation that is ready to run. `digest` is SHA-256 (hex) over its Python files."""
+
+    manifest: Manifest
+    automation: Automation[Any, Any]
+    folder: Path
+    digest: str
+    bundle: Bundle
+    models: Mapping[str, ModelVersion] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+
+class Automations:
+    """Every automation of a folder, by name."""
+
+    def __init__(self, registered: Mapping[str, Registered]) -> None:
+        self._registered = dict(registered)
+
+    def __iter__(self) -> Iterator[Registered]:
+        return iter(self._registered.values())
+
+    def get(self, name: str) -> Registered:
+        """Give an automation; raises NotFound that names those there are."""
+        found = self._registered.get(name)
+        if found is None:
+            known = ", ".join(sorted(self._registered)) or "none"
+            raise NotFound(f"There is no automation {name!r}.", fix=f"Registered are: {known}.")
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._registered)
+
+
+def load_all(folder: Path) -> Automations:
+    """Load every sub-folder that has an `automation.toml`.
+
+    Raises:
+        ConfigurationError: the first that cannot be registered, with file and fix.
+    """
+    modules.mount(folder)
+    found = sorted(p.parent for p in folder.glob("*/automation.toml"))
+    return Automations({r.name: r for r in (load(f) for f in found)})
+
+
+def load(folder: Path) -> Registered:
+    """Check and import one automation folder, which is mounted already."""
+    manifest = _manifest(folder)
+    check_folder(folder)
+    module = modules.load(f"{modules.PACKAGE}.{folder.name}.automation")
+    declared = [value for value in vars(module).values() if isinstance(value, Automation)]
+    if len(declared) != 1:
+        raise AutomationRejected(
+            f"{folder / 'automation.py'} declares {len(declared)} automations.",
+            fix="Decorate one function with @automation.",
+        )
+    policy = folder / "policy"
+    models = {m.card.name: m for m in (registry.load(p.parent) for p in sorted(folder.glob("models/*/model.toml")))}
+    return Registered(
+        manifest=manifest,
+        automation=declared[0],
+        folder=folder,
+        digest=_digest(folder),
+        bundle=Bundle.load([policy] if policy.is_dir() else []),
+        models=models,
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse what cannot be replayed; raises AutomationRejected with every finding and its fix."""
+    findings = []
+    for file in sorted(folder.glob("*.py")):
+        if file.name not in UNCHECKED:
+            findings += check.check(file.read_text(), f"{folder.name}/{file.name}")
+    check.reject(findings)
+
+
+def _manifest(folder: Path) -> Manifest:
+    file = folder / "automation.toml"
+    try:
+        manifest = Manifest.model_validate(tomllib.loads(file.read_text()))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise AutomationRejected(f"{file}: {error}", fix="See docs/how-to/write-an-automation.md.") from error
+    if manifest.name != folder.name:
+        raise AutomationRejected(f"{file}: the name {manifest.name!r} should be the folder's name, {folder.name!r}.")
+    return manifest
+
+
+def _digest(folder: Path) -> str:
+    sha = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        sha.update(f"{file.name}\0".encode() + file.read_bytes())
+    return sha.hexdigest()
+
+
+def config_of(registered: Registered, data_dir: Path) -> dict[str, Any]:
+    """Give the `[config]` table for its steps, with `{data_dir}` filled in."""
+    return {
+        name: value.replace("{data_dir}", str(data_dir)) if isinstance(value, str) else value
+        for name, value in registered.manifest.config.items()
+    }

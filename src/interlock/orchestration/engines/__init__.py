@@ -1,0 +1,1 @@
+"""Engines: what decides when and where `advance(task)` runs."""

@@ -1,0 +1,512 @@
+"""Reviews: opened by an effect, answered once, expired by the database's clock.
+
+An answer is one transaction: lock the task, then the review; both open and before the deadline; policy on the amended values; then answer,
+audit leaf, event and wake-up. Expiry and withdrawal lock in the same order, so the first valid one wins and nothing deadlocks.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from interlock.domain import canonical
+from interlock.domain.decisions import Decision, Question
+from interlock.domain.errors import (
+    AlreadyAnswered,
+    Conflict,
+    FieldError,
+    InvalidInput,
+    NotFound,
+    Refused,
+)
+from interlock.domain.manifests import at_pointer
+from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, changes
+from interlock.governance import ask, audit
+from interlock.governance.audit import SubjectKeys
+from interlock.governance.identity import Principal
+from interlock.infra.clock import Clock
+from interlock.infra.database import Connection, Database
+from interlock.infra.modules import PACKAGE
+from interlock.orchestration.automations import Automations
+from interlock.orchestration.store import log, notify, tell
+from interlock.orchestration.submit import field_errors, subject_key
+
+REASON_CHARS_MAX = 4000
+COLUMNS = (
+    "id, task_id, effect_id, automation, name, state, request::text, role, assignee, subject, task_submitted_by, correlation_id,"
+    " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A review as it stands."""
+
+    id: str
+    task_id: str
+    effect_id: str
+    automation: str
+    name: str
+    state: ReviewState
+    request: ReviewRequest
+    role: str
+    assignee: str | None
+    subject: str | None
+    task_submitted_by: str
+    correlation_id: str
+    deadline: datetime | None
+    escalate_at: datetime | None
+    escalated_at: datetime | None
+    answer: Mapping[str, Any] | None
+    answered_by: str | None
+    answered_at: datetime | None
+    hold_until: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+    input_digest: bytes
+
+
+def from_row(row: tuple[Any, ...]) -> Review:
+    """Read a row of `COLUMNS`."""
+    names = list(Review.__dataclass_fields__)
+    values = dict(zip(names, row, strict=True))
+    values["state"] = ReviewState(values["state"])
+    values["request"] = ReviewRequest.model_validate(canonical.loads(values["request"]))
+    values["answer"] = None if values["answer"] is None else canonical.loads(values["answer"])
+    values["input_digest"] = bytes(values["input_digest"])
+    return Review(**values)
+
+
+async def escalate(conn: Connection, review: Review, *, by: str) -> None:
+    """Give an open review to the role that it escalates to, and free it of its assignee."""
+    await conn.execute(
+        "update reviews set role = %s, assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
+        (review.request.escalate_to, review.id),
+    )
+    await event(conn, review.id, "escalated", by, {"from": review.role, "to": review.request.escalate_to})
+
+
+async def event(conn: Connection, review_id: str, kind: str, by: str, data: Mapping[str, Any]) -> None:
+    """Write a line of the review's history."""
+    await conn.execute(
+        "insert into review_events (tenant, review_id, kind, by_whom, data) values (current_tenant(), %s, %s, %s, %s::json)",
+        (review_id, kind, by, canonical.dumps(data).decode()),
+    )
+
+
+class Reviews:
+    """What people do with reviews, through the API."""
+
+    def __init__(
+        self, *, database: Database, automations: Automations, keys: SubjectKeys, clock: Clock, hold_s_max: float
+    ) -> None:
+        self._database = database
+        self._automations = automations
+        self._keys = keys
+        self._clock = clock
+        self._hold_s_max = hold_s_max
+
+    async def answer(
+        self,
+        principal: Principal,
+        review_id: str,
+        verdict: Verdict,
+        *,
+        values: Any = None,
+        reason: str | None = None,
+        hold_s: float = 0.0,
+    ) -> Review:
+        """Answer a review; stored, audited and its task woken when it returns. The first valid answer wins.
+
+        Args:
+            values: with amend, the changed fields (merged into what was shown; RFC 7396).
+            hold_s: seconds during which only its author may take the answer back; it takes effect after them.
+
+        Raises:
+            AlreadyAnswered: names who and when. Refused: names the policy. InvalidInput: names each field.
+        """
+        if not 0 <= hold_s <= self._hold_s_max:
+            raise InvalidInput(f"hold_s should be from 0 to {self._hold_s_max:g} seconds.")
+        if reason is not None and len(reason) > REASON_CHARS_MAX:
+            raise InvalidInput(f"The reason has over {REASON_CHARS_MAX} characters.")
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await self._locked(conn, review_id)
+            self._check_open(review, now)
+            if review.assignee not in (None, principal.id):
+                raise Conflict(
+                    f"The review is claimed by {review.assignee}.", fix="Ask them to release it, or escalate it."
+                )
+            if verdict not in review.request.allow or verdict is Verdict.EXPIRED:
+                allowed = ", ".join(v.value for v in review.request.allow)
+                raise InvalidInput(f"This review cannot be answered with {verdict.value}.", fix=f"It allows {allowed}.")
+            if verdict is Verdict.REJECT and not (reason or "").strip():
+                raise InvalidInput("A rejection needs a reason.", fix="Say why: it goes back to whoever asked.")
+            after = self._amended(review, values) if verdict is Verdict.AMEND else review.request.values
+            decision = self._judge(principal, review, verdict, after)
+            answer = {
+                "verdict": verdict.value,
+                "values": after,
+                "changes": [c.model_dump(mode="json") for c in changes(review.request.values, after)],
+                "reason": reason,
+                "by": principal.id,
+                "at": now.isoformat(),
+                "decision": decision.as_json(),
+            }
+            await self._write(conn, principal, review, answer, hold_s)
+        return await self.get(principal.tenant, review_id)
+
+    def _check_open(self, review: Review, now: datetime) -> None:
+        if review.state is ReviewState.OPEN:
+            if review.deadline is not None and review.deadline <= now:
+                raise AlreadyAnswered(
+                    f"The review expired at {review.deadline.isoformat()}.",
+                    extra={"state": "expired", "at": review.deadline.isoformat()},
+                )
+            return
+        at = review.answered_at or review.closed_at
+        who = review.answered_by or "nobody"
+        raise AlreadyAnswered(
+            f"The review is {review.state.value} already: by {who} at {at.isoformat() if at else 'an unknown time'}.",
+            extra={
+                "state": review.state.value,
+                "answered_by": review.answered_by,
+                "answered_at": at.isoformat() if at else None,
+                "verdict": (review.answer or {}).get("verdict"),
+            },
+        )
+
+    def _amended(self, review: Review, values: Any) -> Any:
+        """Merge the amended fields into what was shown, and validate them as the automation will."""
+        if not isinstance(values, dict) or not values:
+            raise InvalidInput(
+                "An amendment needs the changed fields.",
+                fields=[FieldError(pointer="/values", detail="missing", kind="missing")],
+                fix='Send {"values": {"field": …}}.',
+            )
+        merged = _merge_patch(review.request.values, values)
+        model = _model(review.request.model)
+        if model is None:
+            return merged
+        try:
+            return model.model_validate(merged).model_dump(mode="json", by_alias=True)
+        except ValidationError as error:
+            raise InvalidInput("The amended values are not valid.", fields=field_errors(error, "/values")) from error
+
+    def _judge(self, principal: Principal, review: Review, verdict: Verdict, after: Any) -> Decision:
+        """Ask the policies whether this person may give this answer, with the values as they would stand."""
+        registered = self._automations.get(review.automation)
+        amount = _amount(review.request, after)
+        if (
+            amount is None
+            and review.request.amount is not None
+            and principal.approval_limit is not None
+            and verdict is not Verdict.REJECT
+        ):
+            raise Refused(
+                "The amended amount cannot be compared with your approval limit, since its currency changed.",
+                fix="Ask somebody without a limit, or reject it with the right currency as the reason.",
+            )
+        entity = ask.review(
+            principal.tenant,
+            review.id,
+            automation=review.automation,
+            role=review.role,
+            submitted_by=review.task_submitted_by,
+            subject=review.subject,
+            amount=amount,
+        )
+        context = {"verb": verdict.value, "single_operator": principal.single_operator}
+        decision = ask.require(registered.bundle, principal, "review.answer", entity, context=context)
+        if review.request.policy is None:
+            return decision
+        facts: dict[str, Any] = {"verdict": verdict.value, "amount": amount}
+        facts["changed"] = [c.pointer for c in changes(review.request.values, after)]
+        own = registered.bundle.decide(
+            Question(
+                principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
+                action=f"{review.automation}.{review.request.policy}",
+                resource=ask.task(
+                    principal.tenant,
+                    review.task_id,
+                    automation=review.automation,
+                    submitted_by=review.task_submitted_by,
+                ),
+                context=facts,
+            )
+        )
+        if not own.allowed:
+            reasons = "; ".join(f"{r.text} [{r.policy}]" for r in own.reasons)
+            raise Refused(f"The automation's policy refuses this answer: {reasons}", extra={"decision": own.as_json()})
+        return Decision(
+            answer=decision.answer,
+            reasons=decision.reasons + own.reasons,
+            policy_version=own.policy_version,
+            obligations=decision.obligations,
+        )
+
+    async def _write(
+        self, conn: Connection, principal: Principal, review: Review, answer: Mapping[str, Any], hold_s: float
+    ) -> None:
+        tenant = principal.tenant
+        text = canonical.dumps(answer).decode()
+        salt = audit.new_salt()
+        subject = await (
+            await conn.execute(
+                "select subject from tasks where tenant = current_tenant() and id = %s", (review.task_id,)
+            )
+        ).fetchone()
+        assert subject is not None
+        key = await subject_key(conn, self._keys, tenant, subject[0])
+        await conn.execute(
+            "update reviews set state = 'answered', answer = %s::json, answer_salt = %s, answered_by = %s, answered_at = time_now(),"
+            " closed_at = time_now(), hold_until = case when %s > 0 then time_now() + make_interval(secs => %s) end"
+            " where tenant = current_tenant() and id = %s",
+            (text, salt, principal.id, hold_s, hold_s, review.id),
+        )
+        await event(conn, review.id, "answered", principal.id, {"verdict": answer["verdict"], "hold_s": hold_s})
+        facts = {
+            "task": review.task_id,
+            "review": review.id,
+            "verdict": answer["verdict"],
+            "policy_version": answer["decision"]["policy_version"],
+            "commit": audit.commit(key, salt, (text,)),
+        }
+        leaf = audit.leaf("review.answered", tenant=tenant, at=self._clock.now(), facts=facts)
+        await log(conn, tenant=tenant, task_id=review.task_id, leaf=leaf)
+        await self._tell(conn, principal, review, "answered", {"verdict": answer["verdict"]})
+        await conn.execute(
+            "update tasks set due_at = least(due_at, case when %s > 0 then time_now() + make_interval(secs => %s)"
+            " else queue_time(priority) end) where tenant = current_tenant() and id = %s",
+            (hold_s, hold_s, review.task_id),
+        )
+        await notify(conn)
+
+    async def revoke(self, principal: Principal, review_id: str) -> Review:
+        """Take back one's own answer while it is held. Raises Conflict afterwards."""
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await self._locked(conn, review_id)
+            if review.state is not ReviewState.ANSWERED or review.hold_until is None or review.hold_until <= now:
+                raise Conflict("The answer can no longer be taken back.")
+            if review.answered_by != principal.id:
+                raise Refused("Only its author may take an answer back.", extra={"answered_by": review.answered_by})
+            await conn.execute(
+                "update reviews set state = 'open', answer = null, answer_salt = null, answered_by = null, answered_at = null,"
+                " closed_at = null, hold_until = null where tenant = current_tenant() and id = %s",
+                (review_id,),
+            )
+            await self._done(conn, principal, review, "revoked", {})
+        return await self.get(principal.tenant, review_id)
+
+    async def claim(self, principal: Principal, review_id: str, *, release: bool = False) -> Review:
+        """Take an open review for oneself, or give it back."""
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await self._locked(conn, review_id)
+            self._check_open(review, now)
+            self._require(principal, review, "review.claim")
+            if review.assignee not in (None, principal.id):
+                raise Conflict(f"The review is claimed by {review.assignee}.", extra={"assignee": review.assignee})
+            await conn.execute(
+                "update reviews set assignee = %s where tenant = current_tenant() and id = %s",
+                (None if release else principal.id, review_id),
+            )
+            await self._done(conn, principal, review, "released" if release else "claimed", {})
+        return await self.get(principal.tenant, review_id)
+
+    async def ask(self, principal: Principal, review_id: str, text: str, *, reply: bool = False) -> Review:
+        """Ask back, or answer such a question; the review stays open."""
+        if not text.strip() or len(text) > REASON_CHARS_MAX:
+            raise InvalidInput(f"The text should have 1 to {REASON_CHARS_MAX} characters.")
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await self._locked(conn, review_id)
+            self._check_open(review, now)
+            if not (reply and principal.id in (review.task_submitted_by, review.subject)):
+                self._require(principal, review, "review.ask")
+            await self._done(conn, principal, review, "replied" if reply else "asked", {"text": text}, quiet=("text",))
+        return await self.get(principal.tenant, review_id)
+
+    async def escalate(self, principal: Principal, review_id: str) -> Review:
+        """Give an open review to the role that it escalates to, before its time."""
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await self._locked(conn, review_id)
+            self._check_open(review, now)
+            self._require(principal, review, "review.escalate")
+            if review.request.escalate_to is None or review.escalated_at is not None:
+                raise Conflict("There is nobody to escalate this review to.")
+            await escalate(conn, review, by=principal.id)
+            await self._logged(conn, principal, review, "escalated", {"role": review.request.escalate_to})
+        return await self.get(principal.tenant, review_id)
+
+    async def get(self, tenant: str, review_id: str) -> Review:
+        """Give a review; raises NotFound."""
+        async with self._database.tenant(tenant) as conn:
+            return await _get(conn, review_id)
+
+    async def history(self, tenant: str, review_id: str) -> list[dict[str, Any]]:
+        """Give what was done with a review, oldest first."""
+        async with self._database.tenant(tenant) as conn:
+            rows = await (
+                await conn.execute(
+                    "select kind, by_whom, data, at from review_events where tenant = current_tenant() and review_id = %s order by id",
+                    (review_id,),
+                )
+            ).fetchall()
+        return [{"kind": r[0], "by": r[1], "data": r[2], "at": r[3]} for r in rows]
+
+    async def find(
+        self,
+        tenant: str,
+        *,
+        state: ReviewState | None,
+        role: str | None = None,
+        assignee: str | None = None,
+        task_id: str | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> list[Review]:
+        """List reviews, oldest first, after a cursor of (opened_at, id)."""
+        async with self._database.tenant(tenant) as conn:
+            rows = await (
+                await conn.execute(
+                    f"select {COLUMNS} from reviews where tenant = current_tenant()"
+                    " and (%(state)s::text is null or state = %(state)s) and (%(role)s::text is null or role = %(role)s)"
+                    " and (%(assignee)s::text is null or assignee = %(assignee)s) and (%(task)s::text is null or task_id = %(task)s)"
+                    " and (%(at)s::timestamptz is null or (opened_at, id) > (%(at)s, %(id)s))"
+                    " order by opened_at, id limit %(limit)s".encode(),
+                    {
+                        "state": state.value if state else None,
+                        "role": role,
+                        "assignee": assignee,
+                        "task": task_id,
+                        "at": after[0] if after else None,
+                        "id": after[1] if after else None,
+                        "limit": limit,
+                    },
+                )
+            ).fetchall()
+        return [from_row(row) for row in rows]
+
+    def _require(self, principal: Principal, review: Review, action: str) -> None:
+        bundle = self._automations.get(review.automation).bundle
+        entity = ask.review(
+            principal.tenant,
+            review.id,
+            automation=review.automation,
+            role=review.role,
+            submitted_by=review.task_submitted_by,
+            subject=review.subject,
+        )
+        ask.require(bundle, principal, action, entity)
+
+    async def _locked(self, conn: Connection, review_id: str) -> tuple[Review, datetime]:
+        """Lock the task, then the review; gives the database's time after both."""
+        row = await (
+            await conn.execute("select task_id from reviews where tenant = current_tenant() and id = %s", (review_id,))
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"There is no review {review_id}.")
+        task = await (
+            await conn.execute(
+                "select state from tasks where tenant = current_tenant() and id = %s for no key update", (row[0],)
+            )
+        ).fetchone()
+        review = await _get(conn, review_id, lock=True)
+        if task is None or (task[0] in ("succeeded", "failed", "cancelled") and review.state is ReviewState.OPEN):
+            raise Conflict("The task of this review has ended.")
+        now = await (await conn.execute("select time_now()")).fetchone()
+        assert now is not None
+        return review, now[0]
+
+    async def _done(
+        self,
+        conn: Connection,
+        principal: Principal,
+        review: Review,
+        kind: str,
+        data: Mapping[str, Any],
+        quiet: tuple[str, ...] = (),
+    ) -> None:
+        await event(conn, review.id, kind, principal.id, data)
+        await self._logged(conn, principal, review, kind, {k: v for k, v in data.items() if k not in quiet})
+
+    async def _logged(
+        self, conn: Connection, principal: Principal, review: Review, kind: str, facts: Mapping[str, Any]
+    ) -> None:
+        leaf = audit.leaf(
+            f"review.{kind}",
+            tenant=principal.tenant,
+            at=self._clock.now(),
+            facts={"task": review.task_id, "review": review.id, **facts},
+        )
+        await log(conn, tenant=principal.tenant, task_id=review.task_id, leaf=leaf)
+        await self._tell(conn, principal, review, kind, facts)
+
+    async def _tell(
+        self, conn: Connection, principal: Principal, review: Review, kind: str, facts: Mapping[str, Any]
+    ) -> None:
+        await tell(
+            conn,
+            tenant=principal.tenant,
+            kind=f"review.{kind}",
+            task_id=review.task_id,
+            correlation_id=review.correlation_id,
+            data={"review": review.id, **facts},
+        )
+
+
+async def _get(conn: Connection, review_id: str, *, lock: bool = False) -> Review:
+    row = await (
+        await conn.execute(
+            f"select {COLUMNS} from reviews where tenant = current_tenant() and id = %s{' for update' if lock else ''}".encode(),
+            (review_id,),
+        )
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no review {review_id}.")
+    return from_row(row)
+
+
+def _amount(request: ReviewRequest, after: Any) -> Decimal | None:
+    """Give what is at stake after the answer, in the currency of approval limits; None where that cannot be said."""
+    if request.amount is None:
+        return None
+    amount = Decimal(request.amount)
+    if request.amount_field is None:
+        return amount
+    if request.currency_field is not None:
+        before, now = at_pointer(request.values, request.currency_field), at_pointer(after, request.currency_field)
+        if before != now:
+            return None
+    try:
+        shown, amended = (Decimal(str(at_pointer(v, request.amount_field))) for v in (request.values, after))
+    except InvalidOperation:
+        return None
+    if shown == amended:
+        return amount
+    return None if shown <= 0 else (amount * amended / shown).quantize(Decimal("0.01"))
+
+
+def _merge_patch(target: Any, patch: Any) -> Any:
+    """Apply a JSON merge patch (RFC 7396), except that null sets a field to null: a form has no fields to remove."""
+    if not isinstance(patch, dict):
+        return patch
+    base = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        base[name] = _merge_patch(base.get(name), value) if isinstance(value, dict) else value
+    return base
+
+
+def _model(label: str | None) -> type[BaseModel] | None:
+    """Give the model of a review's values, which stands in the automation's own folder."""
+    if label is None:
+        return None
+    module, _, name = label.partition(":")
+    if not module.startswith(f"{PACKAGE}."):
+        return None
+    found = getattr(importlib.import_module(module), name, None)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None

@@ -1,0 +1,169 @@
+"""What people do with a task: cancel it, or try again from the effect that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.domain.errors import Conflict, NotFound
+from interlock.domain.tasks import ENDED, State
+from interlock.governance import audit
+from interlock.governance.audit import SubjectKeys
+from interlock.infra.clock import Clock
+from interlock.infra.database import Connection, Database
+from interlock.orchestration.store import log, notify, tell
+from interlock.orchestration.submit import subject_key
+
+_LOCK = (
+    "select state, generation, epoch, correlation_id, subject, lease_until is not null and lease_until > time_now()"
+    " from tasks where tenant = current_tenant() and id = %s for no key update"
+)
+# Effects that act outside: after one of these, beginning again from an earlier failure could act twice.
+_ACTING = ("step", "emit", "fetch", "tool", "review")
+
+
+class TaskActions:
+    """Each verb is one transaction: lock, check, write, audit, wake."""
+
+    def __init__(self, database: Database, keys: SubjectKeys, clock: Clock) -> None:
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+
+    async def cancel(self, tenant: str, task_id: str, *, by: str, reason: str | None = None) -> State:
+        """Ask a task to stop. One that has not begun, or is blocked, is cancelled when this returns; another gets
+        `CancelledError` at what it waits for. Gives its state. Raises Conflict where it has ended otherwise.
+        """
+        async with self._database.tenant(tenant) as conn:
+            row = await self._locked(conn, task_id)
+            state, generation, epoch, correlation_id, subject, _ = row
+            if state == State.CANCELLED:
+                return State.CANCELLED
+            if State(state) in ENDED:
+                raise Conflict(f"The task has ended: {state}.", extra={"state": state})
+            at_once = epoch == 0 or state == State.BLOCKED
+            facts = {"task": task_id, "generation": generation, "state": "cancelled" if at_once else state}
+            if at_once:
+                key = await subject_key(conn, self._keys, tenant, subject)
+                salt = audit.new_salt()
+                error = '{"kind":"Cancelled","message":"cancelled on request"}'
+                facts["commit"] = audit.commit(key, salt, (None, None, error))
+                await conn.execute(
+                    "update tasks set state = 'cancelled', cancel_requested = true, epoch = epoch + 1, due_at = null, lease_until = null,"
+                    " error = %s::json, commit_salt = %s, ended_at = time_now() where tenant = current_tenant() and id = %s",
+                    (error, salt, task_id),
+                )
+                await conn.execute(
+                    "update reviews set state = 'cancelled', closed_at = time_now() where tenant = current_tenant() and task_id = %s"
+                    " and state = 'open'",
+                    (task_id,),
+                )
+            else:
+                await conn.execute(
+                    "update tasks set cancel_requested = true, due_at = least(due_at, queue_time(priority))"
+                    " where tenant = current_tenant() and id = %s",
+                    (task_id,),
+                )
+            kind = "task.cancelled" if at_once else "task.cancel_requested"
+            await self._note(conn, tenant, task_id, correlation_id, kind, facts, by=by, reason=reason)
+        return State.CANCELLED if at_once else State(state)
+
+    async def retry(self, tenant: str, task_id: str, *, by: str, redo: bool = False) -> int:
+        """Try a failed (or blocked) task again, from the effect that failed; what succeeded before it is not repeated.
+
+        Args:
+            redo: also where effects that act outside were recorded after the failure; they are performed again, under the same
+                idempotency keys.
+
+        Returns:
+            The task's new generation (unchanged for a blocked one, which only looks again).
+
+        Raises:
+            Conflict: the task has not failed, or acted outside after the failure and `redo` is false.
+        """
+        async with self._database.tenant(tenant) as conn:
+            row = await self._locked(conn, task_id)
+            state, generation, _, correlation_id, _, _ = row
+            if state == State.BLOCKED:
+                await self._due(conn, task_id, generation)
+                facts = {"task": task_id, "generation": generation, "state": "blocked"}
+                await self._note(conn, tenant, task_id, correlation_id, "task.unblocked", facts, by=by)
+                return int(generation)
+            if state != State.FAILED:
+                raise Conflict(
+                    f"Only a failed or blocked task can be tried again; this one is {state}.", extra={"state": state}
+                )
+            from_seq = await self._failed_at(conn, task_id)
+            later = await self._acted_after(conn, task_id, from_seq)
+            if later and not redo:
+                raise Conflict(
+                    f"After the effect that failed the task went on to {', '.join(later)}.",
+                    fix='Submit a new task, or send {"redo": true} to perform them again under the same idempotency keys.',
+                    extra={"after_failure": later},
+                )
+            await conn.execute(
+                "insert into journal_cuts (tenant, task_id, generation, from_seq, requested_by) values (current_tenant(), %s, %s, %s, %s)",
+                (task_id, generation + 1, from_seq, by),
+            )
+            await conn.execute(
+                "update tasks set generation = generation + 1, output = null, output_ref = null, error = null, ended_at = null,"
+                " cancel_requested = false, state = 'accepted' where tenant = current_tenant() and id = %s",
+                (task_id,),
+            )
+            await self._due(conn, task_id, generation + 1)
+            facts = {"task": task_id, "generation": generation + 1, "state": "accepted", "from_seq": from_seq}
+            await self._note(conn, tenant, task_id, correlation_id, "task.retried", facts, by=by)
+        return int(generation) + 1
+
+    async def _locked(self, conn: Connection, task_id: str) -> tuple[Any, ...]:
+        row = await (await conn.execute(_LOCK.encode(), (task_id,))).fetchone()
+        if row is None:
+            raise NotFound(f"There is no task {task_id}.")
+        return row
+
+    async def _failed_at(self, conn: Connection, task_id: str) -> int:
+        """Give the release sequence to begin again at: that of the last effect that failed, else after everything."""
+        row = await (
+            await conn.execute(
+                "select coalesce(max(seq) filter (where status in ('failed', 'denied')), max(seq) + 1, 1) from effects"
+                " where tenant = current_tenant() and task_id = %s",
+                (task_id,),
+            )
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    async def _acted_after(self, conn: Connection, task_id: str, from_seq: int) -> list[str]:
+        rows = await (
+            await conn.execute(
+                "select name from effects where tenant = current_tenant() and task_id = %s and seq > %s and status = 'ok' and kind = any(%s)"
+                " order by seq",
+                (task_id, from_seq, list(_ACTING)),
+            )
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    async def _due(self, conn: Connection, task_id: str, generation: int) -> None:
+        await conn.execute(
+            "update tasks set due_at = queue_time(priority) where tenant = current_tenant() and id = %s and generation = %s",
+            (task_id, generation),
+        )
+        await notify(conn)
+
+    async def _note(
+        self,
+        conn: Connection,
+        tenant: str,
+        task_id: str,
+        correlation_id: str,
+        kind: str,
+        facts: Mapping[str, Any],
+        *,
+        by: str,
+        reason: str | None = None,
+    ) -> None:
+        leaf = audit.leaf(kind, tenant=tenant, at=self._clock.now(), facts=facts)
+        await log(conn, tenant=tenant, task_id=task_id, leaf=leaf)
+        data = {k: v for k, v in facts.items() if k != "commit"} | {"by": by, "reason": reason}
+        await tell(conn, tenant=tenant, kind=kind, task_id=task_id, correlation_id=correlation_id, data=data)
+        await notify(conn)

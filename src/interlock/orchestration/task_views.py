@@ -1,0 +1,305 @@
+"""Reading tasks: one, a page of them, everything about one matter, and what happened in a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from interlock.domain import canonical
+from interlock.domain.errors import NotFound
+from interlock.domain.ports import ObjectStore
+from interlock.domain.tasks import State
+from interlock.infra.database import Connection, Database
+
+_TASK = (
+    "id, automation, automation_version, state, correlation_id, labels, priority, deadline, callback_url, submitted_by, generation,"
+    " cancel_requested, output::text, output_ref, error::text, accepted_at, started_at, ended_at"
+)
+_EFFECT = (
+    "effect_id, generation, seq, kind, name, target, status, input::text, input_ref, value::text, value_ref, error::text, decision::text,"
+    " meta::text, started_at, recorded_at"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskView:
+    """A task as the API shows it."""
+
+    id: str
+    automation: str
+    version: str
+    state: State
+    correlation_id: str
+    labels: Mapping[str, str]
+    priority: int
+    deadline: datetime | None
+    callback_url: str | None
+    submitted_by: str
+    generation: int
+    cancel_requested: bool
+    output: Any
+    error: Mapping[str, Any] | None
+    accepted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectView:
+    """A journaled thing as the API shows it. `value` and `input` over the inline limit are `{"ref": …}`."""
+
+    id: str
+    name: str
+    kind: str
+    outcome: str
+    seq: int | None = None
+    generation: int = 1
+    target: str | None = None
+    input: Any = None
+    value: Any = None
+    error: Mapping[str, Any] | None = None
+    decision: Mapping[str, Any] | None = None
+    model_version: str | None = None
+    confidence: float | None = None
+    cost_usd: str | None = None
+    cpu_ms: float | None = None
+    duration_ms: float | None = None
+    attempts: int = 1
+    redactions: Sequence[str] = ()
+    by: str | None = None
+    wake_at: datetime | None = None
+    review_id: str | None = None
+    started_at: datetime | None = None
+    recorded_at: datetime | None = None
+    failed_attempts: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What a list of tasks is narrowed to; None does not narrow. Labels must all be there."""
+
+    automation: str | None = None
+    states: Sequence[State] = ()
+    correlation_id: str | None = None
+    submitted_by: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    accepted_from: datetime | None = None
+    accepted_to: datetime | None = None
+
+
+class TaskViews:
+    """Every read happens in one transaction of the tenant."""
+
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
+        self._database = database
+        self._objects = objects
+
+    async def get(self, tenant: str, task_id: str) -> TaskView:
+        """Give a task; raises NotFound."""
+        async with self._database.tenant(tenant) as conn:
+            row = await (
+                await conn.execute(
+                    f"select {_TASK} from tasks where tenant = current_tenant() and id = %s".encode(), (task_id,)
+                )
+            ).fetchone()
+        if row is None:
+            raise NotFound(f"There is no task {task_id}.")
+        return await self._task(row)
+
+    async def find(
+        self, tenant: str, narrowed: Filter, *, after: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> list[TaskView]:
+        """Give tasks, newest first, after a cursor of (accepted_at, id)."""
+        values = {
+            "automation": narrowed.automation,
+            "states": [s.value for s in narrowed.states] or None,
+            "correlation": narrowed.correlation_id,
+            "by": narrowed.submitted_by,
+            "labels": canonical.dumps(narrowed.labels).decode(),
+            "from": narrowed.accepted_from,
+            "to": narrowed.accepted_to,
+            "at": after[0] if after else None,
+            "id": after[1] if after else None,
+            "limit": limit,
+        }
+        async with self._database.tenant(tenant) as conn:
+            rows = await (
+                await conn.execute(
+                    f"select {_TASK} from tasks where tenant = current_tenant()"
+                    " and (%(automation)s::text is null or automation = %(automation)s)"
+                    " and (%(states)s::text[] is null or state = any(%(states)s))"
+                    " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
+                    " and (%(by)s::text is null or submitted_by = %(by)s) and labels @> %(labels)s::jsonb"
+                    " and (%(from)s::timestamptz is null or accepted_at >= %(from)s) and (%(to)s::timestamptz is null or accepted_at < %(to)s)"
+                    " and (%(at)s::timestamptz is null or (accepted_at, id) < (%(at)s, %(id)s))"
+                    " order by accepted_at desc, id desc limit %(limit)s".encode(),
+                    values,
+                )
+            ).fetchall()
+        return [await self._task(row) for row in rows]
+
+    async def effects(self, tenant: str, task_id: str) -> list[EffectView]:
+        """Give the timeline: every journaled thing in the order of its record, then what is open. Raises NotFound."""
+        async with self._database.tenant(tenant) as conn:
+            task = await (
+                await conn.execute(
+                    "select generation from tasks where tenant = current_tenant() and id = %s", (task_id,)
+                )
+            ).fetchone()
+            if task is None:
+                raise NotFound(f"There is no task {task_id}.")
+            rows = await (
+                await conn.execute(
+                    f"select {_EFFECT} from effects where tenant = current_tenant() and task_id = %s order by generation, seq".encode(),
+                    (task_id,),
+                )
+            ).fetchall()
+            attempts = await _attempts(conn, task_id)
+            reviews = await _reviews(conn, task_id)
+            recorded = [_effect(row, attempts, reviews) for row in rows]
+            return recorded + await _open(conn, task_id, task[0], recorded, attempts, reviews)
+
+    async def value(self, tenant: str, task_id: str, effect_id: str) -> Any:
+        """Give the whole value of a recorded effect, also one that stands by reference. Raises NotFound."""
+        async with self._database.tenant(tenant) as conn:
+            row = await (
+                await conn.execute(
+                    "select value::text, value_ref from effects where tenant = current_tenant() and task_id = %s and effect_id = %s"
+                    " order by generation desc limit 1",
+                    (task_id, effect_id),
+                )
+            ).fetchone()
+        if row is None:
+            raise NotFound(f"The task {task_id} has no recorded effect {effect_id}.")
+        if row[1] is None:
+            return _json(row[0])
+        return canonical.loads(await self._objects.get(canonical.loads(row[1])["ref"]))
+
+    async def _task(self, row: tuple[Any, ...]) -> TaskView:
+        output = _json(row[12]) if row[13] is None else canonical.loads(await self._objects.get(row[13]))
+        return TaskView(
+            id=row[0],
+            automation=row[1],
+            version=row[2],
+            state=State(row[3]),
+            correlation_id=row[4],
+            labels=row[5],
+            priority=row[6],
+            deadline=row[7],
+            callback_url=row[8],
+            submitted_by=row[9],
+            generation=row[10],
+            cancel_requested=row[11],
+            output=output,
+            error=_json(row[14]),
+            accepted_at=row[15],
+            started_at=row[16],
+            ended_at=row[17],
+        )
+
+
+def _effect(
+    row: tuple[Any, ...],
+    attempts: Mapping[tuple[int, str], list[dict[str, Any]]],
+    reviews: Mapping[tuple[int, str], tuple[str, datetime]],
+) -> EffectView:
+    meta = _json(row[13]) or {}
+    review = reviews.get((row[1], row[0]))
+    return EffectView(
+        id=row[0],
+        generation=row[1],
+        seq=row[2],
+        kind=row[3],
+        name=row[4],
+        target=row[5],
+        outcome=row[6],
+        input=_json(row[7]) if row[8] is None else _json(row[8]),
+        value=_json(row[9]) if row[10] is None else _json(row[10]),
+        error=_json(row[11]),
+        decision=_json(row[12]),
+        model_version=meta.get("model_version"),
+        confidence=meta.get("confidence"),
+        cost_usd=meta.get("cost_usd"),
+        cpu_ms=meta.get("cpu_ms"),
+        duration_ms=meta.get("duration_ms"),
+        attempts=meta.get("attempts", 1),
+        redactions=meta.get("redactions", ()),
+        by=meta.get("by"),
+        review_id=review[0] if review else None,
+        started_at=review[1] if review else row[14],
+        recorded_at=row[15],
+        failed_attempts=attempts.get((row[1], row[0]), []),
+    )
+
+
+async def _attempts(conn: Connection, task_id: str) -> dict[tuple[int, str], list[dict[str, Any]]]:
+    rows = await (
+        await conn.execute(
+            "select generation, effect_id, attempt, error::text, next_attempt_at, recorded_at from attempts"
+            " where tenant = current_tenant() and task_id = %s order by attempt",
+            (task_id,),
+        )
+    ).fetchall()
+    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for generation, effect_id, number, error, next_at, at in rows:
+        line = {"attempt": number, "error": _json(error), "next_attempt_at": next_at, "at": at}
+        found.setdefault((generation, effect_id), []).append(line)
+    return found
+
+
+async def _reviews(conn: Connection, task_id: str) -> dict[tuple[int, str], tuple[str, datetime]]:
+    rows = await (
+        await conn.execute(
+            "select generation, effect_id, id, opened_at from reviews where tenant = current_tenant() and task_id = %s",
+            (task_id,),
+        )
+    ).fetchall()
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+async def _open(
+    conn: Connection,
+    task_id: str,
+    generation: int,
+    recorded: Sequence[EffectView],
+    attempts: Mapping[tuple[int, str], list[dict[str, Any]]],
+    reviews: Mapping[tuple[int, str], tuple[str, datetime]],
+) -> list[EffectView]:
+    """Give what has begun and has no outcome: openings, reviews, and effects whose attempts failed so far."""
+    done = {(e.generation, e.id) for e in recorded}
+    rows = await (
+        await conn.execute(
+            "select effect_id, kind, name, wake_at, opened_at, null from openings where tenant = current_tenant() and task_id = %(t)s"
+            " and generation = %(g)s union all select effect_id, 'review', name, deadline, opened_at, id from reviews"
+            " where tenant = current_tenant() and task_id = %(t)s and generation = %(g)s and state in ('open', 'answered') order by 5",
+            {"t": task_id, "g": generation},
+        )
+    ).fetchall()
+    found = {
+        row[0]: EffectView(
+            id=row[0],
+            kind=row[1],
+            name=row[2],
+            outcome="pending",
+            generation=generation,
+            wake_at=row[3],
+            started_at=row[4],
+            review_id=row[5],
+            failed_attempts=attempts.get((generation, row[0]), []),
+        )
+        for row in rows
+        if (generation, row[0]) not in done
+    }
+    for (of, effect_id), failed in attempts.items():
+        if of == generation and (of, effect_id) not in done and effect_id not in found:
+            name = effect_id.rpartition("/")[2].partition("#")[0]
+            found[effect_id] = EffectView(
+                id=effect_id, kind="step", name=name, outcome="pending", generation=of, failed_attempts=failed
+            )
+    return list(found.values())
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else canonical.loads(text)

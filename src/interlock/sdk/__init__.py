@@ -1,0 +1,1 @@
+"""What automations are written with: deterministic and engine-neutral."""

@@ -1,0 +1,102 @@
+"""Run one role in this process: `python -m interlock.serve api|worker|relay`, settings from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from interlock.api.server import serve_api
+from interlock.app import Worker, app_url, audit_log, opened
+from interlock.domain.errors import ConfigurationError, InterlockError
+from interlock.infra.data_folder import DataFolder
+from interlock.infra.database import Database
+from interlock.infra.roles import API, RELAY, ROLES, WORKER
+from interlock.infra.settings import Settings, load
+from interlock.ingress.relay import Relay
+from interlock.observability import logs
+
+log = structlog.get_logger("interlock.serve")
+
+
+async def serve_worker(settings: Settings, ready: Callable[[], Awaitable[None]]) -> None:
+    """Run the worker role until cancelled."""
+    async with opened(settings, name="interlock-worker") as app:
+        await app.database.check_role()
+        worker = Worker(app)
+        try:
+            await worker.steps.warm()
+
+            async def begin() -> None:
+                await worker.wake_blocked()
+                await ready()
+
+            await worker.engine.run(begin)
+        finally:
+            await worker.close()
+
+
+async def serve_relay(settings: Settings, ready: Callable[[], Awaitable[None]]) -> None:
+    """Run the relay role until cancelled."""
+    if settings.database_relay_url is None:
+        raise ConfigurationError(
+            "There is no database for the relay.", fix="Set INTERLOCK_DATABASE_RELAY_URL, or use `interlock up`."
+        )
+    relay_database = Database(
+        settings.database_relay_url, size=4, wait_s=settings.database_wait_s, name="interlock-relay"
+    )
+    await relay_database.open()
+    try:
+        async with opened(settings, name="interlock-relay-app") as app:
+            await Relay(app, relay_database, audit_log(settings, relay_database)).run(ready)
+    finally:
+        await relay_database.close()
+
+
+async def _run(role: str, settings: Settings) -> None:
+    marker = DataFolder(settings.data_dir).ready(role)
+
+    async def ready() -> None:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.write_text(f"{os.getpid()}\n")
+        log.info("ready", role=role)
+
+    runs = {
+        API: lambda: serve_api(settings),
+        WORKER: lambda: serve_worker(settings, ready),
+        RELAY: lambda: serve_relay(settings, ready),
+    }
+    main = asyncio.ensure_future(runs[role]())
+    loop = asyncio.get_running_loop()
+    if role != API:  # the HTTP server takes the signals itself, to finish what it answers
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, main.cancel)
+    try:
+        await main
+    except asyncio.CancelledError:
+        log.info("stopped", role=role)
+
+
+def main() -> int:
+    """Run until a signal; gives the exit code."""
+    if len(sys.argv) != 2 or sys.argv[1] not in ROLES:
+        sys.stderr.write(f"usage: python -m interlock.serve {'|'.join(ROLES)}\n")
+        return 2
+    try:
+        settings = load()
+        logs.configure(level=settings.log_level, as_json=settings.log_json)
+        app_url(settings)
+        uvloop.run(_run(sys.argv[1], settings))
+    except InterlockError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

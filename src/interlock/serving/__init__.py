@@ -1,0 +1,1 @@
+"""Model serving: endpoints resolve to model versions, which runtimes execute."""

@@ -1,0 +1,198 @@
+"""A prepared database with its two roles open, and small stores built in it by the product's own writers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from interlock.boundary.journal import PostgresJournal
+from interlock.boundary.recorder import Recorder
+from interlock.data.objects import MemoryObjects
+from interlock.domain import canonical
+from interlock.domain.effects import Effect, Kind, Outcome, Status
+from interlock.domain.ids import new_id
+from interlock.domain.tasks import Claimed, Ended, State, TaskInfo
+from interlock.governance import audit
+from interlock.governance.audit import SubjectKeys
+from interlock.governance.audit_log import AuditLog
+from interlock.infra import database
+from interlock.infra.clock import Clock
+from interlock.infra.database import Database
+from interlock.infra.settings import Settings
+from interlock.orchestration.store import PostgresTasks, log
+from interlock.sdk.task import input_digest
+
+TENANT = "acme"
+KEYS = SubjectKeys(bytes(range(32)))
+SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+@dataclass(kw_only=True)
+class Prepared:
+    """One database as its three roles; `owner_url` may do anything, so it is what a tamperer has."""
+
+    owner_url: str
+    app: Database
+    relay: Database
+    clock: Clock = field(default_factory=Clock)
+
+    def audit_log(self) -> AuditLog:
+        return AuditLog(self.relay, origin="interlock.test/log", key_name="interlock.test", private_key=SIGNING_KEY)
+
+    async def tamper(self, *statements: str) -> None:
+        """Run statements as a superuser whom no key, trigger or policy stops."""
+        async with await psycopg.AsyncConnection.connect(self.owner_url, autocommit=True) as conn:
+            await conn.execute("set search_path = interlock")
+            await conn.execute("set session_replication_role = replica")
+            for statement in statements:
+                await conn.execute(statement.encode())
+
+    async def ask(self, query: str, values: Any = ()) -> list[tuple[Any, ...]]:
+        """Query as the owner."""
+        async with await psycopg.AsyncConnection.connect(self.owner_url, autocommit=True) as conn:
+            await conn.execute("set search_path = interlock")
+            return await (await conn.execute(query.encode(), values)).fetchall()
+
+    async def skip(self, interval: str) -> None:
+        """Move the database's clock on."""
+        await self.tamper(f"update clock set shift = shift + interval '{interval}'")
+
+    async def add_tenant(self, tenant: str = TENANT) -> None:
+        await self.tamper(f"insert into tenants (tenant, name) values ('{tenant}', '{tenant}') on conflict do nothing")
+
+
+async def prepare(data_dir: Path, owner_url: str) -> database.DatabaseUrls:
+    """Make roles and tables. The roles belong to the server, so their passwords come from its folder."""
+    return await database.prepare(Settings(data_dir=data_dir), owner_url)
+
+
+@asynccontextmanager
+async def opened(urls: database.DatabaseUrls, *, size: int = 4) -> AsyncIterator[Prepared]:
+    app, relay = (Database(url, size=size, wait_s=5) for url in (urls.app, urls.relay))
+    await app.open()
+    await relay.open()
+    try:
+        yield Prepared(owner_url=urls.owner, app=app, relay=relay)
+    finally:
+        await app.close()
+        await relay.close()
+
+
+class Writers:
+    """Writes tasks as the product does: accepted, journaled, ended."""
+
+    def __init__(self, prepared: Prepared, *, tenant: str = TENANT, inline_bytes_max: int = 65_536) -> None:
+        recorder = Recorder(prepared.app)
+        objects = MemoryObjects()
+        self._app = prepared.app
+        self._tenant = tenant
+        self.clock = prepared.clock
+        self.journal = PostgresJournal(
+            prepared.app,
+            recorder,
+            objects,
+            prepared.clock,
+            inline_bytes_max=inline_bytes_max,
+            outcome_bytes_max=1_000_000,
+        )
+        self.tasks = PostgresTasks(
+            prepared.app, recorder, objects, KEYS, prepared.clock, inline_bytes_max=inline_bytes_max
+        )
+
+    async def accept(self, *, subject: str | None = None, callback_url: str | None = None) -> Claimed:
+        """Accept a task and claim it (epoch 1)."""
+        task_id = new_id("task")
+        subject = subject or f"task:{task_id}"
+        key, wrapped = KEYS.new(self._tenant, subject)
+        salt, text, by = audit.new_salt(), '{"amount":"12.30"}', "user:amir"
+        info = TaskInfo(
+            id=task_id,
+            tenant=self._tenant,
+            automation="expenses",
+            version="1.0.0",
+            correlation_id="c" * 32,
+            submitted_by=by,
+            subject=subject,
+        )
+        facts = {
+            "task": task_id,
+            "generation": 1,
+            "state": "accepted",
+            "automation": info.automation,
+            "version": info.version,
+            "correlation": info.correlation_id,
+            "commit": audit.commit(key, salt, (text, None, by)),
+            "salt": salt.hex(),
+        }
+        async with self._app.tenant(self._tenant) as conn:
+            await conn.execute(
+                "insert into subject_keys (tenant, subject, wrapped_key) values (%s, %s, %s) on conflict do nothing",
+                (self._tenant, subject, wrapped),
+            )
+            await conn.execute(
+                "insert into tasks (tenant, id, automation, automation_version, state, correlation_id, subject, input, callback_url,"
+                " submitted_by, epoch) values (%s, %s, %s, %s, 'running', %s, %s, %s::json, %s, %s, 1)",
+                (self._tenant, task_id, "expenses", "1.0.0", info.correlation_id, subject, text, callback_url, by),
+            )
+            leaf = audit.leaf("task.accepted", tenant=self._tenant, at=self.clock.now(), facts=facts)
+            await log(conn, tenant=self._tenant, task_id=task_id, leaf=leaf)
+        return Claimed(
+            info=info,
+            epoch=1,
+            generation=1,
+            input=canonical.loads(text),
+            accepted_at=self.clock.now(),
+            subject_key=key,
+            callback_url=callback_url,
+        )
+
+    async def effect(self, task: Claimed, name: str, seq: int, value: Any, *, opened: bool = False) -> Effect:
+        asked = {"document": name}
+        effect = Effect(
+            id=f"/{name}#{seq}",
+            kind=Kind.STEP,
+            name=name,
+            target=f"steps.{name}",
+            input=asked,
+            input_digest=input_digest(Kind.STEP, name, f"steps.{name}", asked),
+        )
+        if opened:
+            await self.journal.open(task, effect, wake_after_s=None, decision=None)
+        outcome = Outcome(status=Status.OK, value=value, duration_ms=1.5, model_version="m@1")
+        await self.journal.record(task, effect, seq, outcome)
+        return effect
+
+    async def end(self, task: Claimed, state: State = State.SUCCEEDED, *, output: Any = None) -> None:
+        error = None if state is State.SUCCEEDED else {"kind": "Failed", "message": "it failed"}
+        await self.tasks.end(task, Ended(state=state, output=output, error=error))
+
+    async def review(self, task: Claimed, effect_id: str, *, verdict: str | None) -> str:
+        """Open a review, and answer it where a verdict is given."""
+        review_id = new_id("rev")
+        salt = audit.new_salt()
+        answer = canonical.dumps({"verdict": verdict, "by": "user:mia", "values": {"total": "12.30"}}).decode()
+        async with self._app.tenant(self._tenant) as conn:
+            await conn.execute(
+                "insert into reviews (tenant, id, task_id, generation, effect_id, automation, name, input_digest, request, role,"
+                " task_submitted_by, correlation_id) values (%s, %s, %s, 1, %s, 'expenses', 'check', '', '{}', 'manager', %s, %s)",
+                (self._tenant, review_id, task.info.id, effect_id, task.info.submitted_by, task.info.correlation_id),
+            )
+            facts: dict[str, Any] = {"task": task.info.id, "review": review_id}
+            leaf = audit.leaf("review.opened", tenant=self._tenant, at=self.clock.now(), facts=facts)
+            await log(conn, tenant=self._tenant, task_id=task.info.id, leaf=leaf)
+            if verdict is None:
+                return review_id
+            await conn.execute(
+                "update reviews set state = 'answered', answer = %s::json, answer_salt = %s, answered_by = 'user:mia' where id = %s",
+                (answer, salt, review_id),
+            )
+            facts |= {"verdict": verdict, "commit": audit.commit(task.subject_key, salt, (answer,))}
+            leaf = audit.leaf("review.answered", tenant=self._tenant, at=self.clock.now(), facts=facts)
+            await log(conn, tenant=self._tenant, task_id=task.info.id, leaf=leaf)
+        return review_id

@@ -1,0 +1,131 @@
+"""Loading policies: what the lint finds, and that the version names the content."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from interlock.domain.errors import ConfigurationError
+from interlock.governance.policies import BASE, FILE_BYTES_MAX, load_rules
+
+GOOD = '@id("good") @reason("Good.") permit (principal, action == Action::"expenses.pay", resource);\n'
+SCHEMA = 'action "expenses.pay" appliesTo { principal: [Service], resource: [Task], context: { n: Long } };\n'
+
+
+def folder(at: Path, policies: str = GOOD, schema: str | None = SCHEMA, file: str = "a.cedar") -> Path:
+    at.mkdir(parents=True, exist_ok=True)
+    (at / file).write_text(policies)
+    if schema is not None:
+        (at / "schema.cedarschema").write_text(schema)
+    return at
+
+
+def test_loads_the_base_alone_and_knows_where_each_policy_came_from() -> None:
+    rules = load_rules([])
+    assert rules.policies["four-eyes-subject"].file == BASE / "limits.cedar"
+    assert {p.effect for p in rules.policies.values()} == {"permit", "forbid"}
+
+
+def test_each_action_is_decided_by_the_policies_that_admit_it(tmp_path: Path) -> None:
+    schema = """
+      action "outer"; action "inner" in ["outer"];
+      action "x.one", "x.two" in ["inner"] appliesTo { principal: [Service], resource: [Task], context: {} };
+      action "x.three" appliesTo { principal: [Service], resource: [Task], context: {} };
+    """
+    scopes = {
+        "any": "action",
+        "one": 'action == Action::"x.one"',
+        "listed": 'action in [Action::"x.two", Action::"x.three"]',
+        "group": 'action in Action::"inner"',
+        "groups": 'action in [Action::"outer"]',
+    }
+    text = "".join(
+        f'@id("{id_}") @reason("R.") {effect} (principal, {scope}, resource) when {{ principal is Service }};\n'
+        for effect in ("permit", "forbid")
+        for id_, scope in ((f"{effect}-{name}", scope) for name, scope in scopes.items())
+    )
+    rules = load_rules([folder(tmp_path, text, schema)])
+    admitted = {"x.one": ["any", "one", "group", "groups"], "x.two": ["any", "listed", "group", "groups"]}
+    admitted |= {"x.three": ["any", "listed"]}
+    for action, names in admitted.items():
+        permits, everything = str(rules.actions[action].permits), str(rules.actions[action].everything)
+        for name in scopes:
+            assert (f'@id("permit-{name}")' in permits) is (name in names)
+            assert (f'@id("permit-{name}")' in everything) is (name in names)
+            assert (f'@id("forbid-{name}")' in everything) is (name in names)
+        assert "forbid" not in permits
+        assert '@id("other-tenant")' in everything
+
+
+def test_an_automation_adds_its_own_actions(tmp_path: Path) -> None:
+    rules = load_rules([folder(tmp_path / "expenses")])
+    assert rules.policies["good"].reason == "Good."
+
+
+PAY = 'permit (principal, action == Action::"expenses.pay", resource)'
+
+
+@pytest.mark.parametrize(
+    ("policies", "names"),
+    [
+        ("permit (principal, action", "Correct the Cedar syntax"),
+        (f'@reason("x") {PAY};', "policy 1 has no @id"),
+        (f'@id("") @reason("x") {PAY};', "policy 1 has no @id"),
+        (f'@id("p") {PAY};', '"p" has no @reason'),
+        (f'@id("p") @reason {PAY};', '"p" has no @reason'),
+        (f'@id("p") @reason("x") @advice("y") {PAY};', "unknown annotation @advice"),
+        (f'@id("p") @reason("x") @review("manager") {PAY};', "@review that cannot work"),
+        ('@id("p") @reason("x") @review forbid (principal, action, resource);', "@review that cannot work"),
+        (GOOD + GOOD, '"good" is used already'),
+        (f'@id("other-tenant") @reason("x") {PAY};', str(BASE / "limits.cedar")),
+        (f'@id("default-deny") @reason("x") {PAY};', "name of the default deny"),
+        (f'@id("p") @reason("x") {PAY} when {{ context.missing > 1 }};', "p: attribute `missing`"),
+        (f'@id("p") @reason("x") {PAY} when {{ context.n > "1" }};', "p: "),
+        ('@id("p") @reason("x") permit (principal, action == Action::"nope", resource);', 'Action::"nope"'),
+        ('@id("p") @reason("x") permit (principal == ?principal, action, resource);', "template"),
+        ("// " + "x" * FILE_BYTES_MAX, "bytes"),
+    ],
+)
+def test_the_lint_names_file_policy_and_fix(tmp_path: Path, policies: str, names: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_rules([folder(tmp_path / "expenses", policies)])
+    assert names in str(caught.value)
+    assert str(tmp_path / "expenses" / "a.cedar") in caught.value.detail
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("schema", ["entity User;", "action broken", 'action "task.read" appliesTo {};'])
+def test_a_wrong_fragment_is_named(tmp_path: Path, schema: str) -> None:
+    first = folder(tmp_path / "first")
+    second = folder(tmp_path / "second", GOOD.replace("good", "other"), schema)
+    with pytest.raises(ConfigurationError, match=r"second/schema\.cedarschema"):
+        load_rules([first, second])
+
+
+def test_a_folder_without_policies_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no \*\.cedar file"):
+        load_rules([tmp_path])
+    with pytest.raises(ConfigurationError, match="is not a folder"):
+        load_rules([tmp_path / "missing"])
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "b.cedar").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"b\.cedar"):
+        load_rules([tmp_path])
+
+
+def test_the_version_is_of_the_content_only(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one")
+    two = folder(tmp_path / "two", GOOD.replace("good", "other"), None)
+    version = load_rules([one, two]).version
+    assert len(version) == 64
+    assert load_rules([two, one]).version == version
+    shutil.move(one / "a.cedar", one / "z.cedar")
+    assert load_rules([one, two]).version == version
+    (one / "z.cedar").write_text(GOOD.replace("Good.", "Better."))
+    assert load_rules([one, two]).version != version
+    assert load_rules([one]).version != load_rules([]).version

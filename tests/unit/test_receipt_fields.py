@@ -1,0 +1,408 @@
+"""The reader's rules on lines made by hand: no picture and no OCR."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+import tomllib
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+MODEL_FOLDER = Path(__file__).parents[2] / "automations" / "expenses" / "models" / "receipt-reader"
+if str(MODEL_FOLDER) not in sys.path:  # where the process runtime puts it, too
+    sys.path.insert(0, str(MODEL_FOLDER))
+
+from receipt_amounts import agreements, amounts, parse, role_of  # noqa: E402
+from receipt_country import country, currency  # noqa: E402
+from receipt_dates import date_candidates, dates  # noqa: E402
+from receipt_fields import Draft, draft, logit  # noqa: E402
+from receipt_layout import PageText, Row, TextBox, rows, seen_box  # noqa: E402
+from receipt_number import receipt_number  # noqa: E402
+from receipt_ranking import shares  # noqa: E402
+from receipt_total import tax, total_candidates  # noqa: E402
+
+WEIGHTS = json.loads((MODEL_FOLDER / "calibration.json").read_text(encoding="utf-8"))["ranking"]
+
+CASH_RECEIPT = """
+TWO PALMS TRADING SDN BHD
+No 3, Jalan Satu, 40000 Shah Alam, Selangor
+GST ID No: 000123456789
+Invoice No: A-10233
+Date: 05/03/2018 | 14:22
+Soap | 4.50
+Rice 5kg | 21.90
+Sub Total | 26.40
+GST 6% | 1.58
+Rounding | 0.02
+Total | RM 28.00
+Cash | 50.00
+Change | 22.00
+"""
+
+
+def page_of(text: str, *, tilt: float = 0.0) -> PageText:
+    """Lay the lines of a text on a page of 600 px: pieces parted by | go from left to right, the last to the right edge."""
+    boxes = []
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    cos, sin = math.cos(tilt), math.sin(tilt)
+    for index, line in enumerate(lines):
+        pieces = [piece.strip() for piece in line.split("|")]
+        for place, piece in enumerate(pieces):
+            width = 9.0 * len(piece)
+            last = place == len(pieces) - 1 and place > 0
+            x0 = 580 - width if last else 20 + place * 150.0
+            y0 = 40 + 30.0 * index
+            corners = [(x0, y0), (x0 + width, y0), (x0 + width, y0 + 20), (x0, y0 + 20)]
+            a, b, c, d = [(x * cos - y * sin, x * sin + y * cos) for x, y in corners]
+            boxes.append(TextBox(text=piece, score=0.99, quad=(a, b, c, d)))
+    return PageText(
+        page=1, width_px=600, height_px=60 + 30 * len(lines), rotation_deg=0, from_text_layer=False, boxes=tuple(boxes)
+    )
+
+
+def lines_of(text: str) -> list[Row]:
+    return rows(page_of(text))
+
+
+def read(text: str) -> Draft:
+    return draft([page_of(text)], WEIGHTS)
+
+
+def value(reading: Draft, field: str) -> str | None:
+    choice = getattr(reading, field)
+    return choice.value if choice else None
+
+
+def test_a_whole_receipt_is_read() -> None:
+    reading = read(CASH_RECEIPT)
+    assert value(reading, "merchant") == "TWO PALMS TRADING SDN BHD"
+    assert value(reading, "date") == "2018-03-05"
+    assert value(reading, "total") == "28.00"
+    assert value(reading, "currency") == "MYR"
+    assert value(reading, "tax") == "1.58"
+    assert value(reading, "receipt_number") == "A-10233"
+    assert reading.total is not None
+    assert reading.total.support >= 2  # cash less change, and subtotal with tax and rounding
+
+
+def test_nothing_is_read_from_nothing() -> None:
+    reading = draft([page_of("")], WEIGHTS)
+    assert reading == Draft(merchant=None, date=None, total=None, currency=None, tax=None, receipt_number=None)
+
+
+def test_each_place_is_that_of_its_text() -> None:
+    reading = read(CASH_RECEIPT)
+    assert reading.total is not None
+    x0, y0, x1, y1 = reading.total.box
+    height = 60 + 30 * 13
+    assert y0 == pytest.approx((40 + 30 * 10) / height, abs=0.002)
+    assert x1 == pytest.approx(580 / 600, abs=0.002)
+    assert x0 < x1
+    assert y0 < y1
+
+
+@pytest.mark.parametrize("tilt", [-0.08, 0.0, 0.08])
+def test_rows_survive_a_tilted_paper(tilt: float) -> None:
+    found = [row.text for row in rows(page_of(CASH_RECEIPT, tilt=tilt))]
+    assert "Cash  50.00" in found
+    assert "Total  RM 28.00" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12.30", "12.30"),
+        ("12,30", "12.30"),
+        ("RM1,234.50", "1234.50"),
+        ("1.234,50 EUR", "1234.50"),
+        ("$ 8.20", "8.20"),
+        ("6 .50", "6.50"),
+        ("RMO.01", "0.01"),
+        ("RMI11.90", "111.90"),
+        ("-5.59", "-5.59"),
+        ("0.02-", "-0.02"),
+        ("RM 45", "45.00"),
+        ("25.00 SR", "25.00"),
+    ],
+)
+def test_amounts_are_understood(text: str, expected: str) -> None:
+    assert [str(found[0]) for found in parse(text)] == [expected]
+
+
+@pytest.mark.parametrize(
+    "text", ["12/03/2018", "12.03.2018", "10:27", "6.00%", "23.456", "03-4162-2318", "A12.5", "000204", "2 x 3"]
+)
+def test_what_is_no_amount_is_left_alone(text: str) -> None:
+    assert parse(text) == []
+
+
+@given(st.decimals(min_value=0, max_value=999999, places=2))
+def test_every_printed_amount_is_read_back(amount: Decimal) -> None:
+    assert [found[0] for found in parse(f"{amount:.2f}")] == [amount]
+    assert [found[0] for found in parse(f"RM{amount:,.2f}")] == [amount]
+
+
+@pytest.mark.parametrize(
+    ("label", "role"),
+    [
+        ("TOTAL", "total"),
+        ("T0TAL", "total"),
+        ("Grand Total", "payable"),
+        ("Amount Due", "payable"),
+        ("Total Sales (Inclusive GST)", "including"),
+        ("Total Rounded", "rounded"),
+        ("Total (Excluding GST)", "excluding"),
+        ("Sub-Total", "subtotal"),
+        ("Total Qty", "quantity"),
+        ("Rounding Adj", "rounding"),
+        ("GST 6%", "tax"),
+        ("incl. VAT 20%", "tax"),
+        ("SST", "tax"),
+        ("Cash Tendered", "cash"),
+        ("CHANGE", "change"),
+        ("Baki", "change"),
+        ("Discount", "saving"),
+        ("SUMME", "total"),
+        ("Zwischensumme", "subtotal"),
+        ("Rueckgeld", ""),
+        ("Summer Goat Milk", ""),
+        ("123", ""),
+    ],
+)
+def test_labels_have_roles(label: str, role: str) -> None:
+    assert role_of(label) == role
+
+
+def test_what_is_called_rounding_but_is_large_is_the_rounded_total() -> None:
+    found = amounts(lines_of("Total Sales (Inclusive GST) RM | 37.44\nRounding RM | 37.45\nRounding | 0.01"))
+    assert [(str(amount.value), amount.role) for amount in found] == [
+        ("37.44", "including"),
+        ("37.45", "rounded"),
+        ("0.01", "rounding"),
+    ]
+
+
+def test_an_amount_takes_its_name_from_the_row_above_when_its_own_row_has_none() -> None:
+    found = amounts(lines_of("Tea | 4.00\nGRAND TOTAL\n12.30"))
+    assert [(str(amount.value), amount.role) for amount in found] == [("4.00", ""), ("12.30", "payable")]
+
+
+def test_arithmetic_supports_what_it_adds_up_to() -> None:
+    agreed = agreements(amounts(lines_of(CASH_RECEIPT)))
+    assert Decimal("28.00") in agreed.paid
+    assert Decimal("28.00") in agreed.built
+    assert Decimal("26.40") in agreed.items
+    assert agreed.count(Decimal("28.00")) == 2
+    assert agreed.count(Decimal("50.00")) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Soap | 4.50\nTotal | 4.50\nCash | 10.00\nChange | 5.50", "4.50"),
+        (
+            "Soap | 4.48\nSubtotal | 4.48\nRounding | 0.02\nTotal after rounding | 4.50\nCash | 50.00\nChange | 45.50",
+            "4.50",
+        ),
+        ("Tea | 9.00\nSub Total | 9.00\nService Charge 10% | 0.90\nTotal | 9.90\nVISA | 9.90", "9.90"),
+        (
+            "Part A | 10.00\nTotal 0% supplies | 10.00\nTotal 6% supplies (Inc. GST) | 5.30\nTotal Payable | 15.30",
+            "15.30",
+        ),
+        (
+            "Soap | 4.50\nRice | 8.00\nTotal Qty | 2.00\nTotal | 12.50\nGST Summary | Amount | Tax\nTotal | 11.79 | 0.71",
+            "12.50",
+        ),
+    ],
+)
+def test_the_total_is_what_was_to_pay(text: str, expected: str) -> None:
+    assert value(read(text), "total") == expected
+
+
+def test_amounts_over_the_total_are_told() -> None:
+    assert read(CASH_RECEIPT).larger_amounts == ("50.00",)
+    assert read("SHOP\nTotal Qty | 99.00\nTotal | 4.50").larger_amounts == ()
+
+
+def test_a_lone_number_has_no_support() -> None:
+    reading = read("SOMEWHERE\nTotal | 12.30")
+    assert reading.total is not None
+    assert (reading.total.value, reading.total.support) == ("12.30", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("05/03/2018", "2018-03-05"),
+        ("25-12-18", "2018-12-25"),
+        ("2018-03-05", "2018-03-05"),
+        ("5 MAR 2018", "2018-03-05"),
+        ("24-MAR-2018", "2018-03-24"),
+        ("Mar 5, 2018", "2018-03-05"),
+        ("22 0ctober 2025", "2025-10-22"),
+        ("O5/O3/2O18", "2018-03-05"),
+        ("25032018", "2018-03-25"),
+        ("13.05.2018", "2018-05-13"),
+        ("Date:15/03/201812:30", "2018-03-15"),
+        ("ORD #50 -REG #19- 02/03/2018 10:27:03", "2018-03-02"),
+        ("12/31/2024", "2024-12-31"),
+    ],
+)
+def test_dates_are_understood(text: str, expected: str) -> None:
+    assert [found.value.isoformat() for found in dates(lines_of(text))] == [expected]
+
+
+@pytest.mark.parametrize(
+    "text", ["20/03/201", "03/0:/2018", "25/10/20:7", "31/02/2018", "12.50", "03-4162-2318", "01/01/1999", "2/12/240"]
+)
+def test_what_is_no_date_is_not_guessed(text: str) -> None:
+    assert dates(lines_of(text)) == []
+
+
+@given(st.dates(min_value=date(2000, 1, 1), max_value=date(2049, 12, 31)))
+def test_every_date_is_read_back_in_every_notation(day: date) -> None:
+    for notation in ("%d/%m/%Y", "%d-%m-%Y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y"):
+        found = date_candidates(lines_of(f"Date: {day.strftime(notation)} | 12:30"), True)
+        assert [candidate.value for candidate in found] == [day], notation
+
+
+def test_the_order_of_day_and_month_goes_by_evidence() -> None:
+    alone = date_candidates(lines_of("03/04/2024"), None)
+    assert [(c.value.isoformat(), c.order_known) for c in alone] == [("2024-04-03", False)]
+    by_country = date_candidates(lines_of("03/04/2024"), False)
+    assert [(c.value.isoformat(), c.order_known) for c in by_country] == [("2024-03-04", True)]
+    by_another = date_candidates(lines_of("03/04/2024\nprinted Mar 4, 2024"), None)
+    assert [(c.value.isoformat(), c.order_known) for c in by_another] == [("2024-03-04", True)]
+
+
+def test_the_date_of_expiry_is_not_that_of_purchase() -> None:
+    assert (
+        value(read("SHOP SDN BHD\nDate: 05/03/2018 | 10:00\nVoucher valid until 31/12/2018\nTotal | 5.00"), "date")
+        == "2018-03-05"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Total RM 5.00", "MYR"),
+        ("TWO PALMS SDN BHD\nJalan Satu\nTotal 5.00", "MYR"),
+        ("Total EUR 5,00", "EUR"),
+        ("Total S$5.00", "SGD"),
+        ("Total £5.00", "GBP"),
+        ("12 Elm St\nAustin, TX 78701\nSales Tax 0.40\nTotal $5.00", "USD"),
+        ("TWO PALMS SDN BHD\nTotal $5.00", "MYR"),
+        ("Total $5.00", None),
+        ("Total 5.00", None),
+        ("Total RM 5.00\nor EUR 1.00", None),
+    ],
+)
+def test_the_currency_needs_evidence(text: str, expected: str | None) -> None:
+    found = currency(lines_of(text))
+    assert (found.code if found else None) == expected
+
+
+def test_a_country_needs_more_evidence_than_another() -> None:
+    assert country(lines_of("Singapore\nMalaysia")) is None
+    assert country(lines_of("Austin, TX 78701")) == ("US", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Receipt No: INV6106953", "INV6106953"),
+        ("INV# 003281900229170", "003281900229170"),
+        ("Bill No | cs8462573", "CS8462573"),
+        ("Doc No | CS00241999 | Date | 03/04/2018", "CS00241999"),
+        ("INV NO/DATE:15403-119386(29/07/2016)", "15403-119386"),
+        ("Datum | Beleg-Nr.\n24.03.2018 | A6083385", "A6083385"),
+        ("GST Reg No: 000123456789\nTel No. 03-41622318", None),
+        ("NO 19-G, JALAN SATU", None),
+        ("Thank you", None),
+    ],
+)
+def test_the_receipt_number_goes_by_its_name(text: str, expected: str | None) -> None:
+    found = receipt_number(lines_of(text))
+    assert (found.value if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "expected"),
+    [
+        ("Total incl. GST 6% | 10.60\nGST 6% | 0.60", "10.60", ("0.60", "rate")),
+        ("Total Excl | 10.00\nTax amount | 0.60\nTotal | 10.60", "10.60", ("0.60", "parts")),
+        ("Tax amount | 0.61\nTotal | 10.60", "10.60", ("0.61", "name")),
+        ("Service Charge 10% | 0.96\nTotal | 10.60", "10.60", None),
+        ("Total | 10.60", "10.60", None),
+    ],
+)
+def test_the_tax_goes_by_arithmetic_first(text: str, total: str, expected: tuple[str, str] | None) -> None:
+    lines = lines_of(text)
+    found = tax(amounts(lines), lines, Decimal(total))
+    assert ((str(found.value), found.evidence) if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("BLUE HERON HARDWARE &\nELECTRICAL SDN BHD\nNo 1, Jalan Dua", "BLUE HERON HARDWARE & ELECTRICAL SDN BHD"),
+        ("TAX INVOICE\nBLUE HERON CAFE\nTel: 03-1234567", "BLUE HERON CAFE"),
+        ("BLUE HERON TRADING (123456-X)\nJalan Dua", "BLUE HERON TRADING"),
+        ("Blue Heron Ltd |  |  | INVOICE\n8 Quay Lane", "Blue Heron Ltd"),
+    ],
+)
+def test_the_merchant_is_the_name_at_the_top(text: str, expected: str) -> None:
+    assert value(read(text + "\nDate: 05/03/2018\nTotal | 5.00"), "merchant") == expected
+
+
+@pytest.mark.parametrize(
+    ("rotation", "expected"),
+    [(0, (0.1, 0.2, 0.3, 0.4)), (90, (0.6, 0.1, 0.8, 0.3)), (180, (0.7, 0.6, 0.9, 0.8)), (270, (0.2, 0.7, 0.4, 0.9))],
+)
+def test_a_box_is_given_on_the_page_as_it_came(rotation: int, expected: tuple[float, ...]) -> None:
+    page = PageText(page=1, width_px=100, height_px=100, rotation_deg=rotation, from_text_layer=False, boxes=())
+    assert seen_box(((10, 20), (30, 20), (30, 40), (10, 40)), page) == pytest.approx(expected)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.floats(-3, 3)), min_size=1, max_size=8))
+def test_shares_are_a_distribution_and_follow_the_score(candidates: list[dict[str, float]]) -> None:
+    weights = {"a": 2.0, "b": -1.0}
+    found = shares(candidates, weights)
+    scores = [2.0 * item.get("a", 0) - item.get("b", 0) for item in candidates]
+    assert sum(found) == pytest.approx(1.0)
+    assert found.index(max(found)) == scores.index(max(scores)) or max(found) == pytest.approx(
+        found[scores.index(max(scores))]
+    )
+
+
+@given(st.floats(0, 1))
+def test_log_odds_stay_in_bounds(share: float) -> None:
+    assert -8.0 <= logit(share) <= 8.0
+
+
+def test_a_page_full_of_amounts_does_not_hang_the_reader() -> None:
+    text = "\n".join(f"Total {n % 7} tax discount rounding {n / 100:.2f} | {n / 3:.2f}" for n in range(1500))
+    started = time.perf_counter()
+    read(text)
+    assert time.perf_counter() - started < 5  # generous: without limits it takes hours
+
+
+def test_the_figures_in_the_card_are_those_of_the_calibration() -> None:
+    card = tomllib.loads((MODEL_FOLDER / "model.toml").read_text(encoding="utf-8"))["measured"]
+    measured = json.loads((MODEL_FOLDER / "calibration.json").read_text(encoding="utf-8"))["measured"]
+    for name in ("total", "date", "merchant", "date_and_total"):
+        assert card[f"{name}_right"] == pytest.approx(measured[name]["share"], abs=0.0006)
+    assert card["trusted_share"] == pytest.approx(measured["trusted"]["share"], abs=0.0006)
+    assert (card["trusted_wrong"], card["receipts"]) == (measured["trusted"]["wrong"], measured["receipts"])
+
+
+def test_every_total_candidate_is_listed_once() -> None:
+    values = [candidate.value for candidate in total_candidates(amounts(lines_of(CASH_RECEIPT)))]
+    assert len(values) == len(set(values))
