@@ -246,6 +246,7 @@ class Worker:
                 poll_s=settings.poll_s,
                 shutdown_s=settings.shutdown_s,
             ),
+            fault=fault,
         )
 
     def _executors(self) -> dict[Kind, Executor]:

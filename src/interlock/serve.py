@@ -12,10 +12,12 @@ import structlog
 import uvloop
 
 from interlock.api.server import serve_api
-from interlock.app import Worker, app_url, audit_log, opened
+from interlock.app import Worker, app_url, audit_log, bootstrap, opened
+from interlock.boundary.perform import no_fault
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database
+from interlock.infra.faults import Faults, parse
 from interlock.infra.roles import API, RELAY, ROLES, WORKER
 from interlock.infra.settings import Settings, load
 from interlock.ingress.relay import Relay
@@ -28,7 +30,10 @@ async def serve_worker(settings: Settings, ready: Callable[[], Awaitable[None]])
     """Run the worker role until cancelled."""
     async with opened(settings, name="interlock-worker") as app:
         await app.database.check_role()
-        worker = Worker(app)
+        faults = (
+            Faults(parse(settings.faults), settings.data_dir / "run" / "faults.hit") if settings.faults else no_fault
+        )
+        worker = Worker(app, fault=faults)
         try:
             await worker.steps.warm()
 
@@ -58,6 +63,12 @@ async def serve_relay(settings: Settings, ready: Callable[[], Awaitable[None]]) 
         await relay_database.close()
 
 
+async def serve_api_role(settings: Settings) -> None:
+    """Make the first tenant and key where they are missing, then answer requests until a signal."""
+    await bootstrap(settings)
+    await serve_api(settings)
+
+
 async def _run(role: str, settings: Settings) -> None:
     marker = DataFolder(settings.data_dir).ready(role)
 
@@ -67,7 +78,7 @@ async def _run(role: str, settings: Settings) -> None:
         log.info("ready", role=role)
 
     runs = {
-        API: lambda: serve_api(settings),
+        API: lambda: serve_api_role(settings),
         WORKER: lambda: serve_worker(settings, ready),
         RELAY: lambda: serve_relay(settings, ready),
     }

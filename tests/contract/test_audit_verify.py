@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -349,15 +350,20 @@ def _changed(chance: random.Random, text: str, kind: str) -> str:
     """Change one byte, so that the column's type still takes it."""
     if kind in ("integer", "bigint"):
         return str(int(text) ^ 1 << chance.randrange(20, 28))
-    at = chance.randrange(2, len(text)) if kind == "bytea" else chance.randrange(len(text))
-    if kind == "json":
-        # A byte of a string or number, not of the syntax.
-        at = chance.choice([n for n, c in enumerate(text) if c.isalnum() and text not in ("true", "null")])
-    letters = "0123456789abcdef" if kind == "bytea" else "0123456789"
-    if kind == "json" and not text[at].isdigit():
-        letters = "xyz"
-    other = chance.choice([c for c in letters if c != text[at]])
-    return text[:at] + other + text[at + 1 :]
+    letters = "0123456789abcdef" if kind == "bytea" else "0123456789xyz"
+    while True:
+        at = chance.randrange(2 if kind == "bytea" else 0, len(text))
+        changed = text[:at] + chance.choice(letters) + text[at + 1 :]
+        if changed != text and (kind != "json" or _is_json(changed)):
+            return changed
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 async def test_an_erased_key_is_counted_and_not_held_against_the_store(store: Prepared) -> None:

@@ -83,10 +83,10 @@ def automation_entity(tenant: str, name: str) -> Entity:
 
 def task(tenant: str, task_id: str, *, automation: str, submitted_by: str) -> Entity:
     attrs: dict[str, Any] = {"tenant": tenant, "automation": automation}
-    if submitted_by.startswith("user:"):
-        attrs["submitted_by"] = Entity(type="User", id=submitted_by)
-    elif submitted_by.startswith("agent:"):
+    if submitted_by.startswith("agent:"):
         attrs["submitted_by_agent"] = Entity(type="Agent", id=submitted_by)
+    else:  # a key of `service:…` acts as a User too
+        attrs["submitted_by"] = Entity(type="User", id=submitted_by)
     return Entity(type="Task", id=task_id, attrs=attrs)
 
 
@@ -101,7 +101,7 @@ def review(
     amount: Any = None,
 ) -> Entity:
     attrs: dict[str, Any] = {"tenant": tenant, "automation": automation, "role": role}
-    if submitted_by.startswith("user:"):
+    if not submitted_by.startswith("agent:"):
         attrs["task_submitted_by"] = Entity(type="User", id=submitted_by)
     if subject:
         attrs["subject"] = Entity(type="User", id=subject)

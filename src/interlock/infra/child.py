@@ -100,4 +100,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # As the module that handlers import, not as `__main__`: else their GiveUp would be another class than ours.
+    importlib.import_module("interlock.infra.child").main()

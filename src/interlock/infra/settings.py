@@ -165,6 +165,11 @@ class Settings(BaseModel):
         0.04, ge=0, le=1000, description="Price of one core for an hour, for the cost of what runs on this machine."
     )
 
+    faults: List = Field(
+        (),
+        description="Chaos tests only, refused outside the environment `test`: where a worker kills itself, `point=probability`.",
+    )
+
     # Limits of a task
     effects_per_task_max: int = Field(
         2000, ge=1, le=100_000, description="Effects of one task; use child tasks beyond it."
@@ -324,6 +329,8 @@ class Settings(BaseModel):
                 f"{PREFIX}LEASE_RENEW_S ({self.lease_renew_s}) must be at most half of {PREFIX}LEASE_S "
                 f"({self.lease_s}), or one missed renewal loses a task that still runs"
             )
+        if self.faults and self.environment != "test":
+            raise ValueError(f"{PREFIX}FAULTS is only for {PREFIX}ENVIRONMENT=test")
         if self.inline_outcome_bytes_max > self.outcome_bytes_max:
             raise ValueError(f"{PREFIX}INLINE_OUTCOME_BYTES_MAX must not be over {PREFIX}OUTCOME_BYTES_MAX")
         if self.callback_backoff_initial_s > self.callback_backoff_max_s:

@@ -7,7 +7,7 @@ audit leaf, event and wake-up. Expiry and withdrawal lock in the same order, so 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -363,26 +363,36 @@ class Reviews:
         tenant: str,
         *,
         state: ReviewState | None,
-        role: str | None = None,
+        roles: Sequence[str] | None = None,
         assignee: str | None = None,
+        unassigned: bool = False,
         task_id: str | None = None,
+        correlation_id: str | None = None,
         after: tuple[datetime, str] | None = None,
         limit: int = 50,
     ) -> list[Review]:
-        """List reviews, oldest first, after a cursor of (opened_at, id)."""
+        """List reviews, oldest first, after a cursor of (opened_at, id).
+
+        Args:
+            roles: those that one of these may answer; None for all. unassigned: only those that nobody has claimed.
+        """
         async with self._database.tenant(tenant) as conn:
             rows = await (
                 await conn.execute(
                     f"select {COLUMNS} from reviews where tenant = current_tenant()"
-                    " and (%(state)s::text is null or state = %(state)s) and (%(role)s::text is null or role = %(role)s)"
-                    " and (%(assignee)s::text is null or assignee = %(assignee)s) and (%(task)s::text is null or task_id = %(task)s)"
+                    " and (%(state)s::text is null or state = %(state)s) and (%(roles)s::text[] is null or role = any(%(roles)s))"
+                    " and (%(assignee)s::text is null or assignee = %(assignee)s) and (not %(unassigned)s or assignee is null)"
+                    " and (%(task)s::text is null or task_id = %(task)s)"
+                    " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
                     " and (%(at)s::timestamptz is null or (opened_at, id) > (%(at)s, %(id)s))"
                     " order by opened_at, id limit %(limit)s".encode(),
                     {
                         "state": state.value if state else None,
-                        "role": role,
+                        "roles": None if roles is None else list(roles),
                         "assignee": assignee,
+                        "unassigned": unassigned,
                         "task": task_id,
+                        "correlation": correlation_id,
                         "at": after[0] if after else None,
                         "id": after[1] if after else None,
                         "limit": limit,

@@ -110,6 +110,17 @@ class Submit:
             wrong.append(FieldError(pointer="/slo", detail="give deadline or complete_within, not both"))
         if submission.deadline is not None and submission.deadline.tzinfo is None:
             wrong.append(FieldError(pointer="/slo/deadline", detail="give it a time zone, such as a final Z"))
+        longest_s = self._settings.task_wait_s_max
+        if submission.complete_within_s is not None and not 0 < submission.complete_within_s <= longest_s:
+            wrong.append(
+                FieldError(pointer="/slo/complete_within", detail=f"over 0 and at most {longest_s:.0f} seconds")
+            )
+        if (
+            submission.deadline is not None
+            and submission.deadline.tzinfo is not None
+            and submission.deadline > self._clock.now() + timedelta(seconds=longest_s)
+        ):
+            wrong.append(FieldError(pointer="/slo/deadline", detail=f"at most {longest_s:.0f} seconds from now"))
         if not 0 <= submission.priority <= 100:
             wrong.append(FieldError(pointer="/slo/priority", detail="from 0 to 100"))
         if len(submission.labels) > self._settings.labels_max:
@@ -117,8 +128,9 @@ class Submit:
         longest = self._settings.label_chars_max
         for name, label in submission.labels.items():
             if not 0 < len(name) <= longest or len(label) > longest:
+                at = name[:longest].replace("~", "~0").replace("/", "~1")
                 wrong.append(
-                    FieldError(pointer=f"/labels/{name}", detail=f"names and values have at most {longest} characters")
+                    FieldError(pointer=f"/labels/{at}", detail=f"names and values have 1 to {longest} characters")
                 )
         if idempotency_key is not None and not 0 < len(idempotency_key) <= IDEMPOTENCY_KEY_CHARS_MAX:
             raise InvalidInput(f"The Idempotency-Key should have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters.")
@@ -187,7 +199,15 @@ class Submit:
         async with self._database.tenant(tenant) as conn:
             if idempotency_key is not None:
                 body = canonical.digest(
-                    [submission.automation, submission.input, submission.callback_url, submission.labels]
+                    [
+                        submission.automation,
+                        submission.input,
+                        submission.deadline,
+                        submission.complete_within_s,
+                        submission.priority,
+                        submission.callback_url,
+                        submission.labels,
+                    ]
                 )
                 repeated = await _claim_key(conn, tenant, by, idempotency_key, body, task_id)
                 if repeated is not None:

@@ -111,7 +111,7 @@ class TaskViews:
     async def find(
         self, tenant: str, narrowed: Filter, *, after: tuple[datetime, str] | None = None, limit: int = 50
     ) -> list[TaskView]:
-        """Give tasks, newest first, after a cursor of (accepted_at, id)."""
+        """Give tasks, newest first, after a cursor of (accepted_at, id); an output over the inline limit is `{"ref": …}`."""
         values = {
             "automation": narrowed.automation,
             "states": [s.value for s in narrowed.states] or None,
@@ -138,7 +138,7 @@ class TaskViews:
                     values,
                 )
             ).fetchall()
-        return [await self._task(row) for row in rows]
+        return [await self._task(row, whole=False) for row in rows]
 
     async def effects(self, tenant: str, task_id: str) -> list[EffectView]:
         """Give the timeline: every journaled thing in the order of its record, then what is open. Raises NotFound."""
@@ -177,8 +177,10 @@ class TaskViews:
             return _json(row[0])
         return canonical.loads(await self._objects.get(canonical.loads(row[1])["ref"]))
 
-    async def _task(self, row: tuple[Any, ...]) -> TaskView:
-        output = _json(row[12]) if row[13] is None else canonical.loads(await self._objects.get(row[13]))
+    async def _task(self, row: tuple[Any, ...], *, whole: bool = True) -> TaskView:
+        output = _json(row[12])
+        if row[13] is not None:
+            output = canonical.loads(await self._objects.get(row[13])) if whole else {"ref": row[13]}
         return TaskView(
             id=row[0],
             automation=row[1],

@@ -17,6 +17,7 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
+from interlock.boundary.perform import FaultPoint, no_fault
 from interlock.domain.errors import Fenced, InterlockError
 from interlock.domain.tasks import Claimed, State
 from interlock.infra.clock import Clock
@@ -74,12 +75,14 @@ class PostgresEngine:
         attempt: Callable[[Claimed], Attempt],
         clock: Clock,
         limits: Limits,
+        fault: FaultPoint = no_fault,
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._attempt = attempt
         self._clock = clock
         self._limits = limits
+        self._fault = fault
         self._owned: dict[tuple[str, str], _Owned] = {}
         self._errors: dict[tuple[str, str], int] = {}
         self._wake = asyncio.Event()
@@ -184,6 +187,7 @@ class PostgresEngine:
             rows = await cursor.fetchall()
         if not rows:
             return 0, False
+        await self._fault("claimed")
         self._clock.follow(rows[0][3])
         by_tenant: dict[str, dict[str, int]] = {}
         for tenant, task_id, epoch, _ in rows:

@@ -1,0 +1,150 @@
+"""What the review routes take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlock.api.values import At, Json
+from interlock.domain.reviews import Change, ReviewState, Verdict
+from interlock.orchestration import reviews
+
+Hold = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=30,
+        allow_inf_nan=False,
+        description="Seconds during which you may take the answer back; it takes effect after them.",
+    ),
+]
+Reason = Annotated[str, Field(max_length=reviews.REASON_CHARS_MAX)]
+RequiredText = Annotated[str, Field(min_length=1, max_length=reviews.REASON_CHARS_MAX, pattern=r"\S")]
+
+
+class ReviewAnswer(BaseModel):
+    """How a review was answered."""
+
+    verdict: Verdict
+    values: Json = Field(None, description="As they stand after the answer.")
+    changes: list[Change] = Field(default_factory=list, description="Each amended field, before and after.")
+    reason: str | None = None
+    by: str
+    at: At
+    decision: dict[str, Any] = Field(description="Which policies let this person answer so.")
+
+
+class ReviewSummary(BaseModel):
+    """A review in a list."""
+
+    id: str
+    task_id: str
+    effect_id: str
+    correlation_id: str
+    automation: str
+    name: str
+    title: str
+    state: ReviewState
+    role: str = Field(description="Who may answer.")
+    assignee: str | None = Field(description="Who has claimed it.")
+    subject: str | None = Field(description="Whom it is about; that person may not answer.")
+    task_submitted_by: str
+    reasons: list[str] = Field(description="Why a person is asked.")
+    amount: str | None = Field(description="What is at stake; decimal string, in the currency of approval limits.")
+    deadline: At | None
+    escalate_at: At | None
+    escalated_at: At | None
+    answered_by: str | None
+    answered_at: At | None
+    hold_until: At | None = Field(description="Until then its author may take the answer back.")
+    opened_at: At
+    closed_at: At | None
+
+
+class HistoryLine(BaseModel):
+    """Something that was done with a review."""
+
+    kind: str
+    by: str
+    at: At
+    data: dict[str, Any]
+
+
+class Review(ReviewSummary):
+    """A review with all that is needed to answer it."""
+
+    values: Json = Field(None, description="What was read, to be approved or amended.")
+    form: dict[str, Any] | None = Field(description="JSON Schema of the values, to make a form from.")
+    evidence: dict[str, Any]
+    documents: list[str] = Field(description="IDs of the documents that it is about.")
+    allow: list[Verdict] = Field(description="The answers that it takes.")
+    answer: ReviewAnswer | None
+    history: list[HistoryLine] = Field(description="Oldest first.")
+
+
+class ReviewPage(BaseModel):
+    """A page of reviews, oldest first."""
+
+    items: list[ReviewSummary]
+    next_cursor: str | None = Field(None, description="Null on the last page.")
+
+
+class ApproveReview(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason | None = None
+    hold_s: Hold = 0.0
+
+
+class RejectReview(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "The receipt is unreadable."}]})
+
+    reason: RequiredText = Field(description="Goes back to whoever asked.")
+    hold_s: Hold = 0.0
+
+
+class AmendReview(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"values": {"total": "12.30"}}]})
+
+    values: dict[str, Any] = Field(
+        min_length=1, description="The changed fields, merged into what was shown (RFC 7396, except that null sets null)."
+    )
+    reason: Reason | None = None
+    hold_s: Hold = 0.0
+
+
+class ReviewText(BaseModel):
+    """A question back, or the reply to one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: RequiredText
+
+
+StateFilter = Literal["open", "answered", "expired", "cancelled", "any"]
+
+
+def summary(review: reviews.Review) -> ReviewSummary:
+    return ReviewSummary(**_summary(review))
+
+
+def whole(review: reviews.Review, history: Sequence[dict[str, Any]]) -> Review:
+    request = review.request
+    return Review(
+        **_summary(review),
+        values=request.values,
+        form=None if request.form is None else dict(request.form),
+        evidence=dict(request.evidence),
+        documents=list(request.documents),
+        allow=list(request.allow),
+        answer=None if review.answer is None else ReviewAnswer.model_validate(review.answer),
+        history=[HistoryLine(**line) for line in history],
+    )
+
+
+def _summary(review: reviews.Review) -> dict[str, Any]:
+    asked = {"title": review.request.title, "reasons": list(review.request.reasons), "amount": review.request.amount}
+    own = {name: getattr(review, name) for name in ReviewSummary.model_fields if name not in asked}
+    return own | asked

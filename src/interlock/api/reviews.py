@@ -1,0 +1,219 @@
+"""Reviews: list, get, and what a person may do with one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from interlock.api import pages, review_schemas
+from interlock.api.auth import Caller, CallerDep
+from interlock.api.bodies import StrictRoute
+from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
+from interlock.api.problems import responses
+from interlock.api.review_schemas import (
+    AmendReview,
+    ApproveReview,
+    RejectReview,
+    Review,
+    ReviewPage,
+    ReviewText,
+    StateFilter,
+)
+from interlock.api.values import TEXT_CHARS_MAX, ReviewId
+from interlock.domain.reviews import ReviewState, Verdict
+from interlock.governance import ask
+from interlock.orchestration import reviews
+
+router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=StrictRoute)
+
+_CURSOR = "reviews"
+_ANSWER = responses(404, 409, 413)
+Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
+
+
+@router.get(
+    "",
+    operation_id="list_reviews",
+    response_model=ReviewPage,
+    responses=responses(),
+    summary="List reviews, oldest first",
+)
+async def list_reviews(
+    caller: CallerDep,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+    state: Annotated[StateFilter, Query(description="`any` for all.")] = "open",
+    role: Text = None,
+    assignee: Annotated[
+        str | None, Query(max_length=TEXT_CHARS_MAX, description="`me`, `none`, or a person such as `user:amir`.")
+    ] = None,
+    task_id: Text = None,
+) -> ReviewPage:
+    """List reviews. Who may not list all of them gets those that their roles may answer."""
+    roles = None if role is None else [role]
+    if not caller.may("review.list", ask.system(caller.tenant)):
+        if role is not None and role not in caller.principal.roles:
+            caller.require("review.list", ask.system(caller.tenant))
+        roles = roles or list(caller.principal.roles)
+    count = min(limit, caller.app.settings.list_page_size_max)
+    found = await caller.app.reviews.find(
+        caller.tenant,
+        state=None if state == "any" else ReviewState(state),
+        roles=roles,
+        assignee=caller.principal.id if assignee == "me" else None if assignee == "none" else assignee,
+        unassigned=assignee == "none",
+        task_id=task_id,
+        after=pages.after_time(_CURSOR, cursor),
+        limit=count + 1,
+    )
+    shown = found[:count]
+    more = pages.encode(_CURSOR, shown[-1].opened_at, shown[-1].id) if len(found) > count else None
+    return ReviewPage(items=[review_schemas.summary(review) for review in shown], next_cursor=more)
+
+
+@router.get(
+    "/{review_id}", operation_id="get_review", response_model=Review, responses=responses(404), summary="Get a review"
+)
+async def get_review(caller: CallerDep, review_id: ReviewId) -> Review:
+    """Give a review with its evidence, its form and its history."""
+    return await _whole(caller, await _readable(caller, review_id))
+
+
+@router.post(
+    "/{review_id}:claim", operation_id="claim_review", response_model=Review, responses=_ANSWER, summary="Claim a review"
+)
+async def claim_review(caller: CallerDep, review_id: ReviewId) -> Review:
+    """Take an open review for yourself: nobody else can answer it until it is released or escalated."""
+    await _readable(caller, review_id)
+    return await _whole(caller, await caller.app.reviews.claim(caller.principal, review_id))
+
+
+@router.post(
+    "/{review_id}:release",
+    operation_id="release_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Release a claimed review",
+)
+async def release_review(caller: CallerDep, review_id: ReviewId) -> Review:
+    """Give a review back that you had claimed."""
+    await _readable(caller, review_id)
+    return await _whole(caller, await caller.app.reviews.claim(caller.principal, review_id, release=True))
+
+
+@router.post(
+    "/{review_id}:approve",
+    operation_id="approve_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Approve a review as shown",
+)
+async def approve_review(
+    caller: CallerDep, review_id: ReviewId, body: Annotated[ApproveReview | None, Body()] = None
+) -> Review:
+    """Approve. The first valid answer wins; a later one gets 409 with who and when."""
+    given = body or ApproveReview()
+    await _readable(caller, review_id)
+    review = await caller.app.reviews.answer(
+        caller.principal, review_id, Verdict.APPROVE, reason=given.reason, hold_s=given.hold_s
+    )
+    return await _whole(caller, review)
+
+
+@router.post(
+    "/{review_id}:reject",
+    operation_id="reject_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Reject a review with a reason",
+)
+async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectReview) -> Review:
+    """Reject. The first valid answer wins; a later one gets 409 with who and when."""
+    await _readable(caller, review_id)
+    review = await caller.app.reviews.answer(
+        caller.principal, review_id, Verdict.REJECT, reason=body.reason, hold_s=body.hold_s
+    )
+    return await _whole(caller, review)
+
+
+@router.post(
+    "/{review_id}:amend",
+    operation_id="amend_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Approve a review with changed fields",
+)
+async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview) -> Review:
+    """Approve with changes. They are validated as the automation will, and the policy judges the values as they then stand."""
+    await _readable(caller, review_id)
+    review = await caller.app.reviews.answer(
+        caller.principal, review_id, Verdict.AMEND, values=body.values, reason=body.reason, hold_s=body.hold_s
+    )
+    return await _whole(caller, review)
+
+
+@router.post(
+    "/{review_id}:ask", operation_id="ask_review", response_model=Review, responses=_ANSWER, summary="Ask back"
+)
+async def ask_review(caller: CallerDep, review_id: ReviewId, body: ReviewText) -> Review:
+    """Ask whoever submitted the task, or whom it is about; the review stays open."""
+    await _readable(caller, review_id)
+    return await _whole(caller, await caller.app.reviews.ask(caller.principal, review_id, body.text))
+
+
+@router.post(
+    "/{review_id}:reply",
+    operation_id="reply_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Reply to a question",
+)
+async def reply_review(caller: CallerDep, review_id: ReviewId, body: ReviewText) -> Review:
+    """Reply, as who submitted the task, as whom it is about, or as one who may ask."""
+    return await _whole(caller, await caller.app.reviews.ask(caller.principal, review_id, body.text, reply=True))
+
+
+@router.post(
+    "/{review_id}:escalate",
+    operation_id="escalate_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Escalate a review",
+)
+async def escalate_review(caller: CallerDep, review_id: ReviewId) -> Review:
+    """Give an open review to the role that it escalates to, before its time."""
+    await _readable(caller, review_id)
+    return await _whole(caller, await caller.app.reviews.escalate(caller.principal, review_id))
+
+
+@router.post(
+    "/{review_id}:revoke",
+    operation_id="revoke_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Take back one's answer while it is held",
+)
+async def revoke_review(caller: CallerDep, review_id: ReviewId) -> Review:
+    """Open the review again, as its author and within the hold."""
+    await _readable(caller, review_id)
+    return await _whole(caller, await caller.app.reviews.revoke(caller.principal, review_id))
+
+
+async def _readable(caller: Caller, review_id: str) -> reviews.Review:
+    """Give a review that the caller may read, so that a refusal says nothing of its state. Raises NotFound or Refused."""
+    review = await caller.app.reviews.get(caller.tenant, review_id)
+    resource = ask.review(
+        caller.tenant,
+        review.id,
+        automation=review.automation,
+        role=review.role,
+        submitted_by=review.task_submitted_by,
+        subject=review.subject,
+    )
+    caller.require("review.read", resource, automation=review.automation)
+    return review
+
+
+async def _whole(caller: Caller, review: reviews.Review) -> Review:
+    return review_schemas.whole(review, await caller.app.reviews.history(caller.tenant, review.id))
