@@ -38,7 +38,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@touch $(READY)
 
 demo: setup ## Run a batch of receipts through the whole product, kill a worker on the way, show what came of it
-	$(BIN)/interlock demo $(ARGS)
+	$(BIN)/python scripts/demo.py $(ARGS)
 
 up: setup ## Start everything and leave it running (DATA=folder for another one than .data)
 	$(BIN)/interlock up --detach $(if $(DATA),--data "$(DATA)") $(ARGS)

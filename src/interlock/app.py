@@ -37,10 +37,13 @@ from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
 from interlock.infra.http import GuardedClient
-from interlock.infra.keys import Keys
+from interlock.infra.keys import AUDIT_KEY_NAME, Keys, audit_origin
 from interlock.infra.secrets_file import write_private
 from interlock.infra.settings import Settings
-from interlock.ingress.deliveries import Deliveries
+from interlock.ingress.deliveries import Deliveries, DeliveryLimits
+from interlock.ingress.delivery_log import DeliveryLog
+from interlock.ingress.relay import Relay
+from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
 from interlock.orchestration.advance import Advance
 from interlock.orchestration.automations import Automations, config_of, load_all
@@ -48,7 +51,7 @@ from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
 from interlock.orchestration.store import PostgresTasks
-from interlock.orchestration.submit import Submit
+from interlock.orchestration.submit import Submission, Submit
 from interlock.orchestration.task_actions import TaskActions
 from interlock.orchestration.task_views import TaskViews
 from interlock.sdk.task import Task
@@ -56,7 +59,7 @@ from interlock.serving.gateway import Gateway
 from interlock.serving.runtimes.process import ProcessRuntime
 
 DEFAULT_TENANT = "default"
-AUDIT_KEY_NAME = "interlock-audit"
+WATCHED_BY = "service:watched-folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,7 @@ class App:
     views: TaskViews
     actions: TaskActions
     deliveries: Deliveries
+    delivery_log: DeliveryLog
 
 
 @asynccontextmanager
@@ -149,6 +153,7 @@ async def opened(
             views=TaskViews(database, objects),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
+            delivery_log=DeliveryLog(database, clock),
         )
 
 
@@ -173,15 +178,18 @@ def document_limits(settings: Settings) -> DocumentLimits:
 def deliveries(settings: Settings, database: Database, client: GuardedClient, clock: Clock, keys: Keys) -> Deliveries:
     """Build what delivers callbacks."""
     return Deliveries(
-        database,
-        client,
-        clock,
+        app=database,
+        client=client,
+        clock=clock,
         secrets=lambda tenant: [keys.webhook_secret(tenant)],
-        attempts_max=settings.callback_attempts_max,
-        timeout_s=settings.callback_timeout_s,
-        backoff_initial_s=settings.callback_backoff_initial_s,
-        backoff_max_s=settings.callback_backoff_max_s,
-        in_flight_max=settings.callbacks_in_flight_max,
+        limits=DeliveryLimits(
+            attempts_max=settings.callback_attempts_max,
+            timeout_s=settings.callback_timeout_s,
+            backoff_initial_s=settings.callback_backoff_initial_s,
+            backoff_max_s=settings.callback_backoff_max_s,
+            in_flight_max=settings.callbacks_in_flight_max,
+            lease_s=settings.callback_timeout_s * 2 + 20,
+        ),
     )
 
 
@@ -189,9 +197,42 @@ def audit_log(settings: Settings, relay: Database) -> AuditLog:
     """Build what sequences and signs the audit log."""
     return AuditLog(
         relay,
-        origin=f"interlock/{settings.environment}",
+        origin=audit_origin(settings),
         key_name=AUDIT_KEY_NAME,
         private_key=Keys.of(settings).audit_key,
+    )
+
+
+def build_relay(app: App, relay: Database) -> Relay:
+    """Build the relay role: its own database role sequences, the application's delivers and submits."""
+    settings = app.settings
+
+    async def submit(automation: str, filename: str, data: bytes, idempotency_key: str) -> str:
+        document = await app.documents.add(DEFAULT_TENANT, data=data, filename=filename, by=WATCHED_BY)
+        submission = Submission(
+            automation=automation,
+            input={"documents": [{"id": document.id}]},
+            labels={"source": "watched-folder", "file": filename[: settings.label_chars_max]},
+        )
+        accepted = await app.submit.accept(DEFAULT_TENANT, submission, by=WATCHED_BY, idempotency_key=idempotency_key)
+        return accepted.task_id
+
+    for automation, _ in settings.watched:
+        if app.automations.get(automation).manifest.watch is None:
+            raise ConfigurationError(
+                f"INTERLOCK_WATCH_DIRS names {automation}, which takes no files.",
+                fix="Add [watch] to its automation.toml.",
+            )
+    watched = WatchedFolders(settings.watched, submit, size_bytes_max=settings.document_size_bytes_max)
+    return Relay(
+        app=app.database,
+        relay=relay,
+        audit_log=audit_log(settings, relay),
+        deliveries=app.deliveries,
+        watched=watched if settings.watched else None,
+        sequence_interval_s=settings.sequence_interval_s,
+        checkpoint_interval_s=settings.checkpoint_interval_s,
+        watch_poll_s=settings.watch_poll_s,
     )
 
 

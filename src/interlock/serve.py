@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from interlock.api.server import serve_api
-from interlock.app import Worker, app_url, audit_log, bootstrap, opened
+from interlock.app import Worker, app_url, bootstrap, build_relay, opened
 from interlock.boundary.perform import no_fault
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.infra.data_folder import DataFolder
@@ -20,7 +20,6 @@ from interlock.infra.database import Database
 from interlock.infra.faults import Faults, parse
 from interlock.infra.roles import API, RELAY, ROLES, WORKER
 from interlock.infra.settings import Settings, load
-from interlock.ingress.relay import Relay
 from interlock.observability import logs
 
 log = structlog.get_logger("interlock.serve")
@@ -58,7 +57,7 @@ async def serve_relay(settings: Settings, ready: Callable[[], Awaitable[None]]) 
     await relay_database.open()
     try:
         async with opened(settings, name="interlock-relay-app") as app:
-            await Relay(app, relay_database, audit_log(settings, relay_database)).run(ready)
+            await build_relay(app, relay_database).run(ready)
     finally:
         await relay_database.close()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from interlock.domain.errors import AutomationRejected
-from interlock.sdk.check import Finding, check, reject
+from interlock.sdk.check import Finding, check, reject, siblings
 
 # Source, and what the one finding must name: (line, part of what, part of instead).
 REFUSED = {
@@ -158,3 +158,11 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     many = [Finding(file="a.py", line=n, column=1, what="x", instead="y") for n in range(1, 151)]
     with pytest.raises(AutomationRejected, match="and 50 more"):
         reject(many)
+
+
+def test_gives_the_modules_of_its_own_folder_that_a_file_imports() -> None:
+    source = (
+        "import os\nfrom .schema import A\nfrom . import rules, steps\nfrom ..other import x\nfrom .deep.er import y"
+    )
+    assert siblings(source) == {"schema", "rules", "steps", "deep"}
+    assert siblings("from .a import (") == frozenset()

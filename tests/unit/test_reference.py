@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from scripts.write_reference import PAGES, REPOSITORY, all_errors
+from write_reference import PAGES, REPOSITORY, all_errors
 
 from interlock.domain.errors import InterlockError
 

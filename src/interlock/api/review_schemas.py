@@ -36,6 +36,20 @@ class ReviewAnswer(BaseModel):
     decision: dict[str, Any] = Field(description="Which policies let this person answer so.")
 
 
+class ReviewQuestion(BaseModel):
+    """What is asked, with all that is needed to answer it."""
+
+    title: str
+    reasons: list[str] = Field(description="Why a person is asked.")
+    values: Json = Field(None, description="What was read, to be approved or amended.")
+    form: dict[str, Any] | None = Field(description="JSON Schema of the values, to make a form from.")
+    evidence: dict[str, Any]
+    documents: list[str] = Field(description="IDs of the documents that it is about.")
+    amount: str | None = Field(description="What is at stake; decimal string, in the currency of approval limits.")
+    allow: list[Verdict] = Field(description="The answers that it takes.")
+    escalate_to: str | None = Field(description="The role that it goes to where nobody answers in time.")
+
+
 class ReviewSummary(BaseModel):
     """A review in a list."""
 
@@ -45,15 +59,14 @@ class ReviewSummary(BaseModel):
     correlation_id: str
     automation: str
     name: str
-    title: str
     state: ReviewState
     role: str = Field(description="Who may answer.")
     assignee: str | None = Field(description="Who has claimed it.")
     subject: str | None = Field(description="Whom it is about; that person may not answer.")
     task_submitted_by: str
-    reasons: list[str] = Field(description="Why a person is asked.")
-    amount: str | None = Field(description="What is at stake; decimal string, in the currency of approval limits.")
-    deadline: At | None
+    request: ReviewQuestion
+    answer: ReviewAnswer | None
+    deadline: At | None = Field(description="When it expires; null never does.")
     escalate_at: At | None
     escalated_at: At | None
     answered_by: str | None
@@ -73,14 +86,8 @@ class HistoryLine(BaseModel):
 
 
 class Review(ReviewSummary):
-    """A review with all that is needed to answer it."""
+    """A review with what was done with it."""
 
-    values: Json = Field(None, description="What was read, to be approved or amended.")
-    form: dict[str, Any] | None = Field(description="JSON Schema of the values, to make a form from.")
-    evidence: dict[str, Any]
-    documents: list[str] = Field(description="IDs of the documents that it is about.")
-    allow: list[Verdict] = Field(description="The answers that it takes.")
-    answer: ReviewAnswer | None
     history: list[HistoryLine] = Field(description="Oldest first.")
 
 
@@ -131,20 +138,10 @@ def summary(review: reviews.Review) -> ReviewSummary:
 
 
 def whole(review: reviews.Review, history: Sequence[dict[str, Any]]) -> Review:
-    request = review.request
-    return Review(
-        **_summary(review),
-        values=request.values,
-        form=None if request.form is None else dict(request.form),
-        evidence=dict(request.evidence),
-        documents=list(request.documents),
-        allow=list(request.allow),
-        answer=None if review.answer is None else ReviewAnswer.model_validate(review.answer),
-        history=[HistoryLine(**line) for line in history],
-    )
+    return Review(**_summary(review), history=[HistoryLine(**line) for line in history])
 
 
 def _summary(review: reviews.Review) -> dict[str, Any]:
-    asked = {"title": review.request.title, "reasons": list(review.request.reasons), "amount": review.request.amount}
-    own = {name: getattr(review, name) for name in ReviewSummary.model_fields if name not in asked}
-    return own | asked
+    fields = {name: getattr(review, name) for name in ReviewSummary.model_fields}
+    question = {name: getattr(review.request, name) for name in ReviewQuestion.model_fields}
+    return fields | {"request": question, "answer": None if review.answer is None else dict(review.answer)}

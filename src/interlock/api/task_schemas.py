@@ -13,7 +13,7 @@ from interlock.api.values import At, GivenAt, Json
 from interlock.domain.tasks import State
 from interlock.orchestration.task_views import EffectView, TaskView
 
-Status = Literal["ok", "denied", "failed", "expired", "cancelled", "pending"]
+Outcome = Literal["ok", "denied", "failed", "expired", "cancelled", "pending"]
 
 
 class SloWish(BaseModel):
@@ -80,8 +80,8 @@ class Effect(BaseModel):
     id: str = Field(description="Its path in the automation, the same in every replay.")
     name: str
     kind: str = Field(description="infer, decide, review, step, emit, fetch, tool, sleep, now or cancel.")
-    status: Status = Field(description="How it ended; `pending` until it has an outcome.")
-    outcome: Json = Field(None, description="What came of it; `{\"ref\": …}` where it is large (get it by its own route).")
+    outcome: Outcome = Field(description="How it ended; `pending` until it has an outcome.")
+    value: Json = Field(None, description='What came of it; `{"ref": …}` where it is large (get it by its own route).')
     error: dict[str, Any] | None = None
     seq: int | None = Field(None, description="Its place in the task's record; null while pending.")
     generation: int = Field(1, description="Raised by each retry of the task.")
@@ -123,7 +123,7 @@ class TaskSummary(BaseModel):
     submitted_by: str
     generation: int
     cancel_requested: bool
-    output: Json = Field(None, description="What the automation returned; `{\"ref\": …}` in lists where it is large.")
+    output: Json = Field(None, description='What the automation returned; `{"ref": …}` in lists where it is large.')
     error: dict[str, Any] | None = Field(None, description="Why it failed, is blocked or was cancelled.")
     accepted_at: At
     started_at: At | None
@@ -154,12 +154,12 @@ class Timeline(BaseModel):
     effects: list[TimelineEffect]
 
 
-class EffectOutcome(BaseModel):
-    """The whole outcome of one effect, however large."""
+class EffectValue(BaseModel):
+    """The whole value of one effect's outcome, however large."""
 
     task_id: str
     effect_id: str
-    outcome: Json = None
+    value: Json = None
 
 
 class CancelTask(BaseModel):
@@ -229,5 +229,4 @@ def _task(view: TaskView) -> dict[str, Any]:
 
 def _effect(view: EffectView) -> dict[str, Any]:
     fields = {name: getattr(view, name) for name in EffectView.__dataclass_fields__}
-    fields |= {"status": fields.pop("outcome"), "outcome": fields.pop("value")}
     return {name: fields[name] for name in Effect.model_fields}

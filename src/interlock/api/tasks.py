@@ -14,7 +14,7 @@ from interlock.api.problems import responses
 from interlock.api.task_schemas import (
     AcceptedTask,
     CancelTask,
-    EffectOutcome,
+    EffectValue,
     RetryTask,
     Task,
     TaskAction,
@@ -154,21 +154,21 @@ async def get_task_timeline(caller: CallerDep, task_id: TaskId) -> Timeline:
 
 @router.get(
     "/{task_id}/effects/{effect_id:path}",
-    operation_id="get_effect_outcome",
-    response_model=EffectOutcome,
+    operation_id="get_effect_value",
+    response_model=EffectValue,
     responses=responses(404),
-    summary="Get the whole outcome of an effect",
+    summary="Get the whole value of an effect",
 )
-async def get_effect_outcome(
+async def get_effect_value(
     caller: CallerDep,
     task_id: TaskId,
     effect_id: Annotated[str, Path(max_length=1024, description="ID of an effect, percent-encoded.")],
-) -> EffectOutcome:
-    """Give the outcome of a recorded effect, also one that stands by reference elsewhere."""
+) -> EffectValue:
+    """Give what came of a recorded effect, also what that stands by reference elsewhere."""
     await readable(caller, task_id)
     whole = effect_id if effect_id.startswith("/") else f"/{effect_id}"
-    outcome = await caller.app.views.value(caller.tenant, task_id, whole)
-    return EffectOutcome(task_id=task_id, effect_id=whole, outcome=outcome)
+    value = await caller.app.views.value(caller.tenant, task_id, whole)
+    return EffectValue(task_id=task_id, effect_id=whole, value=value)
 
 
 @router.post(

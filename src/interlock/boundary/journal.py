@@ -81,7 +81,7 @@ insert into attempts (tenant, task_id, generation, effect_id, attempt, error, ne
 select current_tenant(), f.id, %(generation)s, %(effect_id)s, %(attempt)s, %(error)s::json,
     time_now() + make_interval(secs => %(retry_after_s)s), f.epoch
 from fence f where f.epoch = %(epoch)s
-on conflict (tenant, task_id, generation, effect_id, attempt) do update set epoch = excluded.epoch
+on conflict do nothing
 returning next_attempt_at"""
 
 CUTS = "select generation, from_seq from journal_cuts where tenant = current_tenant() and task_id = %s"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from interlock.cli import access, lifecycle, reviews, tasks
+from interlock.cli import access, audit, lifecycle, reviews, tasks
 from interlock.cli.output import print_error
 from interlock.domain.errors import InterlockError
 
@@ -59,6 +59,7 @@ def root(
 lifecycle.register(app)
 app.add_typer(tasks.app, name="task")
 app.add_typer(reviews.app, name="review")
+app.add_typer(audit.app, name="audit")
 app.add_typer(access.keys, name="key")
 app.add_typer(access.automations, name="automation")
 

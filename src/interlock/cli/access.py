@@ -13,6 +13,7 @@ from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import console, print_json, print_table
 from interlock.domain.errors import InvalidInput
 from interlock.sdk import check as replay_check
+from interlock.sdk.replayed import replayed
 
 keys = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
 automations = typer.Typer(no_args_is_help=True, help="Automations: list, show, check.")
@@ -90,10 +91,10 @@ def check(
     file = folder / "automation.py"
     if not file.is_file():
         raise InvalidInput(f"{file} is not there.", fix="Name the automation's folder.")
-    checked = [
-        f for f in sorted(folder.glob("*.py")) if f.name not in ("steps.py", "schema.py", "rules.py", "__init__.py")
+    sources = {f.name: f.read_text() for f in sorted(folder.glob("*.py"))}
+    findings = [
+        found for name in replayed(sources) for found in replay_check.check(sources[name], f"{folder.name}/{name}")
     ]
-    findings = [found for f in checked for found in replay_check.check(f.read_text(), str(f))]
     if as_json:
         print_json({"ok": not findings, "findings": [str(found) for found in findings]})
     else:

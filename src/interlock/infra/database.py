@@ -5,12 +5,13 @@ Every statement of the application runs in a transaction that sets its tenant lo
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -24,6 +25,7 @@ from interlock.infra.settings import Settings
 APP, RELAY, DEFINER = "interlock_app", "interlock_relay", "interlock_definer"
 SERVER_VERSION_MIN = 150_000
 MIGRATION_LOCK = 0x1A7E_0001
+ROLE_RACES_MAX = 20
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
 
 Connection = AsyncConnection[TupleRow]
@@ -62,6 +64,18 @@ async def prepare(settings: Settings, owner_url: str) -> DatabaseUrls:
         Unavailable: the database does not answer. ConfigurationError: it is too old, or the owner may not create roles.
     """
     result = urls(settings, owner_url)
+    for left in range(ROLE_RACES_MAX, -1, -1):
+        try:
+            await _prepare(settings, owner_url, result)
+            break
+        except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation, psycopg.errors.InternalError_):
+            if left == 0:  # roles belong to the whole server, and another of its databases is being prepared right now
+                raise
+            await asyncio.sleep(0.1)
+    return result
+
+
+async def _prepare(settings: Settings, owner_url: str, result: DatabaseUrls) -> None:
     try:
         async with await AsyncConnection.connect(owner_url, autocommit=True) as conn:
             if conn.info.server_version < SERVER_VERSION_MIN:
@@ -80,7 +94,6 @@ async def prepare(settings: Settings, owner_url: str) -> DatabaseUrls:
             f"The role of INTERLOCK_DATABASE_URL may not prepare the database: {_brief(error)}",
             fix="Give it CREATEROLE and CREATE on the database, or set INTERLOCK_DATABASE_APP_URL and _RELAY_URL to roles made by hand.",
         ) from error
-    return result
 
 
 async def _roles(conn: Connection, settings: Settings, result: DatabaseUrls) -> None:
@@ -91,7 +104,10 @@ async def _roles(conn: Connection, settings: Settings, result: DatabaseUrls) -> 
         exists = await (await conn.execute("select 1 from pg_roles where rolname = %s", (role,))).fetchone()
         login: sql.Composable = sql.SQL("nologin")
         if role != DEFINER:
-            password = urlsplit(result.app if role == APP else result.relay).password or ""
+            own = result.app if role == APP else result.relay
+            if exists and await _opens(own):
+                continue
+            password = unquote(urlsplit(own).password or "")
             login = sql.SQL("login password {}").format(sql.Literal(password))
         verb = sql.SQL("alter" if exists else "create")
         options = sql.SQL(" nosuperuser nobypassrls nocreaterole nocreatedb") if not exists else sql.SQL("")
@@ -102,6 +118,15 @@ async def _roles(conn: Connection, settings: Settings, result: DatabaseUrls) -> 
                 sql.Identifier(role), sql.SQL(" with set true" if conn.info.server_version >= 160_000 else "")
             )
         )
+
+
+async def _opens(url: str) -> bool:
+    """Tell whether a role's password is right; the database itself may refuse it yet."""
+    try:
+        await (await AsyncConnection.connect(url, connect_timeout=5)).close()
+    except psycopg.OperationalError as error:
+        return "password" not in str(error)
+    return True
 
 
 async def _migrate(conn: Connection) -> None:

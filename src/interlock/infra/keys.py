@@ -14,6 +14,12 @@ from interlock.infra.settings import Settings
 
 KEY_BYTES = 32
 MASTER_CHARS_MIN = 32
+AUDIT_KEY_NAME = "interlock-audit"
+
+
+def audit_origin(settings: Settings) -> str:
+    """Give the unique name of this deployment's audit log, as its checkpoints carry it."""
+    return f"interlock/{settings.environment}"
 
 
 class Keys:

@@ -17,11 +17,9 @@ from interlock.governance.decide import Bundle
 from interlock.infra import modules
 from interlock.sdk import check
 from interlock.sdk.automation import Automation
+from interlock.sdk.replayed import replayed
 from interlock.serving import registry
 from interlock.serving.registry import ModelVersion
-
-# What may do anything, since it runs outside the automation's replay: steps in their process, tests, models.
-UNCHECKED = frozenset({"steps.py", "schema.py", "__init__.py"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +96,8 @@ def load(folder: Path) -> Registered:
 
 def check_folder(folder: Path) -> None:
     """Refuse what cannot be replayed; raises AutomationRejected with every finding and its fix."""
-    findings = []
-    for file in sorted(folder.glob("*.py")):
-        if file.name not in UNCHECKED:
-            findings += check.check(file.read_text(), f"{folder.name}/{file.name}")
+    sources = {file.name: file.read_text() for file in sorted(folder.glob("*.py"))}
+    findings = [found for name in replayed(sources) for found in check.check(sources[name], f"{folder.name}/{name}")]
     check.reject(findings)
 
 

@@ -94,7 +94,9 @@ class PostgresTasks:
         clock: Clock,
         *,
         inline_bytes_max: int,
+        suspend: Write = SUSPEND,
     ) -> None:
+        self._suspend = suspend
         self._database = database
         self._recorder = recorder
         self._objects = objects
@@ -156,7 +158,7 @@ class PostgresTasks:
 
     async def suspend(self, task: Claimed, *, wake_at: datetime | None) -> bool:
         row = {"wake_at": wake_at, **self._told(task, State.WAITING, _facts(task, State.WAITING))}
-        result = await self._recorder.write(task.info.tenant, SUSPEND, row)
+        result = await self._recorder.write(task.info.tenant, self._suspend, row)
         if result is None:
             raise Fenced
         return bool(result[0])

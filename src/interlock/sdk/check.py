@@ -56,6 +56,20 @@ def check(source: str, filename: str) -> list[Finding]:
     return sorted(visitor.findings)
 
 
+def siblings(source: str) -> frozenset[str]:
+    """Give the modules of its own folder that a file imports, so that a caller can follow them from automation.py.
+
+    `steps` may be among them: what only steps import need not be checked. Empty where the file is not Python.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1]
+    named = {alias.name for node in found if node.module is None for alias in node.names}
+    return frozenset(named | {node.module.partition(".")[0] for node in found if node.module is not None})
+
+
 def reject(findings: Sequence[Finding]) -> None:
     """Raise AutomationRejected that lists every finding with its fix; do nothing where there are none."""
     if not findings:

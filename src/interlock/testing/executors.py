@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from interlock.boundary.executors import PLATFORM, Plain
 from interlock.domain import canonical
 from interlock.domain.effects import Effect, Kind, Pending, Status
-from interlock.domain.errors import Conflict, ConfigurationError, ExecutorFailed, InvalidInput
+from interlock.domain.errors import ConfigurationError, Conflict, ExecutorFailed, InvalidInput
 from interlock.domain.ports import Call, Executed, Executor
 from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, changes
 from interlock.infra import modules

@@ -155,12 +155,9 @@ def _row(effect: Effect, recorded: Recorded) -> dict[str, Any]:
 
 def _recorded(row: Mapping[str, Any]) -> Recorded:
     decision = row.get("decision")
-    outcome = Outcome(
-        status=Status(row["status"]),
-        decision=Decision.from_json(decision) if decision else None,
-        attempts=row.get("attempts", 1),
-        **{name: row.get(name) for name in _OUTCOME},
-    )
+    known: dict[str, Any] = {name: row.get(name) for name in _OUTCOME}
+    known |= {"decision": Decision.from_json(decision) if decision else None, "attempts": row.get("attempts", 1)}
+    outcome = Outcome(status=Status(row["status"]), **known)
     return Recorded(
         id=row["id"],
         kind=Kind(row["kind"]),

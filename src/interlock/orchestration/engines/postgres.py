@@ -231,7 +231,10 @@ class PostgresEngine:
         count = self._errors[key] = self._errors.get(key, 0) + 1
         delay_s = min(BACKOFF_MAX_S, 0.2 * 2 ** min(count, 10)) * (0.5 + random.random() / 2)  # noqa: S311
         known = isinstance(error, InterlockError | psycopg.Error)
-        log.warning("advance_failed", error=type(error).__name__, retry_in_s=round(delay_s, 2), exc_info=not known)
+        why = error.diag.message_primary if isinstance(error, psycopg.Error) else getattr(error, "code", None)
+        log.warning(
+            "advance_failed", error=type(error).__name__, why=why, retry_in_s=round(delay_s, 2), exc_info=not known
+        )
         with contextlib.suppress(Fenced, InterlockError, psycopg.Error):
             await self._tasks.suspend(owned.task, wake_at=self._clock.now() + timedelta(seconds=delay_s))
 
