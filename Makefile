@@ -20,7 +20,7 @@ WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo up down check lint format types imports docs test bench lock clean
+.PHONY: help setup demo up down check lint format types imports docs reference site test bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -63,15 +63,23 @@ types: setup ## Types, strictly
 imports: setup ## Layers: who may import whom
 	$(BIN)/lint-imports
 
-docs: setup ## Write the reference pages and build the site into site/
-	$(BIN)/python scripts/write_reference.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+docs: setup reference site ## Write the reference pages that follow from the code, build the site into site/
 
-test: lint types imports docs ## Everything: the above, then all tests in one run
+reference: setup
+	$(BIN)/python scripts/write_reference.py
+
+site: setup
+	@# Not --quiet: with it, warnings are not seen as errors.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+test: lint types imports site ## Everything: style, types, layers, documentation, then all tests in one run
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-bench: setup ## Measure, beside peers where they are installed
-	$(BIN)/python -m bench $(ARGS)
+# Every file of bench/ that can be run.
+BENCHES ?= $(patsubst bench/%.py,%,$(shell grep -l '^if __name__' bench/*.py))
+
+bench: setup ## Measure (BENCHES="tasks policy" for some of them)
+	@for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name $(ARGS) || exit 1; done
 
 lock: setup ## Lock the requirements again; keeps versions that still fit (ARGS=--upgrade raises them)
 	$(call compile,requirements/bootstrap.in,bootstrap)

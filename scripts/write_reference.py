@@ -14,7 +14,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import typer.main
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
 import interlock
+from interlock.cli import app
 from interlock.domain.errors import InterlockError
 from interlock.infra.settings import PREFIX, describe
 
@@ -68,6 +72,59 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def cli_page() -> str:
+    """List every command with its arguments and options."""
+    lines = [
+        "# Command line",
+        "",
+        NOTE,
+        "Every command takes `--data DIR` (the folder of the installation, by default `.data`), `--json` (print JSON for",
+        "scripts) and `--help`. They are left out below. The commands talk to the API of the folder; `INTERLOCK_API_URL` and",
+        "`INTERLOCK_API_KEY` name another one. [Exit codes](exit-codes.md) are stable.",
+    ]
+    group = ""
+    for path, command in commands():
+        if len(path) > 1 and path[0] != group:
+            group = path[0]
+            lines += ["", f"## {group}"]
+        heading = "##" if len(path) == 1 else "###"
+        arguments = [_placeholder(p) for p in command.params if isinstance(p, TyperArgument)]
+        lines += ["", f"{heading} interlock {' '.join(path)}", ""]
+        lines += [f"`{' '.join(['interlock', *path, *arguments])}`", "", *_paragraphs(command.help)]
+        options = [p for p in command.params if isinstance(p, TyperOption) and not {"--data", "--json"} & set(p.opts)]
+        if options:
+            lines += ["", "| option | meaning |", "|---|---|"]
+            lines += [f"| `{'`, `'.join(option.opts)}` | {option.help or ''} |" for option in options]
+        if command.epilog:
+            lines += ["", "```sh", command.epilog.removeprefix("Example: "), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> list[tuple[tuple[str, ...], TyperCommand]]:
+    """Give every command with the words that call it: single ones first, then by group."""
+
+    found: list[tuple[tuple[str, ...], TyperCommand]] = []
+    waiting: list[tuple[tuple[str, ...], object]] = [((), typer.main.get_command(app))]
+    while waiting:
+        path, command = waiting.pop(0)
+        if isinstance(command, TyperGroup):
+            waiting += [((*path, name), sub) for name, sub in command.commands.items()]
+        elif isinstance(command, TyperCommand):
+            found.append((path, command))
+    return found
+
+
+def _placeholder(argument: TyperArgument) -> str:
+    name = argument.metavar or (argument.name or "").upper()
+    several = f"{name}…" if argument.nargs == -1 else name
+    return several if argument.required else f"[{several}]"
+
+
+def _paragraphs(text: str | None) -> list[str]:
+    """Give a help text with each paragraph on one line."""
+    return "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n")).split("\n")
+
+
 def all_errors() -> list[type[InterlockError]]:
     """Find every error of the product, wherever it is defined."""
     for module in pkgutil.walk_packages(interlock.__path__, "interlock."):
@@ -91,6 +148,7 @@ def _meaning(kind: type[InterlockError]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/errors.md": errors_page,
+    "docs/reference/cli.md": cli_page,
 }
 
 

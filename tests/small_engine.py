@@ -48,7 +48,10 @@ class Steps(Plain):
     async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
         self.ran.append((effect.name, call.idempotency_key))
         function = self.functions.get(effect.name)
-        return Executed(value=await function(effect.input, call) if function else next(iter(effect.input.values()), None), cpu_ms=0.1)
+        return Executed(
+            value=await function(effect.input, call) if function else next(iter(effect.input.values()), None),
+            cpu_ms=0.1,
+        )
 
 
 @dataclass
@@ -75,7 +78,9 @@ class SmallEngine:
             Kind.SLEEP: SleepExecutor(self.clock),
             Kind.REVIEW: ReviewExecutor(self.database, self.clock),
         }
-        return Boundary(store=self.journal, decide=allow, executors=executors, cost_usd=lambda _: "0.000000001", fault=fault)
+        return Boundary(
+            store=self.journal, decide=allow, executors=executors, cost_usd=lambda _: "0.000000001", fault=fault
+        )
 
     def engine(
         self, limits: Limits | None = None, fault: FaultPoint = no_fault, tasks: PostgresTasks | None = None
@@ -88,7 +93,13 @@ class SmallEngine:
                 return await self.automations[claimed.info.automation](handle, claimed.input)
 
             return Advance(
-                task=task, start=start, journal=self.journal, tasks=rows, boundary=boundary, effects_max=2000, fault=fault
+                task=task,
+                start=start,
+                journal=self.journal,
+                tasks=rows,
+                boundary=boundary,
+                effects_max=2000,
+                fault=fault,
             )
 
         return PostgresEngine(
@@ -129,7 +140,9 @@ class SmallEngine:
             return await (await conn.execute(query.encode(), values)).fetchall()
 
     async def states(self, tenant: str = TENANT) -> dict[str, int]:
-        rows = await self.rows("select state, count(*) from tasks where tenant = current_tenant() group by state", tenant=tenant)
+        rows = await self.rows(
+            "select state, count(*) from tasks where tenant = current_tenant() group by state", tenant=tenant
+        )
         return dict(rows)  # type: ignore[arg-type]
 
     async def run_sql(self, statement: str, *values: Any) -> None:

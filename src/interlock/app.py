@@ -32,6 +32,8 @@ from interlock.domain.tasks import Claimed
 from interlock.governance import ask
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
+from interlock.governance.audit_records import AuditRecords
+from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
@@ -46,6 +48,7 @@ from interlock.ingress.relay import Relay
 from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
 from interlock.orchestration.advance import Advance
+from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.review_effect import ReviewExecutor
@@ -84,6 +87,9 @@ class App:
     actions: TaskActions
     deliveries: Deliveries
     delivery_log: DeliveryLog
+    policies: Bundle
+    api_keys: ApiKeys
+    audit_records: AuditRecords
 
 
 @asynccontextmanager
@@ -117,6 +123,7 @@ async def opened(
         stack.push_async_callback(outgoing.aclose)
         documents = DocumentStore(database, objects, document_limits(settings))
         recorder = Recorder(database)
+        identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
         tasks = PostgresTasks(
             database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
         )
@@ -130,7 +137,7 @@ async def opened(
             subject_keys=subject_keys,
             outgoing=outgoing,
             automations=automations,
-            identity=Identity(database, pepper=keys.pepper, environment=settings.environment),
+            identity=identity,
             submit=Submit(
                 database=database,
                 automations=automations,
@@ -153,6 +160,9 @@ async def opened(
             views=TaskViews(database, objects),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
+            policies=Bundle.load([]),
+            api_keys=ApiKeys(database=database, identity=identity, keys=subject_keys, clock=clock),
+            audit_records=AuditRecords(database),
             delivery_log=DeliveryLog(database, clock),
         )
 

@@ -92,7 +92,7 @@ class Given:
         return delivery
 
     async def leaves(self) -> list[dict[str, Any]]:
-        rows = await self.prepared.ask("select leaf from audit_records where leaf like '%delivery.%' order by id")
+        rows = await self.prepared.ask("select leaf from audit_records where leaf like '%%delivery.%%' order by id")
         return [json.loads(leaf) for (leaf,) in rows]
 
 
@@ -232,7 +232,7 @@ async def test_who_lost_the_lease_writes_nothing(given: Given) -> None:
     second = asyncio.create_task(given.deliveries().once())
     await eventually(lambda: len(given.receiver.got) == 2)
     given.receiver.hold.set()
-    assert await asyncio.gather(first, second) == [1, 1]
+    assert [await first, await second] == [1, 1]
     delivery = await given.only()
     assert (delivery.state, len(delivery.attempts)) == ("delivered", 1)
     assert len(await given.leaves()) == 1

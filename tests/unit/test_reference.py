@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from write_reference import PAGES, REPOSITORY, all_errors
 
 from interlock.domain.errors import InterlockError
+from write_reference import PAGES, REPOSITORY, all_errors
 
 
 @pytest.mark.parametrize("name", PAGES)

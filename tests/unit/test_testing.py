@@ -393,8 +393,10 @@ async def test_a_wait_that_nothing_will_end_is_found() -> None:
         await asyncio.Event().wait()
         return Outcome(decision="never")
 
-    with pytest.raises(ConfigurationError, match="for no effect"):
-        await harness(automation=hangs).run(REQUEST)
+    result = await harness(automation=hangs).run(REQUEST)
+    assert result.state is State.FAILED
+    assert result.error is not None
+    assert result.error["kind"] == "WaitsForNothing"
 
 
 async def test_an_effect_named_cancel_does_not_meet_the_cancellation_of_its_task() -> None:

@@ -88,5 +88,7 @@ async def get_latest_checkpoint(caller: CallerDep) -> AuditCheckpoint:
     caller.require("audit.read", ask.audit_log(caller.tenant))
     found = await caller.app.audit_records.latest_checkpoint(caller.tenant)
     if found is None:
-        raise NotFound("There is no checkpoint yet.", fix="Wait for the relay's first one, a second after the first record.")
+        raise NotFound(
+            "There is no checkpoint yet.", fix="Wait for the relay's first one, a second after the first record."
+        )
     return AuditCheckpoint(size=found.size, root=found.root.hex(), note=found.note, at=found.at)

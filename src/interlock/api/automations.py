@@ -19,7 +19,7 @@ class AutomationModel(BaseModel):
     """A model that an automation brings."""
 
     name: str
-    version: str
+    version: str = Field(description="As outcomes name it: name, version and digest.")
 
 
 class AutomationSummary(BaseModel):
@@ -83,7 +83,7 @@ async def get_automation(
         complete_within=registered.manifest.slo.complete_within_s,
         digest=registered.digest,
         policy_version=registered.bundle.version,
-        models=[AutomationModel(name=n, version=m.version) for n, m in sorted(registered.models.items())],
+        models=[AutomationModel(name=n, version=m.label) for n, m in sorted(registered.models.items())],
         input_schema=registered.automation.input.model_json_schema(),
         output_schema=registered.automation.output.json_schema(mode="serialization"),
     )

@@ -53,7 +53,8 @@ async def create_document(
     request: Request,
     response: Response,
     filename: Annotated[
-        str | None, Query(max_length=FILENAME_CHARS_MAX, description="Name of the file, where the body is the file itself.")
+        str | None,
+        Query(max_length=FILENAME_CHARS_MAX, description="Name of the file, where the body is the file itself."),
     ] = None,
 ) -> Document:
     """Store a file, as `multipart/form-data` with the part `file`, or as the body itself; durable when this returns."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from interlock.api.auth import Caller, CallerDep
 from interlock.api.limits import EVENT_STREAM
@@ -17,9 +19,7 @@ from interlock.api.tasks import readable
 from interlock.api.values import TaskId
 from interlock.domain import canonical
 from interlock.domain.errors import MalformedRequest, Unavailable
-from interlock.domain.tasks import ENDED
 from interlock.governance import ask
-from interlock.infra import outbox
 from interlock.infra.outbox import Event
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -28,7 +28,7 @@ POLL_S: Final = 0.2
 HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 1_000
 BATCH: Final = 200
-_ENDS: Final = frozenset(f"task.{state.value}" for state in ENDED)
+AGE_S_MAX: Final = 900.0  # then the client comes back, and its key is asked for again
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Events as they happen: `id` is the position, `event` the type, `data` JSON.",
@@ -36,7 +36,8 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     }
 }
 LastEventId = Annotated[
-    str | None, Header(alias="Last-Event-ID", max_length=20, description="ID of the last event that you have; 0 is before all.")
+    str | None,
+    Header(alias="Last-Event-ID", max_length=20, description="ID of the last event that you have; 0 is before all."),
 ]
 After = Annotated[
     int | None, Query(ge=0, lt=2**63, description="Likewise, where a client cannot send the header; the header wins.")
@@ -108,7 +109,7 @@ async def follow_task(
 async def follow_events(
     caller: CallerDep, request: Request, last_event_id: LastEventId = None, after: After = None
 ) -> StreamingResponse:
-    """Send what happens in the tenant, from its first event or from a position on; does not end."""
+    """Send what happens in the tenant, from its first event or from a position on, for a quarter of an hour; then come back."""
     caller.require("task.list", ask.system(caller.tenant))
     return _streamed(request, caller, position=_position(last_event_id, after), task_id=None)
 
@@ -123,33 +124,54 @@ def _position(header: str | None, query: int | None) -> int:
 
 def _streamed(request: Request, caller: Caller, *, position: int, task_id: str | None) -> StreamingResponse:
     streams: Streams = request.app.state.streams
-    slot = streams.one()
-    slot.__enter__()  # before the first byte, so that the limit is an answer and not a broken stream
+    return _EventStream(streams, _chunks(caller, streams, position, task_id))
 
-    async def body() -> AsyncIterator[bytes]:
-        try:
-            async for chunk in _chunks(caller, streams, position, task_id):
-                yield chunk
-        finally:
-            slot.__exit__(None, None, None)
 
-    return StreamingResponse(body(), media_type=EVENT_STREAM, headers={"x-accel-buffering": "no"})
+class _EventStream(StreamingResponse):
+    """Takes its place among the open streams before its first byte, so that the limit is an answer and not a broken stream."""
+
+    def __init__(self, streams: Streams, chunks: AsyncIterator[bytes]) -> None:
+        super().__init__(chunks, media_type=EVENT_STREAM, headers={"x-accel-buffering": "no"})
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.one():
+            await super().__call__(scope, receive, send)
 
 
 async def _chunks(caller: Caller, streams: Streams, position: int, task_id: str | None) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n\n".encode()
-    silent_s = 0.0
-    while True:
-        ended = task_id is not None and await _has_ended(caller, task_id)
-        events = await _read(caller, position, task_id)
+    began_at = said_at = time.monotonic()
+    while time.monotonic() - began_at < AGE_S_MAX:
+        try:
+            events, settled = await caller.app.views.follow(caller.tenant, after=position, task_id=task_id, limit=BATCH)
+        except Unavailable:  # the client comes back with the ID of its last event, and is told then
+            return
         for event in events:
             yield _encoded(event)
             position = event.position
-        if ended and not events and await _all_sent(caller, position, task_id):
-            return
-        silent_s = 0.0 if events else silent_s + POLL_S
-        if silent_s >= HEARTBEAT_S:
-            silent_s = 0.0
+        if events:
+            said_at = time.monotonic()
+        elif time.monotonic() - said_at >= HEARTBEAT_S:
+            said_at = time.monotonic()
             yield b": still here\n\n"
-        if len(events) < BATCH and not await streams.pause():
+        if len(events) == BATCH:
+            continue
+        if settled or not await streams.pause():
             return
+
+
+def _encoded(event: Event) -> bytes:
+    data = canonical.dumps(
+        {
+            "position": event.position,
+            "type": event.type,
+            "task_id": event.task_id,
+            "correlation_id": event.correlation_id,
+            "at": event.at,
+            "data": event.data,
+        }
+    ).decode()
+    # JSON has no line breaks of its own; a type with one, which an automation could emit, would end the field.
+    kind = "".join(c for c in event.type if c.isprintable())
+    return f"id: {event.position}\nevent: {kind}\ndata: {data}\n\n".encode()

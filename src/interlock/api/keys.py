@@ -18,9 +18,7 @@ from interlock.governance.identity import KeyInfo
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
 
 Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-Amount = Annotated[
-    Decimal, Field(ge=0, le=900_000_000_000, max_digits=14, decimal_places=2, allow_inf_nan=False)
-]
+Amount = Annotated[Decimal, Field(ge=0, le=900_000_000_000, max_digits=14, decimal_places=2, allow_inf_nan=False)]
 
 
 class KeyRequest(BaseModel):
@@ -36,7 +34,9 @@ class KeyRequest(BaseModel):
         pattern=r"^(user|service|agent):[A-Za-z0-9][A-Za-z0-9._@+-]{0,126}$", description="Whom it stands for."
     )
     roles: list[Role] = Field(
-        min_length=1, max_length=32, description="owner, author, operator, reviewer, auditor, or a role that reviews name."
+        min_length=1,
+        max_length=32,
+        description="owner, author, operator, reviewer, auditor, or a role that reviews name.",
     )
     approval_limit: Amount | None = Field(
         None, description="The most that it may approve, in the currency of approval limits; without one, no limit."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -128,7 +128,7 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, bytes_max: int) -> None:
         self.scope = scope
         self.bytes_max = bytes_max
-        self.on_stream = lambda: None
+        self.on_stream: Callable[[], None] = _nothing
         self._receive = receive
         self._send = send
         self._received = 0
@@ -162,6 +162,10 @@ class _Exchange:
         if self._started:
             raise ConnectionAbortedError("the response had begun when it failed")
         await answer(self.scope, self.receive, self.send)
+
+
+def _nothing() -> None:
+    """What happens when a stream begins, until somebody minds."""
 
 
 def _too_large(bytes_max: int) -> TooLarge:

@@ -21,7 +21,9 @@ from interlock.governance.facts import PolicyError
 
 log = structlog.get_logger("interlock.api")
 MEDIA_TYPE: Final = "application/problem+json"
-REFERENCE: Final = "/docs/errors"  # `type` is a URI reference (RFC 9457, 3.1.1): the code's place in the error reference
+REFERENCE: Final = (
+    "/docs/errors"  # `type` is a URI reference (RFC 9457, 3.1.1): the code's place in the error reference
+)
 FIELDS_MAX: Final = 100
 Where = Literal["body", "query", "path", "header"]
 
@@ -171,7 +173,9 @@ def _of_validation(request: Request, error: RequestValidationError) -> Response:
     findings = error.errors()
     if broken := next((f for f in findings if f["type"] == "json_invalid"), None):
         why = str(broken.get("ctx", {}).get("error", ""))
-        return of_error(MalformedRequest(f"The body is not valid JSON: {why}", fix="Send JSON in UTF-8."), request.scope)
+        return of_error(
+            MalformedRequest(f"The body is not valid JSON: {why}", fix="Send JSON in UTF-8."), request.scope
+        )
     return _response(
         request.scope,
         status=422,

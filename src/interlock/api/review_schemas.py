@@ -106,7 +106,9 @@ class ApproveReview(BaseModel):
 
 
 class RejectReview(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "The receipt is unreadable."}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "The receipt is unreadable."}]}
+    )
 
     reason: RequiredText = Field(description="Goes back to whoever asked.")
     hold_s: Hold = 0.0
@@ -116,7 +118,8 @@ class AmendReview(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"values": {"total": "12.30"}}]})
 
     values: dict[str, Any] = Field(
-        min_length=1, description="The changed fields, merged into what was shown (RFC 7396, except that null sets null)."
+        min_length=1,
+        description="The changed fields, merged into what was shown (RFC 7396, except that null sets null).",
     )
     reason: Reason | None = None
     hold_s: Hold = 0.0

@@ -81,7 +81,11 @@ async def get_review(caller: CallerDep, review_id: ReviewId) -> Review:
 
 
 @router.post(
-    "/{review_id}:claim", operation_id="claim_review", response_model=Review, responses=_ANSWER, summary="Claim a review"
+    "/{review_id}:claim",
+    operation_id="claim_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Claim a review",
 )
 async def claim_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Take an open review for yourself: nobody else can answer it until it is released or escalated."""

@@ -62,9 +62,7 @@ async def submit_task(
     ] = None,
 ) -> AcceptedTask:
     """Accept a task: it, its audit record and its event are durable when this returns, and it runs when a worker is free."""
-    caller.require(
-        "task.submit", ask.automation_entity(caller.tenant, body.automation), automation=body.automation
-    )
+    caller.require("task.submit", ask.automation_entity(caller.tenant, body.automation), automation=body.automation)
     accepted = await caller.app.submit.accept(
         caller.tenant,
         Submission(
@@ -80,7 +78,9 @@ async def submit_task(
         by=caller.principal.id,
         idempotency_key=idempotency_key,
     )
-    request.state.correlation_id = accepted.correlation_id  # the headers name the matter, also where the task is an earlier one
+    request.state.correlation_id = (
+        accepted.correlation_id
+    )  # the headers name the matter, also where the task is an earlier one
     return AcceptedTask(
         id=accepted.task_id,
         state=State.ACCEPTED,

@@ -33,5 +33,9 @@ GivenAt = Annotated[AwareDatetime, AfterValidator(_in_range)]
 Json = Annotated[Any, WithJsonSchema({})]
 """Any JSON value, null too."""
 
-TaskId = Annotated[str, Path(max_length=128, description="ID of a task.", examples=["task_019a2b3c4d5e7f60718293a4b5c6d7e8"])]
-ReviewId = Annotated[str, Path(max_length=128, description="ID of a review.", examples=["rev_019a2b3c4d5e7f60718293a4b5c6d7e8"])]
+TaskId = Annotated[
+    str, Path(max_length=128, description="ID of a task.", examples=["task_019a2b3c4d5e7f60718293a4b5c6d7e8"])
+]
+ReviewId = Annotated[
+    str, Path(max_length=128, description="ID of a review.", examples=["rev_019a2b3c4d5e7f60718293a4b5c6d7e8"])
+]

@@ -29,10 +29,13 @@ fence as (
 
 RECORD = Write(
     name="record",
-    key=("task_id", "effect_id"),
+    key=("task_id", "effect_id", "epoch", "seq"),
     sql="""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, generation int, effect_id text, seq int, kind text, name text, target text, input_digest bytea, input text, input_ref text, status text, value text, value_ref text, error text, decision text, meta text, salt bytea, started_at timestamptz, leaf text, event_type text, event text)
+    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, generation int, effect_id text,
+        seq int, kind text, name text, target text, input_digest bytea, input text, input_ref text, status text,
+        value text, value_ref text, error text, decision text, meta text, salt bytea, started_at timestamptz,
+        leaf text, event_type text, event text)
 ), fence as (
     select t.id, t.epoch, t.correlation_id from tasks t
     where t.tenant = current_tenant() and t.id = any(array(select task_id from input)) for share
@@ -43,19 +46,19 @@ with input as (
         i.input_ref, i.status, i.value::json, i.value_ref, i.error::json, i.decision::json, i.meta::json, i.salt, i.epoch, i.started_at
     from input i join fence f on f.id = i.task_id and f.epoch = i.epoch
     on conflict do nothing
-    returning task_id, effect_id
+    returning task_id, effect_id, epoch, seq
 ), logged as (
     insert into audit_records (tenant, task_id, leaf)
-    select current_tenant(), i.task_id, i.leaf from input i join written w using (task_id, effect_id)
+    select current_tenant(), i.task_id, i.leaf from input i join written w using (task_id, effect_id, epoch, seq)
     returning id
 ), pending as (
     insert into audit_pending (record_id, tenant) select id, current_tenant() from logged
 ), told as (
     insert into outbox (tenant, type, task_id, correlation_id, data)
     select current_tenant(), i.event_type, i.task_id, f.correlation_id, i.event::json
-    from input i join written w using (task_id, effect_id) join fence f on f.id = i.task_id
+    from input i join written w using (task_id, effect_id, epoch, seq) join fence f on f.id = i.task_id
 )
-select task_id, effect_id from written""",
+select task_id, effect_id, epoch, seq from written""",
 )  # fmt: skip
 
 OPEN = f"""
@@ -76,13 +79,17 @@ select o.opened_at, o.wake_at, o.input_digest from openings o join fence f on f.
 where o.tenant = current_tenant() and o.generation = %(generation)s and o.effect_id = %(effect_id)s"""
 
 ATTEMPT = f"""
-with {_FENCE}
-insert into attempts (tenant, task_id, generation, effect_id, attempt, error, next_attempt_at, epoch)
-select current_tenant(), f.id, %(generation)s, %(effect_id)s, %(attempt)s, %(error)s::json,
-    time_now() + make_interval(secs => %(retry_after_s)s), f.epoch
-from fence f where f.epoch = %(epoch)s
-on conflict do nothing
-returning next_attempt_at"""
+with {_FENCE}, written as (
+    insert into attempts (tenant, task_id, generation, effect_id, attempt, error, next_attempt_at, epoch)
+    select current_tenant(), f.id, %(generation)s, %(effect_id)s, %(attempt)s, %(error)s::json,
+        time_now() + make_interval(secs => %(retry_after_s)s), f.epoch
+    from fence f where f.epoch = %(epoch)s
+    on conflict do nothing returning next_attempt_at
+)
+select next_attempt_at from written
+union all
+select a.next_attempt_at from attempts a join fence f on f.id = a.task_id and f.epoch = %(epoch)s
+where a.tenant = current_tenant() and a.generation = %(generation)s and a.effect_id = %(effect_id)s and a.attempt = %(attempt)s"""
 
 CUTS = "select generation, from_seq from journal_cuts where tenant = current_tenant() and task_id = %s"
 RECORDED = """
@@ -128,7 +135,8 @@ class PostgresJournal:
         error, decision = _text(outcome.error), _text(outcome.decision.as_json() if outcome.decision else None)
         meta = _text(meta_of(outcome))
         salt = audit.new_salt()
-        contents = (input_text, input_ref, value_text, value_ref, error, decision, meta)
+        asked = (effect.name, effect.target, effect.input_digest.hex(), input_text, input_ref)
+        contents = (*asked, value_text, value_ref, error, decision, meta)
         facts = {
             "task": task.info.id,
             "generation": task.generation,

@@ -96,7 +96,7 @@ class Boundary:
 
     async def cancelled(self, owner: Owner) -> Recorded:
         """Record that the task's cancellation reaches the automation here."""
-        effect = Effect(id="/cancel#1", kind=Kind.CANCEL, name="cancel", target="cancel", input=None, input_digest=b"")
+        effect = Effect(id="/#cancel", kind=Kind.CANCEL, name="cancel", target="cancel", input=None, input_digest=b"")
         return await self._record(effect, owner, Outcome(status=Status.OK))
 
     async def _record(self, effect: Effect, owner: Owner, outcome: Outcome) -> Recorded:

@@ -72,7 +72,7 @@ def database_urls(settings: Settings) -> DatabaseUrls:
             fix="Name its folder with --data, or start with `interlock up`.",
         )
     server = EmbeddedPostgres(folder.path)
-    if server.living() is None:
+    if server.adopt() is None:
         raise Unavailable(f"The database of {settings.data_dir} does not run.", fix="Start it with `interlock up`.")
     return urls(settings, server.owner_url)
 

@@ -135,7 +135,13 @@ class _Checker:
             "sequence, kind and status are those of the leaf", where, expected=said, found=(seq, kind, status)
         )
         check_commitment(
-            "the content is what the leaf commits to", where, task, salt, (text, ref, *outcome), facts, findings
+            "the content is what the leaf commits to",
+            where,
+            task,
+            salt,
+            (name, target, bytes(digest).hex(), text, ref, *outcome),
+            facts,
+            findings,
         )
         # A cancellation is the engine's own effect and has no digest; a large input is checked by its commitment only.
         if kind != "cancel" and ref is None:

@@ -65,7 +65,10 @@ class Relay:
         self._watch_poll_s = watch_poll_s
 
     async def run(self, ready: Ready) -> None:
-        """Run until cancelled. `ready` is called once, when the database answered; a log that was tampered with does not keep callbacks back."""
+        """Run until cancelled. `ready` is called once, when the database has answered.
+
+        That does not wait for the audit log: one that was tampered with keeps nothing else back.
+        """
         answered = asyncio.Event()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._loop("outbox", self._sequence_interval_s, self._events, answered))

@@ -102,7 +102,7 @@ class Advance:
                 recorded = await self._boundary.cancelled(owner)
                 self._ready[recorded.seq] = recorded
             elif not self._running:
-                return await self._suspend()
+                return await (self._suspend() if run.pending else self._stuck())
             elif next_seq not in self._ready:
                 await self._one_more()
             while next_seq in self._ready:
@@ -144,6 +144,13 @@ class Advance:
         await self._fault("suspending")
         await self._tasks.suspend(self._task, wake_at=min(times, default=None))
         return State.WAITING
+
+    async def _stuck(self) -> State:
+        """It waits, and no effect is left that could wake it: an event that nobody sets, a lock that nobody frees."""
+        message = "The automation waits for something that is no effect, and nothing is left that could wake it."
+        ended = Ended(state=State.FAILED, error={"kind": "WaitsForNothing", "message": message})
+        await self._tasks.end(self._task, ended)
+        return ended.state
 
     async def _block(self, message: str, *, recorded: Any, asked: Any) -> State:
         error = {"kind": "Nondeterministic", "message": message, "recorded": recorded, "asked": asked}

@@ -20,59 +20,68 @@ from interlock.infra.database import Connection, Database
 _LOGGED = """
 logged as (
     insert into audit_records (tenant, task_id, leaf)
-    select current_tenant(), i.task_id, i.leaf from input i join changed c on c.id = i.task_id where i.leaf is not null returning id
+    select current_tenant(), i.task_id, i.leaf from input i
+    join changed c on c.id = i.task_id and c.epoch = i.epoch where i.leaf is not null returning id
 ), pending as (
     insert into audit_pending (record_id, tenant) select id, current_tenant() from logged
 ), told as (
     insert into outbox (tenant, type, task_id, correlation_id, data)
-    select current_tenant(), i.event_type, i.task_id, c.correlation_id, i.event::json from input i join changed c on c.id = i.task_id
+    select current_tenant(), i.event_type, i.task_id, c.correlation_id, i.event::json from input i
+    join changed c on c.id = i.task_id and c.epoch = i.epoch
 )"""
 
 END = Write(
     name="end",
-    key=("task_id",),
+    key=("task_id", "epoch"),
     sql=f"""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, state text, output text, output_ref text, error text, salt bytea, leaf text, event_type text, event text, delivery_id text, callback text)
+    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, state text, output text,
+        output_ref text, error text, salt bytea, leaf text, event_type text, event text, delivery_id text,
+        callback text)
 ), changed as (
     update tasks t set state = i.state, output = i.output::json, output_ref = i.output_ref, error = i.error::json, commit_salt = i.salt,
         lease_until = null, due_at = null, ended_at = time_now()
     from input i where t.tenant = current_tenant() and t.id = i.task_id and t.epoch = i.epoch
-    returning t.id, t.correlation_id, t.callback_url
+        and t.state not in ('succeeded', 'failed', 'cancelled')
+    returning t.id, t.epoch, t.correlation_id, t.callback_url
 ), {_LOGGED}, called as (
     insert into deliveries (tenant, id, task_id, url, body, due_at)
     select current_tenant(), i.delivery_id, i.task_id, c.callback_url, i.callback, time_now()
-    from input i join changed c on c.id = i.task_id where c.callback_url is not null
+    from input i join changed c on c.id = i.task_id and c.epoch = i.epoch where c.callback_url is not null
 )
-select id from changed""",
+select id, epoch from changed""",
 )  # fmt: skip
 
 SUSPEND = Write(
     name="suspend",
-    key=("task_id",),
+    key=("task_id", "epoch"),
     sql=f"""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, wake_at timestamptz, leaf text, event_type text, event text)
+    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, wake_at timestamptz, leaf text,
+        event_type text, event text)
 ), changed as (
     update tasks t set state = 'waiting', lease_until = null, due_at = least(t.due_at, i.wake_at)
     from input i where t.tenant = current_tenant() and t.id = i.task_id and t.epoch = i.epoch
-    returning t.id, t.correlation_id, coalesce(t.due_at <= time_now(), false) as due
+        and t.state not in ('succeeded', 'failed', 'cancelled')
+    returning t.id, t.epoch, t.correlation_id, coalesce(t.due_at <= time_now(), false) as due
 ), {_LOGGED}
-select id, due from changed""",
+select id, epoch, due from changed""",
 )
 
 BLOCK = Write(
     name="block",
-    key=("task_id",),
+    key=("task_id", "epoch"),
     sql=f"""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, error text, leaf text, event_type text, event text, salt bytea)
+    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, error text, leaf text,
+        event_type text, event text, salt bytea)
 ), changed as (
     update tasks t set state = 'blocked', lease_until = null, due_at = null, error = i.error::json, commit_salt = i.salt
     from input i where t.tenant = current_tenant() and t.id = i.task_id and t.epoch = i.epoch
-    returning t.id, t.correlation_id
+        and t.state not in ('succeeded', 'failed', 'cancelled')
+    returning t.id, t.epoch, t.correlation_id
 ), {_LOGGED}
-select id from changed""",
+select id, epoch from changed""",
 )
 
 LOAD = """
@@ -95,8 +104,10 @@ class PostgresTasks:
         *,
         inline_bytes_max: int,
         suspend: Write = SUSPEND,
+        end: Write = END,
     ) -> None:
         self._suspend = suspend
+        self._end = end
         self._database = database
         self._recorder = recorder
         self._objects = objects
@@ -153,7 +164,7 @@ class PostgresTasks:
             "callback": callback,
             **self._told(task, ended.state, facts),
         }
-        if await self._recorder.write(task.info.tenant, END, row) is None:
+        if await self._recorder.write(task.info.tenant, self._end, row) is None:
             raise Fenced
 
     async def suspend(self, task: Claimed, *, wake_at: datetime | None) -> bool:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from interlock.data.document_store import DocumentStore
 from interlock.domain import canonical
 from interlock.domain.documents import Document
-from interlock.domain.errors import FieldError, IdempotencyConflict, InvalidInput, TooLarge, TooManyRequests
+from interlock.domain.errors import Conflict, FieldError, IdempotencyConflict, InvalidInput, TooLarge, TooManyRequests
 from interlock.domain.ids import new_correlation_id, new_id
 from interlock.domain.manifests import at_pointer
 from interlock.domain.ports import ObjectStore
@@ -271,17 +271,30 @@ def field_errors(error: ValidationError, base: str = "") -> list[FieldError]:
 
 
 async def subject_key(conn: Connection, keys: SubjectKeys, tenant: str, subject: str) -> bytes:
-    """Give the key of a subject inside a transaction of its tenant; made where there is none yet."""
+    """Give the key of a subject inside a transaction of its tenant; made where there is none yet.
+
+    Raises:
+        Conflict: the subject was erased; what is written of it from now on could not be told from what was erased.
+    """
     key, wrapped = keys.new(tenant, subject)
     row = await (
         await conn.execute(
-            "insert into subject_keys (tenant, subject, wrapped_key) values (%s, %s, %s)"
-            " on conflict (tenant, subject) do update set wrapped_key = coalesce(subject_keys.wrapped_key, excluded.wrapped_key),"
-            " erased_at = null returning wrapped_key",
-            (tenant, subject, wrapped),
+            "with made as (insert into subject_keys (tenant, subject, wrapped_key) values (%(tenant)s, %(subject)s, %(wrapped)s)"
+            " on conflict do nothing returning wrapped_key)"
+            " select wrapped_key from made union all select wrapped_key from subject_keys"
+            " where tenant = %(tenant)s and subject = %(subject)s limit 1",
+            {"tenant": tenant, "subject": subject, "wrapped": wrapped},
         )
     ).fetchone()
+    if row is None:  # made by another transaction while this statement looked
+        row = await (
+            await conn.execute(
+                "select wrapped_key from subject_keys where tenant = %s and subject = %s", (tenant, subject)
+            )
+        ).fetchone()
     assert row is not None
+    if row[0] is None:
+        raise Conflict("The personal data of this task's subject was erased.", fix="Name the subject by another ID.")
     return key if bytes(row[0]) == wrapped else keys.unwrap(tenant, subject, row[0])
 
 
@@ -300,7 +313,8 @@ async def _claim_key(
         return None
     before = await (
         await conn.execute(
-            "select i.body_digest, i.resource_id, t.correlation_id from idempotency_keys i join tasks t on t.tenant = i.tenant and t.id = i.resource_id"
+            "select i.body_digest, i.resource_id, t.correlation_id from idempotency_keys i"
+            " join tasks t on t.tenant = i.tenant and t.id = i.resource_id"
             " where i.tenant = %s and i.principal = %s and i.route = 'tasks' and i.key = %s",
             (tenant, principal, key),
         )

@@ -11,7 +11,9 @@ from interlock.domain import canonical
 from interlock.domain.errors import NotFound
 from interlock.domain.ports import ObjectStore
 from interlock.domain.tasks import State
+from interlock.infra import outbox
 from interlock.infra.database import Connection, Database
+from interlock.infra.outbox import Event
 
 _TASK = (
     "id, automation, automation_version, state, correlation_id, labels, priority, deadline, callback_url, submitted_by, generation,"
@@ -74,6 +76,19 @@ class EffectView:
     started_at: datetime | None = None
     recorded_at: datetime | None = None
     failed_attempts: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryView:
+    """A callback as the API shows it: pending, delivered or dead."""
+
+    id: str
+    task_id: str
+    url: str
+    state: str
+    attempts: int
+    created_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +175,38 @@ class TaskViews:
             reviews = await _reviews(conn, task_id)
             recorded = [_effect(row, attempts, reviews) for row in rows]
             return recorded + await _open(conn, task_id, task[0], recorded, attempts, reviews)
+
+    async def deliveries(self, tenant: str, correlation_id: str, *, limit: int) -> list[DeliveryView]:
+        """Give the callbacks of all tasks under a correlation ID, oldest first."""
+        async with self._database.tenant(tenant) as conn:
+            rows = await (
+                await conn.execute(
+                    "select d.id, d.task_id, d.url, d.state, d.attempts, d.created_at, d.ended_at from deliveries d"
+                    " join tasks t on t.tenant = d.tenant and t.id = d.task_id"
+                    " where t.tenant = current_tenant() and t.correlation_id = %s order by d.created_at, d.id limit %s",
+                    (correlation_id, limit),
+                )
+            ).fetchall()
+        names = list(DeliveryView.__dataclass_fields__)
+        return [DeliveryView(**dict(zip(names, row, strict=True))) for row in rows]
+
+    async def follow(self, tenant: str, *, after: int, task_id: str | None, limit: int) -> tuple[list[Event], bool]:
+        """Give the events after a position, of one task or of all, and whether none can follow: the task has ended, and each of
+        its events had a position before these were read.
+        """
+        async with self._database.tenant(tenant) as conn:
+            settled = False
+            if task_id is not None:
+                row = await (
+                    await conn.execute(
+                        "select state in ('succeeded', 'failed', 'cancelled') and not exists (select from outbox o"
+                        " where o.tenant = current_tenant() and o.task_id = t.id and o.position is null)"
+                        " from tasks t where t.tenant = current_tenant() and t.id = %s",
+                        (task_id,),
+                    )
+                ).fetchone()
+                settled = row is None or bool(row[0])
+            return await outbox.read(conn, after=after, task_id=task_id, limit=limit), settled
 
     async def value(self, tenant: str, task_id: str, effect_id: str) -> Any:
         """Give the whole value of a recorded effect, also one that stands by reference. Raises NotFound."""

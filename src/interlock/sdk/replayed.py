@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
+
+from interlock.sdk.check import siblings
 
 ROOT = "automation.py"
 # Steps run in a process of their own, and what only they import runs there as well.
@@ -11,11 +12,7 @@ OUTSIDE = frozenset({"steps.py"})
 
 
 def replayed(sources: Mapping[str, str]) -> list[str]:
-    """Give the names of the replayed files among an automation's sources (file name → text), sorted.
-
-    Raises:
-        SyntaxError: a source is no Python.
-    """
+    """Give the names of the replayed files among an automation's sources (file name → text), sorted."""
     found: set[str] = set()
     todo = [ROOT]
     while todo:
@@ -23,17 +20,5 @@ def replayed(sources: Mapping[str, str]) -> list[str]:
         if name in found or name in OUTSIDE or name not in sources:
             continue
         found.add(name)
-        todo += [f"{module}.py" for module in _siblings(sources[name])]
+        todo += [f"{module}.py" for module in siblings(sources[name])]
     return sorted(found)
-
-
-def _siblings(source: str) -> set[str]:
-    """Give the modules of its own folder that a source imports: `from .x import …`, `from . import x`, `automations.NAME.x`."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("automations."):
-            parts = node.module.split(".")
-            found |= {parts[2]} if len(parts) > 2 else {alias.name for alias in node.names}
-    return found

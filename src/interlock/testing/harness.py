@@ -24,7 +24,7 @@ from interlock.domain.effects import Effect, Kind, Outcome, Status
 from interlock.domain.errors import ConfigurationError, NotFound
 from interlock.domain.ids import is_name, new_correlation_id, new_id
 from interlock.domain.ports import Executor
-from interlock.domain.reviews import ReviewState, Verdict
+from interlock.domain.reviews import Verdict
 from interlock.domain.tasks import ENDED, Claimed, State, TaskInfo
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
@@ -270,7 +270,6 @@ class Harness:
             if claimed:
                 await self._attempt(claimed[0]).go()
             elif row.state in ENDED or not self._jump(row, until):
-                self._check_wait(row)
                 return self._result(row)
         raise ConfigurationError(
             f"The task was woken {ROUNDS_MAX} times and has not ended.",
@@ -283,14 +282,6 @@ class Harness:
             return False
         self.clock.jump(row.due_at)
         return True
-
-    def _check_wait(self, row: Row) -> None:
-        people = any(review.state is ReviewState.OPEN for review in self._people.of(self._task_id))
-        if row.state is State.WAITING and row.due_at is None and not people:
-            raise ConfigurationError(
-                "The automation waits, and for no effect: nothing will ever wake it.",
-                fix="Look for an Event that is not set, a Future without a result, or a lock that is not released.",
-            )
 
     def _attempt(self, task: Claimed) -> Advance:
         async def begin(task: Claimed, handle: Task) -> Any:

@@ -1,0 +1,169 @@
+"""Every branch of the automation, in milliseconds, with its real policy."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from automations.expenses.tests.cases import expense, harness, read
+
+from interlock.domain.tasks import State
+from interlock.testing import Answered
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def entries(ledger: Path) -> list[tuple[Any, ...]]:
+    if not ledger.exists():
+        return []
+    with sqlite3.connect(ledger) as db:
+        return db.execute("select amount, currency, debit_account from entries").fetchall()
+
+
+async def test_an_honest_claim_goes_straight_through(ledger: Path) -> None:
+    result = await harness(ledger=ledger).run(expense())
+    assert result.state is State.SUCCEEDED
+    assert (result.output["decision"], result.output["by"]) == ("approved", "policy")
+    assert entries(ledger) == [("12.30", "MYR", "expenses:meals")]
+    assert result.names == [
+        "read-receipt", "now", "assess-expense", "find-duplicates", "approve", "reserve", "post-to-ledger", "emit",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("claim", "reading", "reason"),
+    [
+        ({"amount": "99.00"}, {}, "does not say what the claim says"),
+        ({"date": "2018-03-05"}, {}, "does not say what the claim says"),
+        ({}, {"trusted": False, "confidence": 0.5}, "too unsure"),
+        ({}, {"trusted": False, "confidence": 0.85, "larger_amounts": ["50.00"]}, "larger amount"),
+        ({}, {"receipt_number": None}, "could not be told"),
+        ({"submitted_on": "2018-12-01"}, {}, "older than the rules allow"),
+        ({"date": "2018-04-01", "submitted_on": "2018-03-10"}, {"date": "2018-04-01"}, "in the future"),
+        ({"amount": "900.00"}, {"total": "900.00"}, "over the limit"),
+        ({"category": "yachts"}, {}, "not one of the company's"),
+        ({"currency": "XYZ"}, {"currency": "XYZ"}, "base currency"),
+    ],
+)
+async def test_what_a_person_is_asked_about(claim: dict[str, str], reading: dict[str, Any], reason: str) -> None:
+    run = harness(read(**reading))
+    result = await run.run(expense(**claim))
+    assert result.state is State.WAITING
+    (review,) = run.open_reviews
+    assert any(reason in text for text in review.request.reasons)
+    assert review.request.role == "manager"
+    assert review.request.subject == "user:amir"
+
+
+async def test_large_amounts_are_for_finance() -> None:
+    run = harness(read(total="20000.00"))
+    await run.run(expense(amount="20000.00"))
+    assert run.open_reviews[0].request.role == "finance"
+
+
+async def test_some_categories_nobody_may_approve() -> None:
+    result = await harness().run(expense(category="fines"))
+    assert (result.output["decision"], result.output["by"]) == ("rejected", "policy")
+    assert result.output["reasons"] == ["This category is not reimbursed."]
+
+
+@pytest.mark.parametrize(("trusted", "state"), [(True, State.SUCCEEDED), (False, State.WAITING)])
+async def test_without_a_claim_only_a_trusted_reading_passes(trusted: bool, state: State, ledger: Path) -> None:
+    result = await harness(read(trusted=trusted), ledger=ledger).run(expense(None))
+    assert result.state is state
+
+
+async def test_a_person_approves_rejects_amends(ledger: Path) -> None:
+    run = harness(read(trusted=False, confidence=0.3), ledger=ledger)
+    await run.run(expense())
+    approved = await run.answer("approve-expense", "approve", by="user:mei")
+    assert (approved.output["decision"], approved.output["by"]) == ("approved", "user:mei")
+
+    run = harness(read(trusted=False, confidence=0.3), ledger=ledger)
+    await run.run(expense())
+    rejected = await run.answer("approve-expense", "reject", by="user:mei", reason="private")
+    assert (rejected.output["decision"], rejected.output["reasons"]) == ("rejected", ["private"])
+
+    run = harness(read(trusted=False, confidence=0.3), ledger=ledger)
+    await run.run(expense())
+    amended = await run.answer("approve-expense", "amend", values={"total": "12.00"}, by="user:mei")
+    assert (amended.output["decision"], amended.output["amount"]) == ("approved", "12.00")
+    assert [entry[0] for entry in entries(ledger)] == ["12.30", "12.00"]
+
+
+async def test_nobody_answers_and_it_expires(ledger: Path) -> None:
+    run = harness(read(trusted=False, confidence=0.3), ledger=ledger)
+    await run.run(expense())
+    waiting = await run.advance(timedelta(days=4))
+    assert waiting.state is State.WAITING
+    expired = await run.advance(timedelta(days=11))
+    assert (expired.state, expired.output["decision"]) == (State.SUCCEEDED, "expired")
+    assert entries(ledger) == []
+
+
+async def test_the_same_receipt_twice_asks_a_person_who_may_override(ledger: Path) -> None:
+    run = harness(ledger=ledger)
+    await run.run(expense())
+    second = await run.run(expense())
+    assert second.state is State.WAITING
+    assert "approved before" in run.open_reviews[0].request.reasons[0]
+    overridden = await run.answer("approve-expense", "approve", by="user:mei", reason="two coffees")
+    assert overridden.output["overridden_duplicate"]
+    assert len(entries(ledger)) == 2
+
+
+async def test_two_at_once_the_second_asks_a_person(ledger: Path) -> None:
+    """Nothing was approved when it looked; while the policy decides, another task reserves the same keys."""
+
+    def meanwhile(action: str, facts: Any) -> str:
+        run.registers.held |= {("approved-expenses", key): "task_other" for key in keys}
+        return "allow"
+
+    run = harness(ledger=ledger)
+    taken = await run.run(expense())
+    keys = taken.effect("reserve").input["keys"]
+    run = harness(ledger=ledger, decide=meanwhile)
+    result = await run.run(expense())
+    assert result.state is State.WAITING
+    assert run.open_reviews[0].request.reasons == ("The same receipt was approved a moment ago.",)
+
+
+async def test_each_effect_may_fail_once(ledger: Path, tmp_path: Path) -> None:
+    seen = 0
+    async for case in harness(ledger=ledger).each_effect_failing_once(expense()):
+        seen += 1
+        retried = case.effect.name in ("assess-expense", "post-to-ledger")
+        expected = State.SUCCEEDED if retried and not case.for_good else State.FAILED
+        assert case.result.state is expected, str(case)
+    assert seen >= 6
+
+
+async def test_a_failed_posting_gives_the_receipt_back(ledger: Path) -> None:
+    def broken(form: Any) -> Any:
+        raise OSError("the disk is full")
+
+    run = harness(steps={"post-to-ledger": broken})
+    failed = await run.run(expense())
+    assert failed.state is State.FAILED
+    assert failed.names[-1] == "release"
+
+
+async def test_cancelling_while_a_person_is_asked() -> None:
+    run = harness(read(trusted=False, confidence=0.3))
+    await run.run(expense())
+    cancelled = await run.cancel()
+    assert cancelled.state is State.CANCELLED
+
+
+async def test_a_scripted_answer() -> None:
+    run = harness(
+        read(trusted=False, confidence=0.3), reviews=[Answered(verdict="reject", reason="no", after=timedelta(days=1))]
+    )
+    result = await run.run(expense())
+    assert result.output["decision"] == "rejected"

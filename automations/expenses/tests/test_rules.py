@@ -1,0 +1,95 @@
+"""The company's rules, as pure functions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from automations.expenses import rules
+from automations.expenses.schema import Claim, Form
+from automations.expenses.tests.cases import CLAIM, DOCUMENT, FOLDER, read
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interlock import Document
+
+BOOK = rules.load(FOLDER / "data")
+TODAY = dt.date(2018, 3, 10)
+
+
+def assess(claim: dict[str, object] | None = CLAIM, **changed: object) -> rules.Assessment:
+    stated = Claim.model_validate(claim) if claim else None
+    return rules.assess(BOOK, stated, read(**changed), [Document.model_validate(DOCUMENT)], TODAY, "user:amir")
+
+
+def test_an_honest_claim_matches() -> None:
+    facts = assess().facts
+    assert facts.claim_matches
+    assert not facts.claim_contradicted
+    assert (facts.amount, facts.limit, facts.age_days) == (Decimal("12.30"), Decimal("150.00"), 6)
+
+
+@given(st.decimals(min_value="0.06", max_value="9999", places=2))
+def test_an_inflated_claim_never_matches(more: Decimal) -> None:
+    facts = assess({**CLAIM, "amount": str(Decimal("12.30") + more)}).facts
+    assert facts.claim_contradicted
+    assert not facts.claim_matches
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"date": "2018-03-05"}, {"currency": "SGD"}, {"amount": "123.00"}, {"amount": "1.23"}],
+    ids=["another day", "another currency", "a digit more", "less"],
+)
+def test_what_differs_contradicts(changed: dict[str, str]) -> None:
+    assert assess({**CLAIM, **changed}).facts.claim_contradicted
+
+
+def test_what_was_not_read_supports_no_claim() -> None:
+    assert assess(total=None).facts.claim_contradicted
+    assert assess(date=None).facts.claim_contradicted
+
+
+def test_without_a_claim_the_reading_stands_alone() -> None:
+    facts = assess(None).facts
+    assert (facts.has_claim, facts.claim_matches, facts.claim_contradicted) == (False, False, False)
+    assert facts.age_days == 6
+
+
+@pytest.mark.parametrize("missing", ["merchant", "date", "total", "receipt_number"])
+def test_a_fingerprint_needs_every_part(missing: str) -> None:
+    assessment = assess(None, **{missing: None})
+    assert not assessment.facts.complete
+    assert [k.partition(":")[0] for k in assessment.keys] == ["picture"]
+
+
+def test_the_fingerprint_sees_through_spelling() -> None:
+    def form(**changed: object) -> Form:
+        values = {"merchant": "Kedai Kopi Sdn. Bhd.", "date": "2018-03-04", "total": "12.30", "currency": "MYR"}
+        return Form.model_validate({**values, "receipt_number": "a 100", **changed})
+
+    same = rules.fingerprint(form())
+    assert same == rules.fingerprint(form(merchant="KEDAI KOPI", receipt_number="A-100"))
+    for other in ({"total": "12.31"}, {"date": "2018-03-05"}, {"receipt_number": "A-101"}, {"currency": "SGD"}):
+        assert same != rules.fingerprint(form(**other))
+
+
+def test_the_rate_of_the_day_counts() -> None:
+    hundred = Decimal("100.00")
+    assert rules.to_base(BOOK, hundred, "USD", dt.date(2018, 3, 4)) == Decimal("404.00")
+    assert rules.to_base(BOOK, hundred, "USD", dt.date(2016, 12, 31)) == Decimal("415.00")
+    assert rules.to_base(BOOK, hundred, "MYR", dt.date(1999, 1, 1)) == hundred
+    assert rules.to_base(BOOK, hundred, "USD", dt.date(1999, 1, 1)) is None
+    assert rules.to_base(BOOK, hundred, "XYZ", TODAY) is None
+
+
+@given(st.sampled_from(["user:amir", "user:mei", "user:priya", "user:nobody", None]), st.text(max_size=8))
+def test_everybody_has_a_limit(person: str | None, category: str) -> None:
+    assert rules.limit(BOOK, person, category) > 0
+
+
+def test_unreadable_values_are_not_found() -> None:
+    assessment = assess(None, total="12,3o", date="someday")
+    assert assessment.form.total is None
+    assert assessment.form.date is None
