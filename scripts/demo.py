@@ -31,7 +31,8 @@ from generate_receipts import generate
 ROOT = Path(__file__).resolve().parent.parent
 OPEN = ("accepted", "running", "waiting")
 DEADLINE_S = 170.0
-console = Console(width=None if sys.stdout.isatty() else 140)
+WIDTHS = {"receipt": 15, "handed in as": 25, "state": 13, "decision": 24, "merchant": 24, "amount": 12, "why": 70}
+console = Console(width=None if sys.stdout.isatty() else 190)
 
 
 @dataclass
@@ -118,8 +119,8 @@ def submit(api: httpx.Client, one: Handed, seed: int) -> None:
 
 def table(handed: list[Handed]) -> Table:
     view = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("receipt", "handed in as", "state", "decision", "merchant", "amount", "why"):
-        view.add_column(column, overflow="ellipsis", no_wrap=True, max_width=44 if column == "why" else 26)
+    for column, width in WIDTHS.items():
+        view.add_column(column, overflow="ellipsis", no_wrap=True, max_width=width)
     for one in handed:
         task, output = one.task, one.task.get("output") or {}
         state = "asks a person" if one.asks_person else task.get("state", "")
@@ -257,15 +258,16 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=ROOT / ".data", help="data folder (default: .data)")
     parser.add_argument("--count", type=int, default=10, help="receipts of each kind")
     parser.add_argument("--sroie", type=Path, default=ROOT.parent / "shared" / "data" / "sroie" / "dev")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=int, help="of receipts and choice (default: 7, and another one each time)")
     parser.add_argument("--keep", action="store_true", help="leave it running")
     arguments = parser.parse_args()
     sroie = arguments.sroie if (arguments.sroie / "img").is_dir() else None
     if sroie is None:
         console.print("The SROIE receipts are not there: generated ones only.")
-    code = 0
+    code, before = 0, len(list((arguments.data / "demo").glob("*")))
+    seed = arguments.seed if arguments.seed is not None else 7 + before
     try:
-        run(arguments.data, arguments.count, sroie, arguments.seed)
+        run(arguments.data, arguments.count, sroie, seed)
     except (Failed, httpx.HTTPError) as error:
         console.print(f"[red]The demo failed:[/] {error}")
         code = 1

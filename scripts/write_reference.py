@@ -18,6 +18,7 @@ import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 import interlock
+from interlock.api.server import describe as describe_api
 from interlock.cli import app
 from interlock.domain.errors import InterlockError
 from interlock.infra.settings import PREFIX, describe
@@ -100,6 +101,24 @@ def cli_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def routes_page() -> str:
+    """List every route of the API, from its own description."""
+    lines = [
+        "# Routes",
+        "",
+        NOTE,
+        "Every route of the [HTTP API](http-api.md), with the name that generated clients call it by.",
+    ]
+    by_tag: dict[str, list[str]] = {}
+    for path, methods in describe_api().openapi()["paths"].items():
+        for method, route in methods.items():
+            row = f"| `{method.upper()} {path}` | {route.get('summary', '')} | `{route['operationId']}` |"
+            by_tag.setdefault(route.get("tags", ["other"])[0], []).append(row)
+    for tag, rows in by_tag.items():
+        lines += ["", f"## {tag}", "", "| route | what it does | name |", "|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
 def commands() -> list[tuple[tuple[str, ...], TyperCommand]]:
     """Give every command with the words that call it: single ones first, then by group."""
 
@@ -149,6 +168,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/errors.md": errors_page,
     "docs/reference/cli.md": cli_page,
+    "docs/reference/http-routes.md": routes_page,
 }
 
 

@@ -17,6 +17,7 @@ import psycopg
 from fastapi import FastAPI
 from tests.eventually import eventually
 
+from interlock.api.events import Streams
 from interlock.api.server import Server, create_api
 from interlock.app import App, Worker, audit_log, opened
 from interlock.infra import database, outbox
@@ -159,6 +160,7 @@ async def running_api(
 @asynccontextmanager
 async def listening(running: Running) -> AsyncIterator[str]:
     """Serve the API on a free port of this machine; gives its address."""
+    running.api.state.streams = Streams(running.app.settings.event_streams_max)  # those of an earlier server are closed
     server = Server(running.api, running.app.settings)
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running, listening, prepare, running_api
 from tests.eventually import eventually
 
-from interlock.api.events import Streams
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
 pytestmark = MARKS
@@ -50,9 +49,17 @@ async def over_the_wire(url: str, key: str) -> AsyncIterator[httpx.AsyncClient]:
         yield caller
 
 
-async def follow(caller: httpx.AsyncClient, path: str, *, after: int | None = None, first: int = 1000) -> list[Told]:
+async def follow(
+    caller: httpx.AsyncClient,
+    path: str,
+    *,
+    after: int | None = None,
+    first: int = 1000,
+    found: list[Told] | None = None,
+) -> list[Told]:
+    """Give what a stream told until its end, or the first few; `found` is filled meanwhile."""
     headers = {} if after is None else {"last-event-id": str(after)}
-    found: list[Told] = []
+    found = [] if found is None else found
     async with caller.stream("GET", path, headers=headers) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -133,14 +140,18 @@ async def test_streams_are_limited_and_a_shutdown_ends_them(
         task = await running.submit(name="waits for a worker")
         path = f"/v1/tasks/{task['id']}/events"
         streams: Streams = running.api.state.streams
-        async with listening(running) as url, over_the_wire(url, running.keys["owner"]) as caller:
-            following = [asyncio.create_task(follow(caller, path)) for _ in range(2)]
-            await eventually(lambda: streams.open == 2)
-            refused = await caller.get(path)
-            assert refused.status_code == 503
-            assert refused.headers["retry-after"]
-            assert (await caller.get("/v1/whoami")).status_code == 200
-        # The server has stopped: both streams ended cleanly, although the task is open.
-        for one in following:
-            assert [event.event for event in await asyncio.wait_for(one, 5)] == ["task.accepted"]
-        assert streams.open == 0
+        async with AsyncExitStack() as clients:
+            async with listening(running) as url:
+                caller = await clients.enter_async_context(over_the_wire(url, running.keys["owner"]))
+                seen: list[list[Told]] = [[], []]
+                following = [asyncio.create_task(follow(caller, path, found=found)) for found in seen]
+                await eventually(lambda: all(seen))
+                assert running.api.state.streams.open == 2
+                refused = await caller.get(path)
+                assert refused.status_code == 503
+                assert refused.headers["retry-after"]
+                assert (await caller.get("/v1/whoami")).status_code == 200
+            # The server has stopped: both streams ended cleanly, although the task is open.
+            for one in following:
+                assert [event.event for event in await asyncio.wait_for(one, 5)] == ["task.accepted"]
+            assert running.api.state.streams.open == 0

@@ -27,6 +27,7 @@ FILES_OF = re.compile(r"<!-- files of (\S+) -->")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MODULE = re.compile(r"`(interlock(?:\.[a-z_]+)+)`")
 SETTING = re.compile(r"\bINTERLOCK_[A-Z_]+[A-Z]\b")
+FILE = re.compile(r"`([a-z_]+(?:/[a-z_-]+)*/[a-z_]+\.(?:py|json))`")
 TARGET = re.compile(r"^make ([a-z]+)", re.MULTILINE)
 PYTEST_INI = """
 [pytest]
@@ -150,6 +151,13 @@ def test_commands_exist(page: Path) -> None:
         if path is None or options - known[path] - {"--help"}:
             wrong.append(f"interlock {line}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", AT_THE_TOP, ids=_name)
+def test_files_exist(page: Path) -> None:
+    named = FILE.findall(page.read_text())
+    places = (REPOSITORY, REPOSITORY / "src" / "interlock")
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
 def _command_lines(page: Path) -> Iterator[str]:

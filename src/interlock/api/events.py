@@ -86,7 +86,6 @@ class Streams:
 @router.get(
     "/tasks/{task_id}/events",
     operation_id="follow_task",
-    tags=["tasks"],
     response_class=StreamingResponse,
     responses={**responses(404), **_STREAM},
     summary="Follow a task",

@@ -63,10 +63,7 @@ def submit(
         body["callback_url"] = callback_url
     headers = {"idempotency-key": idempotency_key or str(uuid.uuid4())}
     accepted = client.post("/v1/tasks", body, headers=headers, repeat=True)
-    if not wait:
-        task = client.get(f"/v1/tasks/{accepted['id']}")
-    else:
-        task = _wait(client, accepted["id"], timeout, quiet=as_json)
+    task = client.get(f"/v1/tasks/{accepted['id']}") if not wait else _wait(client, accepted["id"], timeout, quiet=as_json)
     _print_task(task, as_json)
     _exit_for(task)
 

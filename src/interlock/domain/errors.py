@@ -153,7 +153,7 @@ class AuditBroken(InterlockError):
     code, title = "audit.broken", "The audit log does not verify"
 
 
-class Fenced(Exception):  # noqa: N818 - the field's word
+class Fenced(Exception):
     """Another owner holds the task (its epoch moved on). Stop, write nothing, say nothing."""
 
 

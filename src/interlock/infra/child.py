@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 Handler = Callable[[Mapping[str, Any], Mapping[str, bytes]], Any]
 
 
-class GiveUp(Exception):  # noqa: N818 - says what the parent should do
+class GiveUp(Exception):
     """A handler's failure for which trying again cannot help; `kind` is what the author sees."""
 
     def __init__(self, message: str, *, kind: str) -> None:

@@ -48,6 +48,7 @@ class Advance:
         self._effects_max = effects_max
         self._fault = fault
         self._cancel = asyncio.Event()
+        self._bell = asyncio.Event()  # an effect came to an end, or the cancellation arrived
         self._running: dict[asyncio.Task[Recorded | Pending], Effect] = {}
         self._waiting: dict[str, Pending] = {}
         self._ready: dict[int, Recorded] = {}
@@ -58,6 +59,7 @@ class Advance:
     def request_cancel(self) -> None:
         """The task's cancellation arrived while it runs."""
         self._cancel.set()
+        self._bell.set()
 
     async def go(self) -> State:
         """Run until the task has ended, waits or is blocked; gives which. Raises Fenced, or an error that releases nothing."""
@@ -118,18 +120,19 @@ class Advance:
                     task.cancel()
             await self._boundary.withdraw(effect, owner)
         for effect in run.take_fresh():
-            self._running[asyncio.create_task(self._boundary.perform(effect, owner))] = effect
+            task = asyncio.create_task(self._boundary.perform(effect, owner))
+            task.add_done_callback(self._ring)
+            self._running[task] = effect
+
+    def _ring(self, _: asyncio.Task[Recorded | Pending]) -> None:
+        self._bell.set()
 
     async def _one_more(self) -> None:
         """Wait for an effect to be recorded or found pending, or for the cancellation."""
-        watch = None if self._cancel_delivered else asyncio.ensure_future(self._cancel.wait())
-        others: set[asyncio.Future[Any]] = {watch} if watch else set()
-        try:
-            done, _ = await asyncio.wait({*self._running, *others}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if watch is not None:
-                watch.cancel()
-        for task in [t for t in self._running if t in done]:
+        # One bell for all of them: asyncio.wait made a task, a set and callbacks anew for each effect.
+        await self._bell.wait()
+        self._bell.clear()
+        for task in [t for t in self._running if t.done()]:
             effect = self._running.pop(task)
             if task.cancelled():
                 continue

@@ -58,6 +58,7 @@ class Step(Generic[P, R]):
     retry: Retry
     at_most_once: bool
     parameters: tuple[str, ...]
+    signature: inspect.Signature
     returns: TypeAdapter[Any]
     arguments: type[Any]
 
@@ -67,7 +68,7 @@ class Step(Generic[P, R]):
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         """Give the call's arguments by name."""
-        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
 
@@ -105,6 +106,7 @@ def _declare(
         retry=retry if retry is not None else Retry(attempts=1 if at_most_once else 5),
         at_most_once=at_most_once,
         parameters=tuple(signature.parameters),
+        signature=signature,
         returns=TypeAdapter(hints.get("return", Any)),
         arguments=create_model(f"{label}-arguments", **fields),
     )

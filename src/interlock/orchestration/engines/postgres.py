@@ -27,6 +27,8 @@ from interlock.orchestration.store import PostgresTasks, notify
 log = structlog.get_logger("interlock.worker")
 NAME = "postgres"
 BACKOFF_MAX_S = 30.0
+# How long a full worker waits for more free places after the first, so that a claim takes several tasks.
+GATHER_S = 0.002
 
 
 class Attempt(Protocol):
@@ -86,6 +88,7 @@ class PostgresEngine:
         self._owned: dict[tuple[str, str], _Owned] = {}
         self._errors: dict[tuple[str, str], int] = {}
         self._wake = asyncio.Event()
+        self._full = False
         self._stopping = False
         self.counts = Counts()
 
@@ -160,13 +163,22 @@ class PostgresEngine:
 
     async def _rest(self) -> None:
         """Wait for a notification, a free place or the next due time, at most one poll."""
+        if self._full:  # whatever is due, there is no place for it
+            await self._woken(self._limits.poll_s)
+            await asyncio.sleep(GATHER_S)
+            return
         wait_s = self._limits.poll_s
         with contextlib.suppress(InterlockError):
             due = await self._next_due()
-            if due is not None and len(self._owned) < self._limits.concurrency:
+            if due is not None:
                 wait_s = min(wait_s, max(0.0, (due - self._clock.now()).total_seconds()) + 0.001)
+        await self._woken(wait_s)
+
+    async def _woken(self, wait_s: float) -> None:
+        # Not wait_for: in Python 3.11 it swallows a cancellation that comes in the turn in which it is woken.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
 
     async def _next_due(self) -> datetime | None:
         async with self._database.across() as conn:
@@ -176,7 +188,8 @@ class PostgresEngine:
     async def _claim(self) -> tuple[int, bool]:
         """Claim what fits; gives how many, and whether this worker is full."""
         free = self._limits.concurrency - len(self._owned)
-        if free <= 0:
+        self._full = free <= 0
+        if self._full:
             return 0, True
         batch = min(free, self._limits.claim_batch_max)
         async with self._database.across() as conn:
@@ -196,7 +209,8 @@ class PostgresEngine:
             for task in await self._tasks.load(tenant, epochs):
                 self._begin(task)
         self.counts.claimed += len(rows)
-        return len(rows), len(self._owned) >= self._limits.concurrency
+        self._full = len(self._owned) >= self._limits.concurrency
+        return len(rows), self._full
 
     def _begin(self, task: Claimed) -> None:
         key = task.info.tenant, task.info.id
