@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from interlock.domain.decisions import Decision, Entity, Question
@@ -11,6 +12,7 @@ from interlock.governance.decide import Bundle
 from interlock.governance.identity import Principal
 
 
+@lru_cache(maxsize=4_096)
 def effect(bundle: Bundle, *, tenant: str, automation: str, effects: tuple[str, ...], kind: str, name: str) -> Decision:
     """May the automation perform this effect in its own tasks? The resource stands for any of them, so answers are remembered."""
     return bundle.decide(

@@ -411,14 +411,18 @@ as $$
     select min(due_at) from due_tenants
 $$;
 
--- A running owner keeps its tasks. Gives those that it still owns.
+-- A running owner keeps its tasks. Gives those that it still owns, but for rows that are locked just now: a batch of records
+-- locks several rows, so waiting for one of them while holding another would deadlock.
 create function renew_leases(tenant_ids text[], task_ids text[], epochs bigint[], lease interval)
     returns table (id text, cancelled boolean)
     language sql volatile security definer set search_path = interlock, pg_temp
 as $$
-    update tasks t set lease_until = time_now() + lease
-    from unnest(tenant_ids, task_ids, epochs) as o(tenant, id, epoch)
-    where t.tenant = o.tenant and t.id = o.id and t.epoch = o.epoch and t.lease_until is not null
+    with held as (
+        select t.tenant, t.id from tasks t join unnest(tenant_ids, task_ids, epochs) as o(tenant, id, epoch)
+            on t.tenant = o.tenant and t.id = o.id and t.epoch = o.epoch
+        where t.lease_until is not null for no key update of t skip locked
+    )
+    update tasks t set lease_until = time_now() + lease from held h where t.tenant = h.tenant and t.id = h.id
     returning t.id, t.cancel_requested
 $$;
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -29,6 +29,9 @@ NAME = "postgres"
 BACKOFF_MAX_S = 30.0
 # How long a full worker waits for more free places after the first, so that a claim takes several tasks.
 GATHER_S = 0.002
+# Rows that are locked are left out of a renewal, since waiting for them could deadlock, and are tried again.
+RENEW_PASSES_MAX = 10
+RENEW_AGAIN_S = 0.02
 
 
 class Attempt(Protocol):
@@ -225,8 +228,10 @@ class PostgresEngine:
         structlog.contextvars.bind_contextvars(
             task_id=owned.task.info.id, correlation_id=owned.task.info.correlation_id
         )
+        due_again = True
         try:
             state = await owned.attempt.go()
+            due_again = state is State.WAITING  # an answer may have come while it suspended
             self.counts.states[state.value] = self.counts.states.get(state.value, 0) + 1
             self._errors.pop(key, None)
         except Fenced:
@@ -237,7 +242,8 @@ class PostgresEngine:
         finally:
             if self._owned.get(key) is owned:
                 del self._owned[key]
-            self._wake.set()
+            if due_again or self._full:
+                self._wake.set()
 
     async def _later(self, key: tuple[str, str], owned: _Owned, error: Exception) -> None:
         """Something failed that is not the automation's doing: nothing was released; try the task again after a pause."""
@@ -255,23 +261,30 @@ class PostgresEngine:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._limits.lease_renew_s)
-            held = dict(self._owned)
-            if not held:
-                continue
-            arguments = (
-                [tenant for tenant, _ in held],
-                [task_id for _, task_id in held],
-                [owned.task.epoch for owned in held.values()],
-                timedelta(seconds=self._limits.lease_s),
-            )
             with contextlib.suppress(InterlockError):
-                async with self._database.across() as conn:
-                    rows = await (
-                        await conn.execute("select id, cancelled from renew_leases(%s, %s, %s, %s)", arguments)
-                    ).fetchall()
-                for key, owned in held.items():
-                    if (key[1], True) in rows:
-                        owned.attempt.request_cancel()
+                held = dict(self._owned)
+                for turn in range(RENEW_PASSES_MAX):
+                    if turn:
+                        await asyncio.sleep(RENEW_AGAIN_S)
+                    if not held:
+                        break
+                    held = await self._renewed(held)
+
+    async def _renewed(self, held: Mapping[tuple[str, str], _Owned]) -> dict[tuple[str, str], _Owned]:
+        """Renew leases; gives those still owned whose row was locked just now, by the recording of an effect as a rule."""
+        arguments = (
+            [tenant for tenant, _ in held],
+            [task_id for _, task_id in held],
+            [owned.task.epoch for owned in held.values()],
+            timedelta(seconds=self._limits.lease_s),
+        )
+        async with self._database.across() as conn:
+            cursor = await conn.execute("select id, cancelled from renew_leases(%s, %s, %s, %s)", arguments)
+            renewed: dict[str, bool] = dict(await cursor.fetchall())
+        for (_, task_id), owned in held.items():
+            if renewed.get(task_id):
+                owned.attempt.request_cancel()
+        return {key: owned for key, owned in held.items() if key[1] not in renewed and self._owned.get(key) is owned}
 
     async def _listen(self) -> None:
         """Be woken by NOTIFY. A broken connection is made again; meanwhile polling finds what is due."""
