@@ -90,5 +90,5 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --override requirements/overrides.txt $(ARGS) --output-file requirements/$(2).txt $(1)
 
 clean: ## Remove .venv, caches and built files; data folders stay
-	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	find src tests automations bench scripts -type d -name __pycache__ -prune -exec rm -rf {} +

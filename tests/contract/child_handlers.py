@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from interlock.infra.child import GiveUp, Handler
@@ -33,8 +34,7 @@ def handler(config: Mapping[str, Any]) -> Handler:
                 os._exit(3)
             case "sleep":
                 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-                with open(body["pids"], "w") as file:
-                    file.write(f"{os.getpid()} {grandchild.pid}")
+                Path(body["pids"]).write_text(f"{os.getpid()} {grandchild.pid}")
                 time.sleep(600)
             case "set":
                 return {1, 2}

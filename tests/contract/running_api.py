@@ -183,7 +183,12 @@ async def _populate(running: Running) -> None:
     for who, (tenant, user, roles, limit) in PEOPLE.items():
         async with running.app.database.tenant(tenant) as conn:
             _, key = await running.app.identity.create_key(
-                conn, name=who, user=user, roles=roles, created_by="tests", approval_limit=limit  # type: ignore[arg-type]
+                conn,
+                name=who,
+                user=user,
+                roles=roles,
+                created_by="tests",
+                approval_limit=limit,  # type: ignore[arg-type]
             )
         running.keys[who] = key
 

@@ -46,7 +46,12 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few KB that would decode to gigabytes."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100_000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 async def upload(api: Running, data: bytes, filename: str) -> httpx.Response:
@@ -69,7 +74,11 @@ async def test_a_file_goes_in_by_form_or_as_the_body_and_comes_back_as_it_was(
         assert made.status_code == 201, made.text
         document = made.json()
         assert made.headers["location"] == f"/v1/documents/{document['id']}"
-        assert (document["media_type"], document["filename"], document["size_bytes"]) == (media_type, filename, len(data))
+        assert (document["media_type"], document["filename"], document["size_bytes"]) == (
+            media_type,
+            filename,
+            len(data),
+        )
         known = await api.as_("author").get(f"/v1/documents/{document['id']}")
         assert known.json() == document
         content = await api.as_("author").get(f"/v1/documents/{document['id']}/content")
@@ -128,7 +137,8 @@ async def test_a_form_without_the_file_or_another_type_is_refused(api: Running) 
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [("../../etc/passwd.jpg", "passwd.jpg"), ("C:\\tmp\\a.jpg", "a.jpg"), ("Ünï côdé.jpg", "Ünï côdé.jpg"), ("a\u0085b\u202e.jpg", "ab.jpg"), ("x" * 300 + ".jpg", None)],
+    [("../../etc/passwd.jpg", "passwd.jpg"), ("C:\\tmp\\a.jpg", "a.jpg"),
+     ("Ünï côdé.jpg", "Ünï côdé.jpg"), ("a\u0085b\u202e.jpg", "ab.jpg"), ("x" * 300 + ".jpg", None)],
 )  # fmt: skip
 async def test_a_name_is_kept_without_path_and_control_characters(api: Running, sent: str, kept: str | None) -> None:
     made = await upload(api, jpeg(), sent)

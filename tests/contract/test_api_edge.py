@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,10 @@ from tests.eventually import eventually
 from interlock.api.limits import Limits
 from interlock.api.server import create_api
 from interlock.app import opened
+from interlock.governance.identity import Identity
 from interlock.infra.database import DatabaseUrls
 from interlock.infra.embedded_postgres import EmbeddedPostgres
+from interlock.infra.keys import Keys
 
 pytestmark = MARKS
 __all__ = ["api"]
@@ -214,7 +219,8 @@ async def test_a_response_that_breaks_off_is_not_made_to_look_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/tasks/a%00b", "/v1/tasks?automation=%00", "/v1/tasks?automation=" + "x" * 9000, "/v1/tasks/" + "x" * 3000]
+    "path",
+    ["/v1/tasks/a%00b", "/v1/tasks?automation=%00", "/v1/tasks?automation=" + "x" * 9000, "/v1/tasks/" + "x" * 3000],
 )
 async def test_paths_and_queries_that_could_not_be_stored_are_400(api: Running, path: str) -> None:
     answer = await api.as_("owner").get(path)
@@ -232,12 +238,16 @@ async def test_an_idempotency_key_has_a_length(api: Running, key: str) -> None:
 
 
 async def test_the_page_of_the_api_loads_nothing_from_anywhere(api: Running) -> None:
-    page = await api.as_("anonymous").get("/docs")
-    assert page.status_code == 200
-    assert "/v1/reviews/{review_id}:amend" in page.text
-    assert "<script" not in page.text
-    assert "http://" not in page.text
-    assert "https://" not in page.text
+    for path, shown in (("/docs", "/v1/reviews/{review_id}:amend"), ("/docs/errors", 'id="review.answered"')):
+        page = await api.as_("anonymous").get(path)
+        assert page.status_code == 200
+        assert shown in page.text
+        assert "<script" not in page.text
+        assert "http://" not in page.text
+        assert "https://" not in page.text
+    problem = (await api.as_("owner").get("/v1/tasks/nothing")).json()
+    place, _, code = problem["type"].partition("#")
+    assert f'id="{code}"' in (await api.as_("anonymous").get(place)).text
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -247,9 +257,7 @@ async def without_database(tmp_path: Path) -> AsyncIterator[FastAPI]:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
     nowhere = f"postgresql://interlock_app:x@127.0.0.1:{port}/nothing"
-    settings = settings_for(
-        tmp_path, DatabaseUrls(owner=nowhere, app=nowhere, relay=nowhere), database_wait_s=0.2
-    )
+    settings = settings_for(tmp_path, DatabaseUrls(owner=nowhere, app=nowhere, relay=nowhere), database_wait_s=0.2)
     async with opened(settings, name="test-api") as app:
         yield create_api(app)
 
@@ -298,3 +306,35 @@ async def test_a_database_that_goes_away_and_comes_back_is_503_and_then_200(
 async def as_owner(urls: DatabaseUrls, statement: str) -> None:
     async with await psycopg.AsyncConnection.connect(urls.owner, autocommit=True) as conn:
         await conn.execute(statement.encode())
+
+
+async def test_the_process_ends_cleanly_on_a_signal_also_while_it_is_followed(api: Running, tmp_path: Path) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    settings = settings_for(tmp_path, api.urls, port=port, master_key="m" * 40)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "interlock.serve", "api", env={**os.environ, **settings.to_environ()},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    identity = Identity(api.app.database, pepper=Keys("m" * 40).pepper, environment="test")
+    async with api.app.database.tenant("default") as conn:
+        _, key = await identity.create_key(conn, name="p", user="user:p", roles=["owner"], created_by="tests")
+    headers = {"authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as caller:
+
+        async def ready() -> bool:
+            try:
+                return (await caller.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await eventually(ready, timeout_s=30)
+        async with caller.stream("GET", "/v1/events") as answer:
+            assert answer.status_code == 200
+            process.send_signal(signal.SIGTERM)
+            async for _ in answer.aiter_bytes():
+                pass  # ends, and is not cut off
+    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, output.decode()
+    assert key not in output.decode()

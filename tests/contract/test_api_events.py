@@ -127,7 +127,7 @@ async def test_who_may_not_read_the_task_may_not_follow_it(api: Running) -> None
 @pytest.mark.parametrize("sent", ["x", "-1", "1.5", "99999999999999999999", "²"])
 async def test_a_last_event_id_that_is_no_position_is_refused(api: Running, sent: str) -> None:
     task = await api.submit(name="A", wait="succeeded")
-    headers = {"last-event-id": sent.encode("latin-1")}
+    headers = {b"last-event-id": sent.encode("latin-1")}
     answer = await api.as_("owner").get(f"/v1/tasks/{task['id']}/events", headers=headers)
     assert answer.status_code in (400, 422)
 
@@ -139,7 +139,6 @@ async def test_streams_are_limited_and_a_shutdown_ends_them(
     async with running_api(tmp_path, urls, worker=False, event_streams_max=2) as running:
         task = await running.submit(name="waits for a worker")
         path = f"/v1/tasks/{task['id']}/events"
-        streams: Streams = running.api.state.streams
         async with AsyncExitStack() as clients:
             async with listening(running) as url:
                 caller = await clients.enter_async_context(over_the_wire(url, running.keys["owner"]))

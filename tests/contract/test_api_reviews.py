@@ -67,7 +67,11 @@ async def test_amending_keeps_before_and_after_of_each_field(api: Running) -> No
 
 async def test_amended_values_are_validated_as_the_automation_will(api: Running) -> None:
     _, review_id = await api.review()
-    for values, pointer in (({"amount": "-1"}, "/values/amount"), ({"name": ""}, "/values/name"), ({"name": None}, "/values/name")):
+    for values, pointer in (
+        ({"amount": "-1"}, "/values/amount"),
+        ({"name": ""}, "/values/name"),
+        ({"name": None}, "/values/name"),
+    ):
         answer = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:amend", json={"values": values})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == pointer
@@ -203,7 +207,9 @@ async def test_the_inbox_is_narrowed_and_paged_oldest_first(api: Running) -> Non
         seen: list[str] = []
         cursor = None
         while True:
-            page = await api.as_("reviewer").get("/v1/reviews", params={"limit": 2, **params, **({"cursor": cursor} if cursor else {})})
+            page = await api.as_("reviewer").get(
+                "/v1/reviews", params={"limit": 2, **params, **({"cursor": cursor} if cursor else {})}
+            )
             assert page.status_code == 200, page.text
             seen += [r["id"] for r in page.json()["items"]]
             cursor = page.json()["next_cursor"]
@@ -226,5 +232,3 @@ async def test_the_inbox_is_narrowed_and_paged_oldest_first(api: Running) -> Non
 @pytest.mark.parametrize("verb", ["claim", "release", "approve", "escalate", "revoke"])
 async def test_a_review_that_is_not_there_is_404(api: Running, verb: str) -> None:
     assert (await api.as_("reviewer").post(f"/v1/reviews/rev_nothing:{verb}")).status_code == 404
-
-

@@ -132,7 +132,9 @@ async def test_each_wrong_field_is_named_by_a_pointer_and_nothing_is_stored(
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["code"] == "input.invalid"
-    assert {"pointer": pointer, "kind": kind} in [{"pointer": e["pointer"], "kind": e["kind"]} for e in problem["errors"]]
+    assert {"pointer": pointer, "kind": kind} in [
+        {"pointer": e["pointer"], "kind": e["kind"]} for e in problem["errors"]
+    ]
     assert await api.owner("select count(*) from tasks") == before
 
 
@@ -188,7 +190,11 @@ async def test_lists_are_paged_newest_first_without_gap_or_repeat(api: Running) 
     seen: list[str] = []
     cursor = None
     while True:
-        params = {"limit": 3, "submitted_by": "user:amir", **({"cursor": cursor} if cursor else {})}
+        params: dict[str, str | int] = {
+            "limit": 3,
+            "submitted_by": "user:amir",
+            **({"cursor": cursor} if cursor else {}),
+        }
         page = (await api.as_("author").get("/v1/tasks", params=params)).json()
         assert len(page["items"]) <= 3
         seen += [item["id"] for item in page["items"]]
@@ -221,7 +227,9 @@ async def test_lists_are_narrowed_by_each_filter(api: Running) -> None:
     assert not await found(correlation_id="0" * 32)
     assert await found(submitted_by="user:olga")
     assert not await found(submitted_by="user:amir")
-    assert await found(accepted_from=(now - timedelta(hours=1)).isoformat(), accepted_to=(now + timedelta(hours=1)).isoformat())
+    assert await found(
+        accepted_from=(now - timedelta(hours=1)).isoformat(), accepted_to=(now + timedelta(hours=1)).isoformat()
+    )
     assert not await found(accepted_from=(now + timedelta(hours=1)).isoformat())
     for wrong in ({"label": "nocolon"}, {"state": "nonsense"}, {"limit": 0}, {"accepted_from": "2020-01-01T00:00:00"}):
         answer = await api.as_("owner").get("/v1/tasks", params=wrong)
@@ -238,7 +246,9 @@ async def test_a_page_is_never_over_the_servers_limit(api: Running) -> None:
     assert page["next_cursor"]
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "W10", "WyJ0YXNrcyIsMV0", "WyJyZXZpZXdzIiwiMjAyNi0wMS0wMVQwMDowMDowMFoiLCJ4Il0", "é", "%00"])
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "W10", "WyJ0YXNrcyIsMV0", "WyJyZXZpZXdzIiwiMjAyNi0wMS0wMVQwMDowMDowMFoiLCJ4Il0", "é", "%00"]
+)
 async def test_a_tampered_cursor_is_400(api: Running, cursor: str) -> None:
     answer = await api.as_("author").get("/v1/tasks", params={"cursor": cursor})
     assert answer.status_code == 400
@@ -282,6 +292,41 @@ async def test_a_failed_task_is_tried_again_from_what_failed(api: Running) -> No
     refused = await api.as_("author").post(f"/v1/tasks/{fine['id']}:retry")
     assert refused.status_code == 409
     assert refused.json()["state"] == "succeeded"
+
+
+async def test_callbacks_are_shown_with_their_attempts_and_a_dead_letter_is_sent_again(api: Running) -> None:
+    task = await api.submit(name="called", wait="succeeded")
+    other = await api.submit(name="not called", wait="succeeded")
+    for number, state in enumerate(("dead", "delivered")):
+        await api.owner(
+            "insert into deliveries (tenant, id, task_id, url, body, state, attempts) values ('default', %s, %s, 'https://x.test/', '', %s, 1)",
+            (f"dlv_{number}", task["id"], state),
+        )
+    await api.owner(
+        "insert into delivery_attempts (tenant, delivery_id, attempt, status, error, duration_ms) values ('default', 'dlv_0', 1, 500, 'no', 2)"
+    )
+    first = (await api.as_("owner").get("/v1/deliveries", params={"limit": 1, "task_id": task["id"]})).json()
+    second = (
+        await api.as_("owner").get("/v1/deliveries", params={"task_id": task["id"], "cursor": first["next_cursor"]})
+    ).json()
+    assert [d["id"] for d in first["items"] + second["items"]] == ["dlv_1", "dlv_0"]
+    assert second["next_cursor"] is None
+    dead = (await api.as_("author").get("/v1/deliveries", params={"state": "dead"})).json()["items"]
+    assert [(d["id"], d["attempts"][0]["status"], d["attempts"][0]["error"]) for d in dead] == [("dlv_0", 500, "no")]
+    own = (await api.as_("author").get(f"/v1/tasks/{task['id']}/deliveries")).json()["items"]
+    assert {d["id"] for d in own} == {"dlv_0", "dlv_1"}
+    matter = (await api.as_("owner").get(f"/v1/correlations/{task['correlation_id']}")).json()
+    assert [d["state"] for d in matter["deliveries"]] == ["dead", "delivered"]
+
+    again = await api.as_("author").post(f"/v1/tasks/{task['id']}/deliveries/dlv_0:redeliver")
+    assert (again.status_code, again.json()["state"]) == (202, "pending")
+    for path, status in (
+        (f"/v1/tasks/{task['id']}/deliveries/dlv_1:redeliver", 409),
+        (f"/v1/tasks/{other['id']}/deliveries/dlv_0:redeliver", 404),
+    ):
+        assert (await api.as_("author").post(path)).status_code == status
+    assert (await api.as_("reviewer").post(f"/v1/tasks/{task['id']}/deliveries/dlv_0:redeliver")).status_code == 403
+    assert (await api.as_("nobody").get("/v1/deliveries")).status_code == 403
 
 
 async def test_a_correlation_shows_the_whole_matter(api: Running) -> None:

@@ -22,7 +22,7 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
 )
 # Routes that name nothing of a tenant.
-OPEN = {"/healthz", "/readyz", "/docs"}
+OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors"}
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
 }  # fmt: skip
@@ -33,7 +33,7 @@ def routes() -> list[tuple[str, str]]:
     for module in ROUTERS:
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
-            found += [(method, route.path) for method in sorted(route.methods)]
+            found += [(method, route.path) for method in sorted(route.methods or ())]
     return found
 
 
@@ -52,6 +52,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "document_id": document.json()["id"],
         "key_id": key.json()["id"],
         "correlation_id": task["correlation_id"],
+        "delivery_id": "dlv_1",
         "name": "greet",
     }
 
@@ -81,9 +82,7 @@ async def call(client: httpx.AsyncClient, method: str, path: str) -> httpx.Respo
 
 
 @pytest.mark.parametrize(("method", "template"), [r for r in routes() if "{" in r[1] and "{name}" not in r[1]])
-async def test_another_tenants_id_is_not_found(
-    api: Running, owned: dict[str, str], method: str, template: str
-) -> None:
+async def test_another_tenants_id_is_not_found(api: Running, owned: dict[str, str], method: str, template: str) -> None:
     path = path_for(template, owned)
     for who in ("stranger", "stranger2"):
         answer = await call(api.as_(who), method, path)
@@ -95,7 +94,9 @@ async def test_another_tenants_id_is_not_found(
             assert value not in answer.text
 
 
-@pytest.mark.parametrize("path", [p for m, p in routes() if m == "GET" and "{" not in p and p not in OPEN | {"/v1/events"}])
+@pytest.mark.parametrize(
+    "path", [p for m, p in routes() if m == "GET" and "{" not in p and p not in OPEN | {"/v1/events"}]
+)
 async def test_a_list_of_another_tenant_shows_none_of_it(api: Running, owned: dict[str, str], path: str) -> None:
     answer = await api.as_("stranger").get(path, params={"limit": 20} if "records" in path else None)
     assert answer.status_code in (200, 404), answer.text
@@ -126,8 +127,7 @@ async def test_another_tenants_events_are_not_followed(api: Running, owned: dict
     own = await api.submit("stranger", name="own", wait=None)
 
     async def seen() -> str | None:
-        app, events = api.app, []
-        events, _ = await app.views.follow("other", after=0, task_id=None, limit=1000)
+        events, _ = await api.app.views.follow("other", after=0, task_id=None, limit=1000)
         return str(events) if any(e.task_id == own["id"] for e in events) else None
 
     text = await eventually(seen)
@@ -138,7 +138,9 @@ async def test_another_tenants_events_are_not_followed(api: Running, owned: dict
 async def test_without_a_key_every_route_is_closed(api: Running, method: str, path: str) -> None:
     for authorization in (None, "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer " + forged(api.keys["owner"])):
         headers = {} if authorization is None else {"authorization": authorization}
-        answer = await api.as_("anonymous").request(method, path, headers=headers, json={} if method == "POST" else None)
+        answer = await api.as_("anonymous").request(
+            method, path, headers=headers, json={} if method == "POST" else None
+        )
         assert answer.status_code == 401, (authorization, answer.text)
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["code"] == "auth.required"
@@ -154,7 +156,9 @@ async def test_a_key_without_a_role_may_do_nothing_with_what_is_others(api: Runn
 
 async def test_revoked_expired_and_foreign_environment_keys_let_nobody_in(api: Running) -> None:
     async def made(**given: Any) -> str:
-        answer = await api.as_("owner").post("/v1/keys", json={"name": "k", "user": "user:k", "roles": ["author"], **given})
+        answer = await api.as_("owner").post(
+            "/v1/keys", json={"name": "k", "user": "user:k", "roles": ["author"], **given}
+        )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["key"])
 

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/correlations", tags=["correlations"])
 
 
 class DeliverySummary(BaseModel):
-    """How a callback stands."""
+    """How a callback stands; its attempts are under its task."""
 
     id: str
     task_id: str

@@ -97,7 +97,7 @@ async def get_document(caller: CallerDep, document_id: DocumentId) -> Document:
         **responses(404),
         200: {
             "description": "The file.",
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _RAW},
         },
     },
     summary="Get the file",

@@ -29,11 +29,21 @@ HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 1_000
 BATCH: Final = 200
 AGE_S_MAX: Final = 900.0  # then the client comes back, and its key is asked for again
+_EVENT: Final = {
+    "type": "object",
+    "title": "ServerSentEvent",
+    "properties": {
+        "id": {"type": "string", "description": "The position; send it as Last-Event-ID to go on after it."},
+        "event": {
+            "type": "string",
+            "description": "The type, such as `task.succeeded`, or what an automation emitted.",
+        },
+        "data": {"type": "string", "description": "JSON: position, type, task_id, correlation_id, at, data."},
+    },
+    "required": ["data"],
+}
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Events as they happen: `id` is the position, `event` the type, `data` JSON.",
-        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
-    }
+    200: {"description": "Events as they happen.", "content": {EVENT_STREAM: {"schema": _EVENT}}}
 }
 LastEventId = Annotated[
     str | None,

@@ -15,7 +15,19 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from interlock.api import audit, automations, correlations, documents, events, keys, problems, reviews, system, tasks
+from interlock.api import (
+    audit,
+    automations,
+    correlations,
+    deliveries,
+    documents,
+    events,
+    keys,
+    problems,
+    reviews,
+    system,
+    tasks,
+)
 from interlock.api.auth import RoleCheck
 from interlock.api.events import Streams
 from interlock.api.limits import REQUEST_TIMEOUT_S, Limits
@@ -24,7 +36,7 @@ from interlock.domain.errors import Unavailable
 from interlock.infra.settings import Settings
 
 log = structlog.get_logger("interlock.api")
-ROUTERS: Final = (tasks, events, correlations, documents, reviews, keys, automations, audit, system)
+ROUTERS: Final = (tasks, events, correlations, documents, reviews, deliveries, keys, automations, audit, system)
 TITLE: Final = "Interlock API"
 DESCRIPTION: Final = (
     "Submit tasks, follow them, answer their reviews, and read what was decided. Lists are paged by cursor; errors are "
@@ -101,6 +113,7 @@ TAGS: Final = {
     "correlations": "Everything about one matter.",
     "documents": "Files that tasks read.",
     "reviews": "Questions to people.",
+    "deliveries": "Callbacks, with their attempts.",
     "keys": "Who may call.",
     "automations": "What tasks can be submitted for.",
     "audit": "What happened, provably.",

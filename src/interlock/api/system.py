@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from html import escape
 from typing import Any, Final, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from interlock.api.auth import AppDep, CallerDep
 from interlock.api.problems import responses
+from interlock.domain.errors import InterlockError
 
 router = APIRouter(tags=["system"])
 
@@ -81,8 +83,33 @@ async def readyz(app: AppDep) -> Health:
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> HTMLResponse:
     """List every operation, on a page that loads nothing from anywhere."""
+    document = request.app.openapi()
+    return _html(document["info"]["title"], _operations(document))
+
+
+@router.get("/docs/errors", include_in_schema=False)
+async def errors() -> HTMLResponse:
+    """List every error code: where the `type` of a problem leads."""
+    found = {kind.code: kind for kind in sorted(_kinds(InterlockError), key=lambda kind: kind.code)}
+    rows = "".join(
+        f'<tr id="{escape(code)}"><td><code>{escape(code)}</code></td><td>{kind.status}</td>'
+        f"<td>{'yes' if kind.retryable else 'no'}</td><td>{escape(kind.title)}</td></tr>"
+        for code, kind in found.items()
+    )
+    head = "<tr><th>code</th><th>status</th><th>retry</th><th>meaning</th></tr>"
+    return _html("Error codes", f"<h1>Error codes</h1><table>{head}{rows}</table>")
+
+
+def _kinds(kind: type[InterlockError]) -> Iterator[type[InterlockError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+def _html(title: str, body: str) -> HTMLResponse:
     return HTMLResponse(
-        _page(request.app.openapi()),
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>{body}</body></html>',
         headers={
             "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; base-uri 'none'; frame-ancestors 'none'",
             "cache-control": "no-cache",
@@ -90,7 +117,7 @@ async def docs(request: Request) -> HTMLResponse:
     )
 
 
-def _page(document: dict[str, Any]) -> str:
+def _operations(document: dict[str, Any]) -> str:
     rows: dict[str, list[str]] = {}
     for path, item in document["paths"].items():
         for verb in _VERBS:
@@ -103,8 +130,7 @@ def _page(document: dict[str, Any]) -> str:
     tables = "".join(f"<h2>{escape(tag)}</h2><table>{''.join(found)}</table>" for tag, found in rows.items())
     info = document["info"]
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
-        f'<p>For programs: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).</p>{tables}</body></html>'
+        '<p>For programs: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1). '
+        f'Problems: <a href="/docs/errors">error codes</a>.</p>{tables}'
     )

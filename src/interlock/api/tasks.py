@@ -183,7 +183,7 @@ async def cancel_task(
     caller: CallerDep, task_id: TaskId, body: Annotated[CancelTask | None, Body()] = None
 ) -> TaskAction:
     """Ask a task to stop. It may compensate first, so it ends as cancelled a moment later; one that has not begun ends at once."""
-    view = await _for(caller, "task.cancel", task_id)
+    view = await for_action(caller, "task.cancel", task_id)
     await caller.app.actions.cancel(
         caller.tenant, task_id, by=caller.principal.id, reason=body.reason if body else None
     )
@@ -202,17 +202,18 @@ async def retry_task(
     caller: CallerDep, task_id: TaskId, body: Annotated[RetryTask | None, Body()] = None
 ) -> TaskAction:
     """Try a failed or blocked task again; what succeeded before the failure is not repeated."""
-    view = await _for(caller, "task.retry", task_id)
+    view = await for_action(caller, "task.retry", task_id)
     await caller.app.actions.retry(caller.tenant, task_id, by=caller.principal.id, redo=body.redo if body else False)
     return await _action(caller, view.id)
 
 
 async def readable(caller: Caller, task_id: str) -> TaskView:
     """Give a task that the caller may read. Raises NotFound or Refused."""
-    return await _for(caller, "task.read", task_id)
+    return await for_action(caller, "task.read", task_id)
 
 
-async def _for(caller: Caller, action: str, task_id: str) -> TaskView:
+async def for_action(caller: Caller, action: str, task_id: str) -> TaskView:
+    """Give a task that the caller may do this to. Raises NotFound or Refused."""
     view = await caller.app.views.get(caller.tenant, task_id)
     resource = ask.task(caller.tenant, view.id, automation=view.automation, submitted_by=view.submitted_by)
     caller.require(action, resource, automation=view.automation)

@@ -1,0 +1,344 @@
+"""The chaos campaign: the whole product, as `interlock up` starts it, under load and under kill -9, then the books are compared.
+
+    python -m tests.chaos.campaign --kills 200 --seed 7
+
+The seed decides the claims, the answers, who is killed in which order, after how much progress and at which named fault point.
+(What the operating system does meanwhile it cannot decide.) Expenses is the real automation but for its reader, which is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import psutil
+import psycopg
+from tests.acceptance.product import Product
+from tests.chaos.callbacks import Receiver, receiver
+from tests.chaos.load import Load
+from tests.chaos.reconcile import OPEN, UNDELIVERED, Books, violations
+from tests.eventually import eventually
+from tests.folders import make_reachable_folder
+
+from interlock.infra.database import urls
+from interlock.infra.faults import POINTS
+
+# What the tasks that are left are held by: their lease, and sessions in the middle of a transaction.
+HELD: Final = """
+select id, state, (lease_until - time_now())::text from tasks where state not in ('succeeded', 'failed', 'cancelled')
+union all select application_name, state, left(query, 200) from pg_stat_activity where state = 'idle in transaction'"""
+Mutant = Literal["no-fence", "leases-not-claimable"]
+ROOT: Final = Path(__file__).resolve().parents[2]
+LEASE_S: Final = 1.5
+# How likely an armed worker kills itself at a point: rare points are armed higher, so that each is hit within seconds.
+CHANCES: Final = {"claimed": 0.08, "executed": 0.012, "recorded": 0.012, "suspending": 0.2, "ending": 0.08}
+HITS_A_ROUND: Final = 2
+KILLED_AT_RANDOM: Final = ("worker", "api", "relay", "postgres")
+PAUSES: Final = ("ending", "suspending", "ending")
+UP_ATTEMPTS: Final = 3
+PROGRESS_TIMEOUT_S: Final = 40.0
+DRAIN_TIMEOUT_S: Final = 60.0
+MUTANT_DRAIN_TIMEOUT_S: Final = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strike:
+    """One thing that is done to the product: after `progress` more accepted claims and `moment_s` more seconds."""
+
+    target: str
+    progress: int
+    moment_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What happens between two `interlock up`: one armed point, kills in some order, the supervisor last."""
+
+    point: str
+    strikes: tuple[Strike, ...]
+    callbacks_down: bool
+
+
+def plan(seed: int, kills: int) -> list[Round]:
+    """Give the rounds of a seed: at least one for each fault point, and enough for so many kills in all."""
+    rng = random.Random(f"{seed}/plan")
+    points = list(POINTS)
+    rounds: list[Round] = []
+    planned = 0
+    while planned < kills or len(rounds) < len(points):
+        if len(rounds) % len(points) == 0:
+            rng.shuffle(points)
+        targets = rng.sample(KILLED_AT_RANDOM, 3) + ["fault"] * HITS_A_ROUND
+        rng.shuffle(targets)
+        targets.append("supervisor")
+        strikes = [
+            Strike(target=target, progress=rng.randrange(1, 6), moment_s=rng.uniform(0, 0.4)) for target in targets
+        ]
+        point = points[len(rounds) % len(points)]
+        rounds.append(Round(point=point, strikes=tuple(strikes), callbacks_down=len(rounds) % 2 == 0))
+        planned += len(targets)
+    return rounds
+
+
+@dataclass
+class Report:
+    """What was done and what came of it."""
+
+    seed: int
+    mutant: Mutant | None = None
+    killed: Counter[str] = field(default_factory=Counter)
+    hits: Counter[str] = field(default_factory=Counter)
+    pauses: Counter[str] = field(default_factory=Counter)
+    ups: int = 0
+    up_again: int = 0
+    accepted: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+    cancelled: int = 0
+    repeated: int = 0
+    effects: int = 0
+    callbacks: int = 0
+    callbacks_refused: int = 0
+    violations: list[str] = field(default_factory=list)
+    duration_s: float = 0.0
+
+    @property
+    def kills(self) -> int:
+        """All kills: from outside, and at named points by the worker itself."""
+        return self.killed.total() + self.hits.total()
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "kills": self.kills, "duration_s": round(self.duration_s, 1)}
+
+
+class Campaign:
+    """One run over one data folder."""
+
+    def __init__(self, product: Product, receiver: Receiver, seed: int, mutant: Mutant | None) -> None:
+        self._product = product
+        self._receiver = receiver
+        self._seed = seed
+        self._mutant = mutant
+        self._report = Report(seed=seed, mutant=mutant)
+
+    async def run(self, rounds: list[Round], *, pauses: tuple[str, ...]) -> Report:
+        began = time.monotonic()
+        product = self._product
+        await self._up(rounds[0].point if rounds else None)
+        with product.client() as admin:
+            made = admin.post("/v1/keys", json={"name": "priya", "user": "user:priya", "roles": ["manager"]})
+            manager_key = made.raise_for_status().json()["key"]
+        if self._mutant == "leases-not-claimable":
+            forget_expired_leases(product.owner_url)
+        async with Load(self._seed, product.url, product.admin_key, manager_key, self._receiver.url) as load:
+            for number, one in enumerate(rounds):
+                following = rounds[number + 1].point if number + 1 < len(rounds) else None
+                self._receiver.down = one.callbacks_down
+                await self._round(load, one, following)
+            self._receiver.down = False
+            await self._pauses(load, pauses)
+            await load.stop_handing_in()
+            await self._drain(load)
+            self._report.accepted = len(load.accepted)
+            self._report.kinds = Counter(one.kind for one in load.accepted.values())
+            self._report.answered, self._report.cancelled = load.answered, load.cancelled
+            self._report.repeated = load.repeated
+        self._report.effects = Books(product).count("select count(*) from effects")
+        self._report.callbacks = len(self._receiver.acknowledged)
+        self._report.callbacks_refused = self._receiver.refused
+        self._report.violations = list(violations(product, load.accepted, self._receiver))
+        product.down()
+        if left := product.left_behind():
+            self._report.violations.append(f"still running after `interlock down`: {left}")
+        self._report.duration_s = time.monotonic() - began
+        return self._report
+
+    async def _up(self, point: str | None) -> None:
+        """`interlock up --detach`, with one point armed. An armed worker may die too often for one start: then again."""
+        self._product.environ["INTERLOCK_FAULTS"] = f"{point}={CHANCES[point]}" if point else ""
+        self._report.ups += 1
+        for left in range(UP_ATTEMPTS, 0, -1):
+            with self._product.popen("up", "--detach", "--json") as process:
+                _, err = await asyncio.to_thread(process.communicate, timeout=150)
+            if process.returncode == 0:
+                return
+            self._report.up_again += 1
+            assert left > 1, f"interlock up failed {UP_ATTEMPTS} times: {err}"
+
+    async def _round(self, load: Load, one: Round, following: str | None) -> None:
+        for strike in one.strikes:
+            hits = self._hits().total()
+            await self._progress(load, strike.progress)
+            if strike.target == "fault":
+                await self._until(load, lambda hits=hits: self._hits().total() > hits, f"{one.point} to be hit")
+                continue
+            await asyncio.sleep(strike.moment_s)  # a random moment is the point here; nothing waits for anything
+            await self._until(load, lambda name=strike.target: self._product.kill(name), f"{strike.target} to be there")
+            self._report.killed[strike.target] += 1
+        await self._up(following)
+        self._report.hits = self._hits()
+
+    async def _pauses(self, load: Load, points: tuple[str, ...]) -> None:
+        """Stop a second worker at each point past its lease, until what it owned has ended by others; then let it go on."""
+        if not points:
+            return
+        with self._paused_worker() as (worker, asked):
+            for point in points:
+                await self._progress(load, 3)
+                fresh = asked.with_suffix(".new")
+                fresh.write_text(point)
+                fresh.replace(asked)
+                await self._until(load, lambda: worker.status() == psutil.STATUS_STOPPED, f"a pause at {point}")
+                await self._taken_over(load)
+                worker.resume()
+                self._report.pauses[point] += 1
+                await self._progress(load, 6)
+        self._report.killed["paused worker"] += 1
+
+    async def _taken_over(self, load: Load) -> None:
+        """Wait until what was accepted before now has ended, by others than the paused worker."""
+        open_ids = [row[0] for row in Books(self._product).rows(OPEN.replace("count(*)", "id"))]
+        known = ", ".join(f"'{task_id}'" for task_id in open_ids) or "''"
+        try:
+            await self._until(load, lambda: self._books(f"{OPEN} and id in ({known})") == 0, "a takeover")
+        except AssertionError as late:
+            raise AssertionError(f"{late}; {Books(self._product).rows(HELD)}") from late
+
+    @contextmanager
+    def _paused_worker(self) -> Iterator[tuple[psutil.Process, Path]]:
+        product = self._product
+        asked = product.data / "run" / "pause"
+        app = urls(product.settings(), product.owner_url).app
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
+        environ |= {**product.environ, "INTERLOCK_DATA_DIR": str(product.data), "INTERLOCK_DATABASE_APP_URL": app}
+        command = [sys.executable, "-m", "tests.chaos.paused_worker", str(asked)]
+        if self._mutant == "no-fence":
+            command.append("--unfenced")
+        with (product.data / "log" / "paused-worker.log").open("wb") as log:
+            process = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        worker = psutil.Process(process.pid)
+        try:
+            yield worker, asked
+        finally:
+            family = [worker, *worker.children(recursive=True)]
+            for one in family:
+                with suppress(psutil.Error):
+                    one.send_signal(signal.SIGKILL)
+            process.wait()
+            psutil.wait_procs(family, timeout=10)
+
+    async def _drain(self, load: Load) -> None:
+        """Wait until every task has ended and every callback is delivered; what has not by then is a violation."""
+        deadline = time.monotonic() + (MUTANT_DRAIN_TIMEOUT_S if self._mutant else DRAIN_TIMEOUT_S)
+        while self._books(OPEN) != 0 or self._books(UNDELIVERED) != 0:
+            load.check()
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(0.2)
+
+    async def _progress(self, load: Load, more: int) -> None:
+        goal = len(load.accepted) + more
+        await self._until(load, lambda: len(load.accepted) >= goal, f"{more} more claims to be accepted")
+
+    async def _until(self, load: Load, predicate: Any, message: str) -> None:
+        def reached() -> Any:
+            load.check()
+            return predicate()
+
+        await eventually(reached, PROGRESS_TIMEOUT_S, message=message)
+
+    def _books(self, sql: str) -> int:
+        """Count in the database; -1 while it is away."""
+        try:
+            return Books(self._product).count(sql)
+        except (psycopg.Error, AssertionError):
+            return -1
+
+    def _hits(self) -> Counter[str]:
+        try:
+            return Counter((self._product.data / "run" / "faults.hit").read_text().split())
+        except FileNotFoundError:
+            return Counter()
+
+
+def forget_expired_leases(owner_url: str) -> None:
+    """Make the mutant: a claim takes only what is due, so a task whose worker vanished is nobody's for ever."""
+    with psycopg.connect(owner_url, autocommit=True) as conn:
+        row = conn.execute("select pg_get_functiondef('interlock.claim_tasks'::regproc)").fetchone()
+        assert row is not None
+        mutant = row[0].replace("t.lease_until < time_now()", "false")
+        assert mutant != row[0]
+        conn.execute(mutant.encode())
+
+
+def make_automations(folder: Path) -> Path:
+    """Copy the expenses automation, with the quick reader in place of OCR."""
+    made = folder / "automations" / "expenses"
+    skip = shutil.ignore_patterns("models", "journals", "tests", "__pycache__", ".*")
+    shutil.copytree(ROOT / "automations" / "expenses", made, ignore=skip)
+    quick = Path(__file__).with_name("quick_reader")
+    shutil.copytree(quick, made / "models" / "receipt-reader", ignore=shutil.ignore_patterns("__pycache__"))
+    return made.parent
+
+
+@asynccontextmanager
+async def campaign(seed: int, mutant: Mutant | None) -> AsyncIterator[Campaign]:
+    """Prepare a campaign in a folder of its own; everything is gone afterwards."""
+    with make_reachable_folder() as folder, receiver() as callbacks:
+        product = Product(
+            folder.resolve() / "data",
+            environment="test",
+            automations_dir=str(make_automations(folder.resolve())),
+            lease_s=str(LEASE_S),
+            lease_renew_s="0.5",
+            poll_s="0.2",
+            outgoing_allow="127.0.0.1",
+            callback_timeout_s="2",
+            callback_attempts_max="100",
+            callback_backoff_initial_s="0.2",
+            callback_backoff_max_s="1",
+            shutdown_s="5",
+        )
+        try:
+            yield Campaign(product, callbacks, seed, mutant)
+        finally:
+            product.down()
+
+
+async def run(seed: int, *, kills: int, pauses: tuple[str, ...] = PAUSES, mutant: Mutant | None = None) -> Report:
+    """Run a campaign with at least so many kills (0: none but the pauses) and give its report."""
+    async with campaign(seed, mutant) as one:
+        return await one.run(plan(seed, kills) if kills else [], pauses=pauses)
+
+
+def main() -> int:
+    """Run one campaign and print its report; 1 if a promise was broken or a point was never hit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, help="kills at least, in all (default 20)")
+    parser.add_argument("--seed", type=int, default=None, help="by default a new one")
+    parser.add_argument("--mutant", choices=("no-fence", "leases-not-claimable"), default=None)
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
+    print(f"seed {seed}", file=sys.stderr, flush=True)
+    report = asyncio.run(run(seed, kills=given.kills, mutant=given.mutant))
+    print(json.dumps(report.as_json(), indent=1))
+    missed = [point for point in POINTS if not report.hits[point]] if given.kills else []
+    return 1 if report.violations or missed or report.kills < given.kills else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
