@@ -46,7 +46,7 @@ class Handed:
 
     @property
     def asks_person(self) -> bool:
-        return any(e["kind"] == "review" and e["outcome"] == "pending" for e in self.task.get("effects", []))
+        return any(e["kind"] == "review" and e["status"] == "pending" for e in self.task.get("effects", []))
 
     @property
     def settled(self) -> bool:
@@ -213,13 +213,13 @@ def timeline(task: dict[str, Any]) -> None:
     view = Table(
         box=None, pad_edge=False, header_style="bold", title=f"one task's timeline: {task['id']}", title_justify="left"
     )
-    for column in ("effect", "kind", "outcome", "decision", "confidence", "took", "by"):
+    for column in ("effect", "kind", "status", "decision", "confidence", "took", "by"):
         view.add_column(column)
     for e in task["effects"]:
         sure = "" if e.get("confidence") is None else f"{e['confidence']:.3f}"
         took = "" if e.get("duration_ms") is None else f"{e['duration_ms']:,.1f} ms"
         by = e.get("by") or e.get("model_version") or ""
-        view.add_row(e["name"], e["kind"], e["outcome"], (e.get("decision") or {}).get("answer", ""), sure, took, by)
+        view.add_row(e["name"], e["kind"], e["status"], (e.get("decision") or {}).get("answer", ""), sure, took, by)
     console.print()
     console.print(view)
 

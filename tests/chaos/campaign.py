@@ -39,20 +39,23 @@ from interlock.infra.faults import POINTS
 
 # What the tasks that are left are held by: their lease, and sessions in the middle of a transaction.
 HELD: Final = """
-select id, state, (lease_until - time_now())::text from tasks where state not in ('succeeded', 'failed', 'cancelled')
-union all select application_name, state, left(query, 200) from pg_stat_activity where state = 'idle in transaction'"""
+select id, state, epoch::text, (lease_until - time_now())::text, (due_at - time_now())::text from tasks
+where state not in ('succeeded', 'failed', 'cancelled')
+union all select application_name, state, wait_event, (now() - xact_start)::text, left(query, 200) from pg_stat_activity
+where xact_start is not null and pid <> pg_backend_pid()"""
 Mutant = Literal["no-fence", "leases-not-claimable"]
 ROOT: Final = Path(__file__).resolve().parents[2]
 LEASE_S: Final = 1.5
-# How likely an armed worker kills itself at a point: rare points are armed higher, so that each is hit within seconds.
-CHANCES: Final = {"claimed": 0.08, "executed": 0.012, "recorded": 0.012, "suspending": 0.2, "ending": 0.08}
+# How likely a worker kills itself at a point: rare points are armed higher. One that was never hit is armed higher still.
+CHANCES: Final = {"claimed": 0.03, "executed": 0.006, "recorded": 0.006, "suspending": 0.1, "ending": 0.03}
+NEVER_HIT_FACTOR: Final = 3.0
 HITS_A_ROUND: Final = 2
 KILLED_AT_RANDOM: Final = ("worker", "api", "relay", "postgres")
 PAUSES: Final = ("ending", "suspending", "ending")
 UP_ATTEMPTS: Final = 3
 PROGRESS_TIMEOUT_S: Final = 40.0
 DRAIN_TIMEOUT_S: Final = 60.0
-MUTANT_DRAIN_TIMEOUT_S: Final = 12.0
+MUTANT_TIMEOUT_S: Final = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,30 +69,25 @@ class Strike:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What happens between two `interlock up`: one armed point, kills in some order, the supervisor last."""
+    """What happens between two `interlock up`: kills in some order, the supervisor last."""
 
-    point: str
     strikes: tuple[Strike, ...]
     callbacks_down: bool
 
 
 def plan(seed: int, kills: int) -> list[Round]:
-    """Give the rounds of a seed: at least one for each fault point, and enough for so many kills in all."""
+    """Give the rounds of a seed: enough for so many kills in all."""
     rng = random.Random(f"{seed}/plan")
-    points = list(POINTS)
     rounds: list[Round] = []
     planned = 0
-    while planned < kills or len(rounds) < len(points):
-        if len(rounds) % len(points) == 0:
-            rng.shuffle(points)
+    while planned < kills:
         targets = rng.sample(KILLED_AT_RANDOM, 3) + ["fault"] * HITS_A_ROUND
         rng.shuffle(targets)
         targets.append("supervisor")
         strikes = [
             Strike(target=target, progress=rng.randrange(1, 6), moment_s=rng.uniform(0, 0.4)) for target in targets
         ]
-        point = points[len(rounds) % len(points)]
-        rounds.append(Round(point=point, strikes=tuple(strikes), callbacks_down=len(rounds) % 2 == 0))
+        rounds.append(Round(strikes=tuple(strikes), callbacks_down=len(rounds) % 2 == 0))
         planned += len(targets)
     return rounds
 
@@ -138,17 +136,16 @@ class Campaign:
     async def run(self, rounds: list[Round], *, pauses: tuple[str, ...]) -> Report:
         began = time.monotonic()
         product = self._product
-        await self._up(rounds[0].point if rounds else None)
+        await self._up(armed=bool(rounds))
         with product.client() as admin:
             made = admin.post("/v1/keys", json={"name": "priya", "user": "user:priya", "roles": ["manager"]})
             manager_key = made.raise_for_status().json()["key"]
         if self._mutant == "leases-not-claimable":
             forget_expired_leases(product.owner_url)
         async with Load(self._seed, product.url, product.admin_key, manager_key, self._receiver.url) as load:
-            for number, one in enumerate(rounds):
-                following = rounds[number + 1].point if number + 1 < len(rounds) else None
+            for number, one in enumerate(rounds, 1):
                 self._receiver.down = one.callbacks_down
-                await self._round(load, one, following)
+                await self._round(load, one, last=number == len(rounds))
             self._receiver.down = False
             await self._pauses(load, pauses)
             await load.stop_handing_in()
@@ -160,16 +157,20 @@ class Campaign:
         self._report.effects = Books(product).count("select count(*) from effects")
         self._report.callbacks = len(self._receiver.acknowledged)
         self._report.callbacks_refused = self._receiver.refused
-        self._report.violations = list(violations(product, load.accepted, self._receiver))
+        self._report.violations += list(violations(product, load.accepted, self._receiver))
         product.down()
         if left := product.left_behind():
             self._report.violations.append(f"still running after `interlock down`: {left}")
         self._report.duration_s = time.monotonic() - began
         return self._report
 
-    async def _up(self, point: str | None) -> None:
-        """`interlock up --detach`, with one point armed. An armed worker may die too often for one start: then again."""
-        self._product.environ["INTERLOCK_FAULTS"] = f"{point}={CHANCES[point]}" if point else ""
+    async def _up(self, *, armed: bool) -> None:
+        """`interlock up --detach`. An armed worker may die too often for one start: then again."""
+        hits = self._hits()
+        chances = {point: chance * (1 if hits[point] else NEVER_HIT_FACTOR) for point, chance in CHANCES.items()}
+        self._product.environ["INTERLOCK_FAULTS"] = (
+            ",".join(f"{point}={chance}" for point, chance in chances.items()) if armed else ""
+        )
         self._report.ups += 1
         for left in range(UP_ATTEMPTS, 0, -1):
             with self._product.popen("up", "--detach", "--json") as process:
@@ -179,17 +180,20 @@ class Campaign:
             self._report.up_again += 1
             assert left > 1, f"interlock up failed {UP_ATTEMPTS} times: {err}"
 
-    async def _round(self, load: Load, one: Round, following: str | None) -> None:
+    async def _round(self, load: Load, one: Round, *, last: bool) -> None:
+        seen = self._hits().total()
         for strike in one.strikes:
-            hits = self._hits().total()
             await self._progress(load, strike.progress)
             if strike.target == "fault":
-                await self._until(load, lambda hits=hits: self._hits().total() > hits, f"{one.point} to be hit")
+                await self._until(load, lambda seen=seen: self._hits().total() > seen, "a fault point to be hit")
+                seen = self._hits().total()
                 continue
+            if strike.target == "supervisor" and last:
+                await self._until(load, lambda: set(self._hits()) == set(POINTS), "each fault point to be hit")
             await asyncio.sleep(strike.moment_s)  # a random moment is the point here; nothing waits for anything
             await self._until(load, lambda name=strike.target: self._product.kill(name), f"{strike.target} to be there")
             self._report.killed[strike.target] += 1
-        await self._up(following)
+        await self._up(armed=not last)
         self._report.hits = self._hits()
 
     async def _pauses(self, load: Load, points: tuple[str, ...]) -> None:
@@ -203,20 +207,26 @@ class Campaign:
                 fresh.write_text(point)
                 fresh.replace(asked)
                 await self._until(load, lambda: worker.status() == psutil.STATUS_STOPPED, f"a pause at {point}")
-                await self._taken_over(load)
+                taken_over = await self._taken_over(load)
                 worker.resume()
                 self._report.pauses[point] += 1
                 await self._progress(load, 6)
+                if not taken_over:
+                    break
         self._report.killed["paused worker"] += 1
 
-    async def _taken_over(self, load: Load) -> None:
-        """Wait until what was accepted before now has ended, by others than the paused worker."""
+    async def _taken_over(self, load: Load) -> bool:
+        """Wait until what was accepted before now has ended, by others than the paused worker; else that is a violation."""
         open_ids = [row[0] for row in Books(self._product).rows(OPEN.replace("count(*)", "id"))]
         known = ", ".join(f"'{task_id}'" for task_id in open_ids) or "''"
+        timeout_s = MUTANT_TIMEOUT_S if self._mutant else PROGRESS_TIMEOUT_S
         try:
-            await self._until(load, lambda: self._books(f"{OPEN} and id in ({known})") == 0, "a takeover")
-        except AssertionError as late:
-            raise AssertionError(f"{late}; {Books(self._product).rows(HELD)}") from late
+            await self._until(load, lambda: self._books(f"{OPEN} and id in ({known})") == 0, "a takeover", timeout_s)
+        except AssertionError:
+            held = Books(self._product).rows(HELD)
+            self._report.violations.append(f"what a paused worker held have not ended within {timeout_s:g} s: {held}")
+            return False
+        return True
 
     @contextmanager
     def _paused_worker(self) -> Iterator[tuple[psutil.Process, Path]]:
@@ -243,7 +253,7 @@ class Campaign:
 
     async def _drain(self, load: Load) -> None:
         """Wait until every task has ended and every callback is delivered; what has not by then is a violation."""
-        deadline = time.monotonic() + (MUTANT_DRAIN_TIMEOUT_S if self._mutant else DRAIN_TIMEOUT_S)
+        deadline = time.monotonic() + (MUTANT_TIMEOUT_S if self._mutant else DRAIN_TIMEOUT_S)
         while self._books(OPEN) != 0 or self._books(UNDELIVERED) != 0:
             load.check()
             if time.monotonic() > deadline:
@@ -254,12 +264,12 @@ class Campaign:
         goal = len(load.accepted) + more
         await self._until(load, lambda: len(load.accepted) >= goal, f"{more} more claims to be accepted")
 
-    async def _until(self, load: Load, predicate: Any, message: str) -> None:
+    async def _until(self, load: Load, predicate: Any, message: str, timeout_s: float = PROGRESS_TIMEOUT_S) -> None:
         def reached() -> Any:
             load.check()
             return predicate()
 
-        await eventually(reached, PROGRESS_TIMEOUT_S, message=message)
+        await eventually(reached, timeout_s, message=message)
 
     def _books(self, sql: str) -> int:
         """Count in the database; -1 while it is away."""
@@ -311,7 +321,7 @@ async def campaign(seed: int, mutant: Mutant | None) -> AsyncIterator[Campaign]:
             callback_attempts_max="100",
             callback_backoff_initial_s="0.2",
             callback_backoff_max_s="1",
-            shutdown_s="5",
+            shutdown_s="2",
         )
         try:
             yield Campaign(product, callbacks, seed, mutant)

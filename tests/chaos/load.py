@@ -12,7 +12,7 @@ from tests.chaos.claims import Claim, claim, receipt
 
 CLIENTS = 3
 RETRY_S = 0.1
-PACE_S = 0.25  # between two claims of one client
+PACE_S = 0.35  # between two claims of one client
 TRANSIENT = (429, 502, 503, 504)
 
 

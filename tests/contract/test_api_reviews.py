@@ -29,7 +29,7 @@ async def test_an_approval_goes_through_to_the_task(api: Running) -> None:
     done = await api.until(task["id"], "succeeded")
     assert done["output"] == {"text": "Hello Ada", "decision": "sent", "by": "user:mei", "amount": "200"}
     review = next(e for e in done["effects"] if e["kind"] == "review")
-    assert (review["outcome"], review["by"], review["review_id"]) == ("ok", "user:mei", review_id)
+    assert (review["status"], review["by"], review["review_id"]) == ("ok", "user:mei", review_id)
 
 
 async def test_of_two_at_once_exactly_one_wins_and_the_other_is_told_who_and_when(api: Running) -> None:
@@ -123,7 +123,7 @@ async def test_a_late_answer_is_told_that_it_expired_and_expired_is_never_approv
     assert late.json()["state"] == "expired"
     done = await api.until(task["id"], "succeeded")
     assert done["output"]["decision"] == "expired"
-    assert next(e for e in done["effects"] if e["kind"] == "review")["outcome"] == "expired"
+    assert next(e for e in done["effects"] if e["kind"] == "review")["status"] == "expired"
     later = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve")
     assert later.status_code == 409
     assert later.json()["answered_by"] is None

@@ -28,7 +28,7 @@ async def test_a_task_is_accepted_runs_and_shows_what_it_did(api: Running) -> No
 
     task = await api.until(told["id"], "succeeded")
     assert task["output"] == {"text": "Hello Ada", "decision": "sent", "by": "policy", "amount": "0"}
-    assert [(e["name"], e["kind"], e["outcome"]) for e in task["effects"]] == [
+    assert [(e["name"], e["kind"], e["status"]) for e in task["effects"]] == [
         ("compose", "step", "ok"), ("send", "decide", "ok"), ("emit", "emit", "ok"),
     ]  # fmt: skip
     assert task["labels"] == {"team": "sales"}
@@ -282,7 +282,7 @@ async def test_a_waiting_task_is_cancelled_and_its_review_withdrawn(api: Running
 async def test_a_failed_task_is_tried_again_from_what_failed(api: Running) -> None:
     task = await api.submit(name="Fay", fail=True, wait="failed")
     assert task["error"]["kind"]
-    assert task["effects"][-1]["outcome"] == "failed"
+    assert task["effects"][-1]["status"] == "failed"
     answer = await api.as_("author").post(f"/v1/tasks/{task['id']}:retry")
     assert answer.status_code == 202
     assert answer.json()["generation"] == 2

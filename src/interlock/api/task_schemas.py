@@ -13,7 +13,7 @@ from interlock.api.values import At, GivenAt, Json
 from interlock.domain.tasks import State
 from interlock.orchestration.task_views import EffectView, TaskView
 
-Outcome = Literal["ok", "denied", "failed", "expired", "cancelled", "pending"]
+EffectStatus = Literal["ok", "denied", "failed", "expired", "cancelled", "pending"]
 
 
 class SloWish(BaseModel):
@@ -80,8 +80,10 @@ class Effect(BaseModel):
     id: str = Field(description="Its path in the automation, the same in every replay.")
     name: str
     kind: str = Field(description="infer, decide, review, step, emit, fetch, tool, sleep, now or cancel.")
-    outcome: Outcome = Field(description="How it ended; `pending` until it has an outcome.")
-    value: Json = Field(None, description='What came of it; `{"ref": …}` where it is large (get it by its own route).')
+    status: EffectStatus = Field(description="How it ended; `pending` until it has an outcome.")
+    outcome: Json = Field(
+        None, description='What came of it, such as what a model read or a person answered; `{"ref": …}` where it is large.'
+    )
     error: dict[str, Any] | None = None
     seq: int | None = Field(None, description="Its place in the task's record; null while pending.")
     generation: int = Field(1, description="Raised by each retry of the task.")

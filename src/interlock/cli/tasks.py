@@ -158,7 +158,7 @@ def print_effects(effects: list[dict[str, Any]]) -> None:
             (
                 effect["name"],
                 effect["kind"],
-                effect["outcome"],
+                effect["status"],
                 decision.get("answer"),
                 None if confidence is None else f"{confidence:.3f}",
                 None if took is None else f"{took:,.1f} ms",
@@ -166,13 +166,13 @@ def print_effects(effects: list[dict[str, Any]]) -> None:
                 effect.get("by") or effect.get("model_version"),
             )
         )
-    print_table(("effect", "kind", "outcome", "decision", "confidence", "took", "cost $", "by"), rows)
+    print_table(("effect", "kind", "status", "decision", "confidence", "took", "cost $", "by"), rows)
 
 
 def needs_person(task: dict[str, Any]) -> bool:
     """Tell whether a task waits for a person's answer."""
     return task["state"] == "waiting" and any(
-        e["kind"] == "review" and e["outcome"] == "pending" for e in task.get("effects", [])
+        e["kind"] == "review" and e["status"] == "pending" for e in task.get("effects", [])
     )
 
 
@@ -188,7 +188,7 @@ def _wait(client: Client, task_id: str, timeout_s: float, *, quiet: bool) -> dic
                 if not quiet:
                     out.print(f"still {task['state']} after {timeout_s:g} s")
                 return task
-            done = [e["name"] for e in task.get("effects", []) if e["outcome"] != "pending"]
+            done = [e["name"] for e in task.get("effects", []) if e["status"] != "pending"]
             spinner.update(f"{task['state']}{' after ' + done[-1] if done else ''}")
             time.sleep(POLL_S)
 
@@ -214,7 +214,7 @@ def _print_task(task: dict[str, Any], as_json: bool) -> None:
     if task.get("effects"):
         print_effects(task["effects"])
     if needs_person(task):
-        review = next(e for e in task["effects"] if e["kind"] == "review" and e["outcome"] == "pending")
+        review = next(e for e in task["effects"] if e["kind"] == "review" and e["status"] == "pending")
         out.print(f"  waits for a person: interlock review show {review.get('review_id')}")
 
 

@@ -117,8 +117,7 @@ class PostgresTasks:
 
     async def load(self, tenant: str, epochs: Mapping[str, int]) -> list[Claimed]:
         """Load claimed tasks of one tenant; those whose epoch moved on meanwhile are left out."""
-        async with self._database.tenant(tenant) as conn:
-            rows = await (await conn.execute(LOAD, (list(epochs),))).fetchall()
+        rows = await self._database.fetch(tenant, LOAD.encode(), (list(epochs),))
         return [await self._claimed(tenant, row) for row in rows if row[7] == epochs[row[0]]]
 
     async def _claimed(self, tenant: str, row: Sequence[Any]) -> Claimed:

@@ -198,18 +198,7 @@ class Submit:
             await self._objects.put(input_ref, data)
         async with self._database.tenant(tenant) as conn:
             if idempotency_key is not None:
-                body = canonical.digest(
-                    [
-                        submission.automation,
-                        submission.input,
-                        submission.deadline,
-                        submission.complete_within_s,
-                        submission.priority,
-                        submission.callback_url,
-                        submission.labels,
-                    ]
-                )
-                repeated = await _claim_key(conn, tenant, by, idempotency_key, body, task_id)
+                repeated = await _claim_key(conn, tenant, by, idempotency_key, _body_digest(submission), task_id)
                 if repeated is not None:
                     return repeated
             key = await subject_key(conn, self._keys, tenant, str(subject))
@@ -259,6 +248,21 @@ class Submit:
                 )
                 await notify(conn)
         return Accepted(task_id=task_id, correlation_id=correlation_id)
+
+
+def _body_digest(submission: Submission) -> bytes:
+    """Give what must be the same for an Idempotency-Key to mean the same request."""
+    return canonical.digest(
+        [
+            submission.automation,
+            submission.input,
+            submission.deadline,
+            submission.complete_within_s,
+            submission.priority,
+            submission.callback_url,
+            submission.labels,
+        ]
+    )
 
 
 def field_errors(error: ValidationError, base: str = "") -> list[FieldError]:

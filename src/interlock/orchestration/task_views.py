@@ -50,17 +50,17 @@ class TaskView:
 
 @dataclass(frozen=True, kw_only=True)
 class EffectView:
-    """A journaled thing as the API shows it. `value` and `input` over the inline limit are `{"ref": …}`."""
+    """A journaled thing as the API shows it. `outcome` and `input` over the inline limit are `{"ref": …}`."""
 
     id: str
     name: str
     kind: str
-    outcome: str
+    status: str
     seq: int | None = None
     generation: int = 1
     target: str | None = None
     input: Any = None
-    value: Any = None
+    outcome: Any = None
     error: Mapping[str, Any] | None = None
     decision: Mapping[str, Any] | None = None
     model_version: str | None = None
@@ -263,9 +263,9 @@ def _effect(
         kind=row[3],
         name=row[4],
         target=row[5],
-        outcome=row[6],
+        status=row[6],
         input=_json(row[7]) if row[8] is None else _json(row[8]),
-        value=_json(row[9]) if row[10] is None else _json(row[10]),
+        outcome=_json(row[9]) if row[10] is None else _json(row[10]),
         error=_json(row[11]),
         decision=_json(row[12]),
         model_version=meta.get("model_version"),
@@ -331,7 +331,7 @@ async def _open(
             id=row[0],
             kind=row[1],
             name=row[2],
-            outcome="pending",
+            status="pending",
             generation=generation,
             wake_at=row[3],
             started_at=row[4],
@@ -345,7 +345,7 @@ async def _open(
         if of == generation and (of, effect_id) not in done and effect_id not in found:
             name = effect_id.rpartition("/")[2].partition("#")[0]
             found[effect_id] = EffectView(
-                id=effect_id, kind="step", name=name, outcome="pending", generation=of, failed_attempts=failed
+                id=effect_id, kind="step", name=name, status="pending", generation=of, failed_attempts=failed
             )
     return list(found.values())
 

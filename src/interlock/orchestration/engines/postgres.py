@@ -184,9 +184,9 @@ class PostgresEngine:
                 await self._wake.wait()
 
     async def _next_due(self) -> datetime | None:
-        async with self._database.across() as conn:
-            row = await (await conn.execute("select next_due()")).fetchone()
-        return row[0] if row else None
+        rows = await self._database.fetch(None, b"select next_due()", ())
+        due: datetime | None = rows[0][0]
+        return due
 
     async def _claim(self) -> tuple[int, bool]:
         """Claim what fits; gives how many, and whether this worker is full."""
@@ -195,12 +195,11 @@ class PostgresEngine:
         if self._full:
             return 0, True
         batch = min(free, self._limits.claim_batch_max)
-        async with self._database.across() as conn:
-            cursor = await conn.execute(
-                "select tenant, id, epoch, claimed_at from claim_tasks(%s, %s, %s)",
-                (batch, timedelta(seconds=self._limits.lease_s), NAME),
-            )
-            rows = await cursor.fetchall()
+        rows = await self._database.fetch(
+            None,
+            b"select tenant, id, epoch, claimed_at from claim_tasks(%s, %s, %s)",
+            (batch, timedelta(seconds=self._limits.lease_s), NAME),
+        )
         if not rows:
             return 0, False
         await self._fault("claimed")

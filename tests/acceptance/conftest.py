@@ -1,0 +1,77 @@
+"""One started product for all acceptance tests that can share it: real OCR is loaded once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generate_receipts import Sample, generate
+from tests.acceptance.product import Product
+from tests.chaos.callbacks import Receiver, receiver
+from tests.folders import make_reachable_folder
+
+SEED = 11
+COUNT = 6
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A generated receipt, with what is printed on it."""
+
+    file: Path
+    sample: Sample
+
+    def claim(self, **changed: str) -> list[str]:
+        """Give the options of an honest claim for it."""
+        stated = {
+            "employee": "user:amir",
+            "amount": self.sample.total,
+            "currency": self.sample.currency,
+            "date": self.sample.date,
+            "submitted_on": self.sample.date,
+            "category": self.sample.category,
+        }
+        return [word for name, value in (stated | changed).items() for word in ("--set", f"claim.{name}={value}")]
+
+
+@pytest.fixture(scope="session")
+def callbacks() -> Iterator[Receiver]:
+    """Where callbacks go."""
+    with receiver() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A watched folder of the shared product."""
+    return tmp_path_factory.mktemp("watched")
+
+
+@pytest.fixture(scope="session")
+def product(watched: Path, callbacks: Receiver) -> Iterator[Product]:
+    """The whole product, running, with everything as the README starts it."""
+    with make_reachable_folder() as folder:
+        started = Product(
+            folder.resolve(),
+            watch_dirs=f"expenses={watched}",
+            watch_poll_s="0.2",
+            outgoing_allow="127.0.0.1",
+            callback_backoff_initial_s="0.2",
+        )
+        started.up()
+        try:
+            yield started
+        finally:
+            started.down()
+            assert started.left_behind() == []
+
+
+@pytest.fixture(scope="session")
+def receipts(tmp_path_factory: pytest.TempPathFactory) -> list[Receipt]:
+    """Generated receipts that look real."""
+    folder = tmp_path_factory.mktemp("receipts")
+    return [Receipt(folder / sample.file, sample) for sample in generate(COUNT, SEED, folder)]
