@@ -33,7 +33,11 @@ from psycopg.rows import TupleRow
 from interlock.infra.database import Connection, Database
 
 BEGIN = "begin"
-LEFT_OUT = (b"next_due()", b"renew_leases", b"insert into tasks")  # polls, leases, and the accepting of the tasks themselves
+LEFT_OUT = (
+    b"next_due()",
+    b"renew_leases",
+    b"insert into tasks",
+)  # polls, leases, and the accepting of the tasks themselves
 TENANT = "select set_config('interlock.tenant', %s, true)"
 
 

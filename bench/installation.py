@@ -31,7 +31,9 @@ from interlock.orchestration.submit import subject_key
 AUTOMATIONS = Path(__file__).resolve().parent / "automations"
 TENANT = "default"
 SUBJECT = "user:bench"
-TABLES = "tasks, effects, outbox, audit_records, audit_pending, audit_positions, attempts, openings, reviews, review_events"
+TABLES = (
+    "tasks, effects, outbox, audit_records, audit_pending, audit_positions, attempts, openings, reviews, review_events"
+)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from typing import Any
 
 import httpx
 import uvloop
-
 from bench.machine import line, percentile
 from bench.product import Product, client, running, submit, until
 

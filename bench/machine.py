@@ -1,6 +1,6 @@
 """Names the machine that figures come from, and counts the processor time of processes.
 
-    python -m bench.machine
+python -m bench.machine
 """
 
 from __future__ import annotations

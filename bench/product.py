@@ -18,7 +18,6 @@ from typing import Any
 
 import httpx
 import psutil
-
 from bench.installation import AUTOMATIONS
 from bench.machine import family
 

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import uvloop
-
 from bench.machine import line, memory_mb
 from bench.product import Product, client, data_folder, down, submit, up
 

@@ -25,11 +25,11 @@ from typing import Any
 
 import psutil
 import uvloop
-from psycopg import AsyncConnection
-
 from bench import bare
 from bench.installation import TENANT, Installation, installation, server, server_processes, working
 from bench.machine import cpu_s, line
+from psycopg import AsyncConnection
+
 from interlock.app import Worker
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
@@ -180,7 +180,13 @@ async def throughput(found: EmbeddedPostgres, *, rounds: int, tasks: int) -> dic
         for one in variants:
             for conn in one.conns:
                 await conn.close()
-    return {"tasks": tasks, "rounds": rounds, "lanes": lanes, "rows_a_transaction": sizes, "variants": _medians(figures)}
+    return {
+        "tasks": tasks,
+        "rounds": rounds,
+        "lanes": lanes,
+        "rows_a_transaction": sizes,
+        "variants": _medians(figures),
+    }
 
 
 def _medians(figures: dict[str, dict[str, list[dict[str, float]]]]) -> dict[str, Any]:

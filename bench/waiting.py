@@ -23,9 +23,9 @@ from typing import Any
 import psutil
 import psycopg
 import uvloop
-
 from bench.installation import TENANT, Installation, installation, server, working
 from bench.machine import line, percentile
+
 from interlock.app import Worker
 from interlock.domain.reviews import Verdict
 from interlock.governance.identity import Principal

@@ -127,7 +127,9 @@ def commands() -> list[tuple[tuple[str, ...], TyperCommand]]:
     while waiting:
         path, command = waiting.pop(0)
         if isinstance(command, TyperGroup):
-            waiting += [((*path, name), sub) for name, sub in command.commands.items()]
+            context = typer.Context(command)
+            names = command.list_commands(context)
+            waiting += [((*path, name), command.get_command(context, name)) for name in names]
         elif isinstance(command, TyperCommand):
             found.append((path, command))
     return found

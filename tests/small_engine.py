@@ -143,7 +143,7 @@ class SmallEngine:
         rows = await self.rows(
             "select state, count(*) from tasks where tenant = current_tenant() group by state", tenant=tenant
         )
-        return dict(rows)  # type: ignore[arg-type]
+        return dict(rows)
 
     async def run_sql(self, statement: str, *values: Any) -> None:
         """Run a statement inside the tenant."""

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-
 from bench.installation import database, installation, server, working
 from bench.machine import line
 from bench.tasks import run_tasks
+
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
 HERE = Path(__file__).resolve().parent
@@ -66,14 +66,13 @@ def peer(python: Path, name: str, environ: dict[str, str]) -> dict[str, Any]:
 
 async def interlock(found: EmbeddedPostgres, name: str) -> dict[str, Any]:
     """Run the product for one round, in a database of its own."""
-    async with installation(found, name, worker_concurrency=CONCURRENCY) as place:
-        async with working(place.worker(noop=False)) as worker:
-            await run_tasks(place, worker, 100)
-            count = COUNTS["interlock"]
-            seconds = await run_tasks(place, worker, count)
-            alone = 0.0
-            for _ in range(20):
-                alone += await run_tasks(place, worker, 1)
+    async with installation(found, name, worker_concurrency=CONCURRENCY) as place, working(place.worker(noop=False)) as worker:
+        await run_tasks(place, worker, 100)
+        count = COUNTS["interlock"]
+        seconds = await run_tasks(place, worker, count)
+        alone = 0.0
+        for _ in range(20):
+            alone += await run_tasks(place, worker, 1)
     return {"name": "Interlock", "tasks_s": count / seconds, "one_alone_ms": alone / 20 * 1000}
 
 

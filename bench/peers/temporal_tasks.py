@@ -40,9 +40,7 @@ class FiveSteps:
     async def run(self, first: int) -> int:
         total = 0
         for number in range(first, first + EFFECTS):
-            total += await workflow.execute_activity(
-                nothing, number, start_to_close_timeout=timedelta(seconds=60)
-            )
+            total += await workflow.execute_activity(nothing, number, start_to_close_timeout=timedelta(seconds=60))
         return total
 
 

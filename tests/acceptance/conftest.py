@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from generate_receipts import Sample, generate
 from tests.acceptance.product import Product
+from tests.acceptance.receipts import Receipt
 from tests.chaos.callbacks import Receiver, receiver
 from tests.folders import make_reachable_folder
 
+from generate_receipts import generate
+
 SEED = 11
 COUNT = 6
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A generated receipt, with what is printed on it."""
-
-    file: Path
-    sample: Sample
-
-    def claim(self, **changed: str) -> list[str]:
-        """Give the options of an honest claim for it."""
-        stated = {
-            "employee": "user:amir",
-            "amount": self.sample.total,
-            "currency": self.sample.currency,
-            "date": self.sample.date,
-            "submitted_on": self.sample.date,
-            "category": self.sample.category,
-        }
-        return [word for name, value in (stated | changed).items() for word in ("--set", f"claim.{name}={value}")]
 
 
 @pytest.fixture(scope="session")

@@ -4,52 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-import subprocess
 import sys
+import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from tests.acceptance.product import Product
+from tests.acceptance.receipts import Receipt
 from tests.eventually import eventually_sync
 from tests.folders import make_reachable_folder
 
-from interlock.infra.data_folder import DataFolder
-from interlock.infra.orphans import marked
-from interlock.infra.processes import working_in
-
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("product")]
 
 NAMES = ["supervisor", "postgres", "api", "worker", "relay"]
-
-
-class CommandLine:
-    """`interlock … --data FOLDER`."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-
-    def popen(self, *arguments: str) -> subprocess.Popen[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-        command = [sys.executable, "-m", "interlock.cli", *arguments, "--data", str(self.data)]
-        return subprocess.Popen(command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        with self.popen(*arguments, "--json") as process:
-            out, err = process.communicate(timeout=120)
-        assert process.returncode == code, err
-        answer: dict[str, Any] = json.loads(out)
-        return answer
-
-    def pids(self) -> dict[str, int]:
-        return {one["name"]: one["pid"] for one in self.json("status")["processes"]}
-
-    def assert_nothing_runs(self) -> None:
-        assert marked(DataFolder(self.data)) == []
-        assert working_in(self.data / "pgdata", "postgres") == []
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +32,11 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture
-def interlock(data: Path) -> Iterator[CommandLine]:
-    line = CommandLine(data)
+def interlock(data: Path) -> Iterator[Product]:
+    line = Product(data)
     yield line
-    line.json("down")
-    line.assert_nothing_runs()
+    line.down()
+    assert line.left_behind() == []
 
 
 def get(url: str) -> int:
@@ -73,7 +45,7 @@ def get(url: str) -> int:
         return status
 
 
-def test_detached_it_returns_when_ready_and_a_second_up_changes_nothing(interlock: CommandLine) -> None:
+def test_detached_it_returns_when_ready_and_a_second_up_changes_nothing(interlock: Product) -> None:
     first = interlock.json("up", "--detach")
     assert [one["name"] for one in first["processes"]] == NAMES
     assert (first["data_dir"], first["already_running"]) == (str(interlock.data), False)
@@ -91,7 +63,7 @@ def test_detached_it_returns_when_ready_and_a_second_up_changes_nothing(interloc
     assert interlock.json("doctor")["ok"] is True
 
 
-def test_the_next_life_has_the_same_url_and_key(interlock: CommandLine) -> None:
+def test_the_next_life_has_the_same_url_and_key(interlock: Product) -> None:
     first = interlock.json("up", "--detach")
     key = Path(first["key_file"]).read_text()
     interlock.json("down")
@@ -101,11 +73,11 @@ def test_the_next_life_has_the_same_url_and_key(interlock: CommandLine) -> None:
     assert Path(second["key_file"]).read_text() == key
 
 
-def test_a_killed_supervisor_is_replaced_and_the_database_adopted(interlock: CommandLine) -> None:
+def test_a_killed_supervisor_is_replaced_and_the_database_adopted(interlock: Product) -> None:
     interlock.json("up", "--detach")
     before = interlock.pids()
-    os.kill(before["supervisor"], signal.SIGKILL)
-    eventually_sync(lambda: not psutil.pid_exists(before["supervisor"]) or zombie(before["supervisor"]))
+    assert interlock.kill("supervisor")
+    eventually_sync(lambda: interlock.pid("supervisor") is None)
     orphaned = interlock.json("status", code=5)
     assert {one["state"] for one in orphaned["processes"]} == {"stopped", "orphaned"}
     interlock.json("up", "--detach")
@@ -115,34 +87,66 @@ def test_a_killed_supervisor_is_replaced_and_the_database_adopted(interlock: Com
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_in_the_foreground_a_signal_stops_all_of_it(interlock: CommandLine, number: signal.Signals) -> None:
+def test_in_the_foreground_a_signal_stops_all_of_it(interlock: Product, number: signal.Signals) -> None:
     with interlock.popen("up") as foreground:
-        eventually_sync(lambda: status_code(interlock) == 0, 60)
+        eventually_sync(interlock.runs, 60)
         foreground.send_signal(number)
         out, _ = foreground.communicate(timeout=60)
     assert foreground.returncode == 0
     assert "Interlock is ready" in out
     assert "Ctrl-C" in out
-    interlock.assert_nothing_runs()
+    assert interlock.left_behind() == []
 
 
-def test_in_the_foreground_a_killed_supervisor_is_an_error_with_the_fix(interlock: CommandLine) -> None:
+def test_in_the_foreground_a_killed_supervisor_is_an_error_with_the_fix(interlock: Product) -> None:
     with interlock.popen("up") as foreground:
-        eventually_sync(lambda: status_code(interlock) == 0, 60)
-        os.kill(interlock.pids()["supervisor"], signal.SIGKILL)
+        eventually_sync(interlock.runs, 60)
+        assert interlock.kill("supervisor")
         _, err = foreground.communicate(timeout=60)
     assert foreground.returncode == 5
     assert "Run `interlock up` to take it over" in err
 
 
-def status_code(interlock: CommandLine) -> int:
-    with interlock.popen("status") as process:
-        process.communicate(timeout=60)
-    return process.returncode
+def test_open_tasks_go_on_in_the_next_life(interlock: Product, receipts: list[Receipt]) -> None:
+    """A task that waits for a person when it all stops is answered in the next life, and ends."""
+    interlock.up()
+    submitted = ("task", "submit", "expenses", str(receipts[0].file), *receipts[0].claim(amount="999.99"), "--wait")
+    task = interlock.json(*submitted)
+    assert task["state"] == "waiting"
+    interlock.down()
+    interlock.refused("task", "show", task["id"], code=5)
+    interlock.up()
+    review_id = next(one["review_id"] for one in task["effects"] if one["kind"] == "review")
+    interlock.json("review", "reject", review_id, "--reason", "not what is printed")
+    ended = interlock.json("task", "wait", task["id"])
+    assert (ended["state"], ended["output"]["decision"]) == ("succeeded", "rejected")
+    interlock.json("audit", "verify")
 
 
-def zombie(pid: int) -> bool:
+def test_a_wrong_setting_is_named_and_nothing_starts(interlock: Product) -> None:
+    said = interlock.refused("up", "--detach", code=2, environ={"INTERLOCK_LEASE_S": "soon"})
+    assert "INTERLOCK_LEASE_S" in said
+    said = interlock.refused("up", "--detach", code=2, environ={"INTERLOCK_LEESE_S": "10"})
+    assert "Did you mean INTERLOCK_LEASE_S" in said
+    assert interlock.left_behind() == []
+
+
+def test_as_an_ordinary_user(as_ordinary_user: Callable[..., str]) -> None:
+    """The same three commands by somebody who is not root, in a folder of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="interlock-t-"))
+    os.chown(folder, 65534, 65534)
+    command = [sys.executable, "-m", "interlock.cli"]
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+        try:
+            started = json.loads(
+                as_ordinary_user([*command, "up", "--detach", "--json", "--data", str(folder)], timeout_s=120)
+            )
+            assert get(started["url"] + "/readyz") == 200
+            assert (folder / "admin.key").stat().st_mode & 0o777 == 0o600
+            assert (folder / "admin.key").stat().st_uid == 65534
+            assert {psutil.Process(one["pid"]).uids().real for one in started["processes"]} == {65534}
+        finally:
+            as_ordinary_user([*command, "down", "--data", str(folder)], timeout_s=60)
+        assert Product(folder).left_behind() == []
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from scripts.write_openapi import COMMAND, FILE, text
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running, listening
+
+from write_openapi import COMMAND, FILE, text
 
 pytestmark = MARKS
 __all__ = ["api"]

@@ -18,7 +18,6 @@ from interlock.domain.ports import Call
 from interlock.domain.tasks import Claimed, State
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.embedded_postgres import EmbeddedPostgres
-from interlock.orchestration.advance import Advance
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.task_actions import TaskActions
 

@@ -51,7 +51,7 @@ async def test_an_honest_claim_goes_straight_through(ledger: Path) -> None:
         ({"currency": "XYZ"}, {"currency": "XYZ"}, "base currency"),
     ],
 )
-async def test_what_a_person_is_asked_about(claim: dict[str, str], reading: dict[str, Any], reason: str) -> None:
+async def test_what_a_person_is_asked_about(claim: dict[str, Any], reading: dict[str, Any], reason: str) -> None:
     run = harness(read(**reading))
     result = await run.run(expense(**claim))
     assert result.state is State.WAITING

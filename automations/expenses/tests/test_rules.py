@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from automations.expenses import rules
-from automations.expenses.schema import Claim, Form
+from automations.expenses.schema import Assessment, Claim, Form
 from automations.expenses.tests.cases import CLAIM, DOCUMENT, FOLDER, read
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ BOOK = rules.load(FOLDER / "data")
 TODAY = dt.date(2018, 3, 10)
 
 
-def assess(claim: dict[str, object] | None = CLAIM, **changed: object) -> rules.Assessment:
+def assess(claim: dict[str, object] | None = CLAIM, **changed: object) -> Assessment:
     stated = Claim.model_validate(claim) if claim else None
     return rules.assess(BOOK, stated, read(**changed), [Document.model_validate(DOCUMENT)], TODAY, "user:amir")
 

@@ -13,7 +13,7 @@ from typing import Any
 from interlock.domain import canonical
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Pending
-from interlock.domain.errors import ExecutorFailed, InterlockError
+from interlock.domain.errors import ExecutorFailed, Fenced, InterlockError
 from interlock.domain.ports import Call, Executed
 from interlock.domain.tasks import Claimed
 from interlock.infra.child_pool import ChildPool
@@ -133,6 +133,9 @@ class Registers:
         keys = sorted(set(effect.input["keys"]))
         info = call.task.info
         async with self._database.tenant(info.tenant) as conn:
+            fence = "select 1 from tasks where tenant = current_tenant() and id = %s and epoch = %s for share"
+            if await (await conn.execute(fence, (info.id, call.task.epoch))).fetchone() is None:
+                raise Fenced  # an owner that was paused must not take, or give back, what its successor decides on
             if verb == "reserve" and keys:
                 # In the order of the keys, so that two tasks that want the same ones never wait for each other.
                 await conn.execute(

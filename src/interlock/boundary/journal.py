@@ -238,6 +238,7 @@ class PostgresJournal:
             raise InvalidInput(
                 f"The {what} of an effect has {len(data)} bytes.",
                 fix="Pass documents by reference, or raise INTERLOCK_OUTCOME_BYTES_MAX.",
+                extra={"what": what},
             )
         if len(data) <= self._inline_bytes_max:
             return data.decode(), None

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import UNGOVERNED, Effect, Kind, Outcome, Pending, Recorded, Retry, Status
-from interlock.domain.errors import ExecutorFailed
+from interlock.domain.errors import ExecutorFailed, InvalidInput
 from interlock.domain.ports import Attempt, Call, Executed, Executor, Journal, JournalStore, Opening
 from interlock.domain.tasks import Claimed
 
@@ -34,6 +35,7 @@ class Owner:
         self.task = task
         self.journal = journal
         self.recording: set[str] = set()
+        self.attempts: dict[str, list[Attempt]] = {effect: list(made) for effect, made in journal.attempts.items()}
         self._seq = journal.next_seq
 
     def take_seq(self) -> int:
@@ -101,7 +103,14 @@ class Boundary:
 
     async def _record(self, effect: Effect, owner: Owner, outcome: Outcome) -> Recorded:
         owner.recording.add(effect.id)  # from here on it is not stopped: its place in the order is taken
-        recorded = await self._store.record(owner.task, effect, owner.take_seq(), outcome)
+        seq = owner.take_seq()
+        try:
+            recorded = await self._store.record(owner.task, effect, seq, outcome)
+        except InvalidInput as error:  # over a limit, and for ever: an outcome, not a reason to do it again
+            what = {"kind": "TooLarge", "message": error.detail}
+            failed = replace(outcome, status=Status.FAILED, value=None, error=what)
+            held = replace(effect, input=None) if error.extra.get("what") == "input" else effect
+            recorded = await self._store.record(owner.task, held, seq, failed)
         await self._fault("recorded")
         return recorded
 
@@ -109,7 +118,7 @@ class Boundary:
         self, executor: Executor, effect: Effect, owner: Owner, opening: Opening | None, decision: Decision | None
     ) -> Outcome | Pending:
         """Execute until it succeeds, gives up, or has to wait longer than is worth holding the task for."""
-        past = list(owner.journal.attempts.get(effect.id, ()))
+        past = owner.attempts.setdefault(effect.id, [])  # kept: a pause may end while the task is still held
         retry = effect.options.get("retry") or Retry(attempts=1)
         while True:
             number = len(past) + 1

@@ -20,7 +20,9 @@ from interlock.infra.database import Database
 
 BATCH_MAX = 256
 WAITING_MAX = 100_000
-LANES = 2
+# How many rows must wait before another lane takes them, for each lane there is: a second transaction at once costs more than
+# waiting for the first, unless it takes several rows.
+LANE_ROWS = (1, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ class Recorder:
             raise Unavailable("Too many records wait for the database.", retry_after_s=1)
         item = _Item(tenant, write, row)
         self._queue.append(item)
-        if len(self._lanes) < LANES:
+        if len(self._lanes) < len(LANE_ROWS) and len(self._queue) >= LANE_ROWS[len(self._lanes)]:
             lane = asyncio.create_task(self._flush())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)

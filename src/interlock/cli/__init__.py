@@ -1,26 +1,73 @@
 """`interlock …`: the command line. Parses, calls, prints; every command has `--data`, `--json` and an example in its help.
 
-A group of commands is a module with a `typer.Typer` that is added below.
+A group of commands is a module with a `typer.Typer`, named below and imported when one of its commands is called: so `--help`
+and the life of processes do not wait for an HTTP client or a database driver.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
+from functools import cached_property
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from interlock.cli import access, audit, lifecycle, reviews, tasks
+from interlock.cli import lifecycle
 from interlock.cli.output import print_error
 from interlock.domain.errors import InterlockError
 
 EXIT_INTERRUPTED = 130
 
 
-class QuietOnInterrupt(TyperGroup):
-    """End with 130 and without a trace when a person presses Ctrl-C."""
+GROUPS: Final = {
+    "task": ("interlock.cli.tasks:app", "Submit, watch, list, cancel and retry tasks."),
+    "review": ("interlock.cli.reviews:app", "The inbox: list, claim and answer reviews."),
+    "audit": ("interlock.cli.audit:app", "The audit log: verify it."),
+    "key": ("interlock.cli.access:keys", "API keys: make, list, revoke."),
+    "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),
+}
+
+
+class Deferred(TyperGroup):
+    """A group that is known by name and help, and imported when it is called."""
+
+    def __init__(self, name: str, where: str, text: str) -> None:
+        super().__init__(name=name, help=text)
+        self._where = where
+
+    @cached_property
+    def _group(self) -> Any:
+        module, _, name = self._where.partition(":")
+        return typer.main.get_group(getattr(importlib.import_module(module), name))
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Hand over to the real group."""
+        return self._group.make_context(info_name, args, parent, **extra)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the real group's commands."""
+        return list(self._group.list_commands(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Give one of the real group's commands."""
+        return self._group.get_command(ctx, cmd_name)
+
+
+class Interlock(TyperGroup):
+    """The root: knows the deferred groups, and ends with 130 and without a trace when a person presses Ctrl-C."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the commands of this machine, then the groups."""
+        return [*super().list_commands(ctx), *GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Give a command, or a group that is imported when it is called."""
+        if cmd_name in GROUPS:
+            return Deferred(cmd_name, *GROUPS[cmd_name])
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -32,7 +79,7 @@ class QuietOnInterrupt(TyperGroup):
 
 app = typer.Typer(
     name="interlock",
-    cls=QuietOnInterrupt,
+    cls=Interlock,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,11 +104,6 @@ def root(
 
 
 lifecycle.register(app)
-app.add_typer(tasks.app, name="task")
-app.add_typer(reviews.app, name="review")
-app.add_typer(audit.app, name="audit")
-app.add_typer(access.keys, name="key")
-app.add_typer(access.automations, name="automation")
 
 
 def main() -> None:

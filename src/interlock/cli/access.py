@@ -15,8 +15,8 @@ from interlock.domain.errors import InvalidInput
 from interlock.sdk import check as replay_check
 from interlock.sdk.replayed import replayed
 
-keys = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
-automations = typer.Typer(no_args_is_help=True, help="Automations: list, show, check.")
+keys = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys: make, list, revoke.")
+automations = typer.Typer(no_args_is_help=True, add_completion=False, help="Automations: list, show, check.")
 
 
 @keys.command(epilog="Example: interlock key create mei --user user:mei --role manager --approval-limit 2000")

@@ -21,7 +21,7 @@ from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.keys import AUDIT_KEY_NAME, Keys, audit_origin
 from interlock.infra.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="The audit log: verify it.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The audit log: verify it.")
 EXIT_BROKEN = 1
 
 

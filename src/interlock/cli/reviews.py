@@ -12,7 +12,7 @@ from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import console, print_json, print_table
 from interlock.cli.tasks import input_from
 
-app = typer.Typer(no_args_is_help=True, help="The inbox: list, claim and answer reviews.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The inbox: list, claim and answer reviews.")
 ReviewId = Annotated[str, typer.Argument(metavar="ID", help="The review's ID.")]
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the record.")]
 Hold = Annotated[float, typer.Option(min=0, max=30, metavar="SECONDS", help="Time in which you may take it back.")]

@@ -15,7 +15,7 @@ from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import console, print_json, print_table
 from interlock.domain.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="Submit, watch, list, cancel and retry tasks.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Submit, watch, list, cancel and retry tasks.")
 ENDED = ("succeeded", "failed", "cancelled")
 POLL_S = 0.15
 EXIT_FAILED = 1
@@ -63,7 +63,9 @@ def submit(
         body["callback_url"] = callback_url
     headers = {"idempotency-key": idempotency_key or str(uuid.uuid4())}
     accepted = client.post("/v1/tasks", body, headers=headers, repeat=True)
-    task = client.get(f"/v1/tasks/{accepted['id']}") if not wait else _wait(client, accepted["id"], timeout, quiet=as_json)
+    task = (
+        client.get(f"/v1/tasks/{accepted['id']}") if not wait else _wait(client, accepted["id"], timeout, quiet=as_json)
+    )
     _print_task(task, as_json)
     _exit_for(task)
 

@@ -39,7 +39,7 @@ class GiveUp(Exception):
 
 
 def main() -> None:
-    _end_with_parent()
+    _end_with_parent(int(sys.argv[3]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     incoming, outgoing = _pipes()
     module, _, name = sys.argv[1].partition(":")
@@ -91,11 +91,11 @@ async def _awaited(value: Any) -> Any:
     return await value
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Ask Linux to end this process when its parent dies; elsewhere the closed pipe does, at the next read."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:  # it died before we could ask; not `== 1`, which a worker in a container is itself
             sys.exit(1)
 
 

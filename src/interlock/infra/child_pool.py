@@ -72,6 +72,10 @@ class _Child:
             self.process.stdin.write(data)
         await self.process.stdin.drain()
         (length,) = HEADER.unpack(await self.process.stdout.readexactly(LENGTH_BYTES))
+        if length > FRAME_BYTES_MAX:
+            raise ExecutorFailed(
+                f"The answer has {length} bytes, over the limit of {FRAME_BYTES_MAX}.", kind="TooLarge", retry=False
+            )
         reply: dict[str, Any] = canonical.loads(await self.process.stdout.readexactly(length))
         self.calls += 1
         return reply
@@ -95,7 +99,14 @@ class ChildPool:
         self, *, name: str, handler: str, config: Mapping[str, Any], size: int, calls_max: int = 10_000
     ) -> None:
         self._name = name
-        self._argv = [sys.executable, "-m", "interlock.infra.child", handler, canonical.dumps(config).decode()]
+        self._argv = [
+            sys.executable,
+            "-m",
+            "interlock.infra.child",
+            handler,
+            canonical.dumps(config).decode(),
+            str(os.getpid()),
+        ]
         self._size = size
         self._calls_max = calls_max
         self._idle: list[_Child] = []
@@ -131,7 +142,7 @@ class ChildPool:
             self._free.release()
 
     async def _call(self, body: Mapping[str, Any], files: Mapping[str, bytes], timeout_s: float) -> Result:
-        child = self._idle.pop() if self._idle else await self._start()
+        child = self._take_idle() or await self._start()
         began = time.perf_counter()
         healthy = False
         try:
@@ -151,6 +162,15 @@ class ChildPool:
             failure = reply["error"]
             raise ExecutorFailed(failure["message"], kind=failure["kind"], retry=failure["retry"])
         return Result(value=reply["value"], cpu_ms=reply["cpu_ms"], duration_ms=(time.perf_counter() - began) * 1000)
+
+    def _take_idle(self) -> _Child | None:
+        """Give a child that lives; one that died while nobody used it costs no call."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:
+                return child
+            self._discard(child)
+        return None
 
     async def _start(self) -> _Child:
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
@@ -23,6 +24,9 @@ from interlock.infra.secrets_file import SecretsFile
 from interlock.infra.settings import Settings
 
 APP, RELAY, DEFINER = "interlock_app", "interlock_relay", "interlock_definer"
+# A process that is frozen in the middle of a transaction keeps its rows locked, also from whoever takes its tasks over and from the
+# API; nothing here waits that long for anything but the database while it holds one.
+IDLE_IN_TRANSACTION_S = 10.0
 SERVER_VERSION_MIN = 150_000
 MIGRATION_LOCK = 0x1A7E_0001
 ROLE_RACES_MAX = 20
@@ -186,7 +190,8 @@ class Database:
                 "autocommit": True,
                 "application_name": name,
                 "connect_timeout": 5,
-                "options": f"-c statement_timeout={int(statement_timeout_s * 1000)} -c idle_in_transaction_session_timeout=60000",
+                "options": f"-c statement_timeout={int(statement_timeout_s * 1000)}"
+                f" -c idle_in_transaction_session_timeout={int(IDLE_IN_TRANSACTION_S * 1000)}",
             },
         )
 

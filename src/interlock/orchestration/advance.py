@@ -24,6 +24,8 @@ from interlock.sdk.task import EffectFailed, Task
 
 Start = Callable[[Claimed, Task], Coroutine[Any, Any, Any]]
 TRACE_CHARS_MAX = 4000
+# The least pause before a time that is waited for is looked at again, where the database's clock says that it is not yet.
+LOOK_AGAIN_S = 0.01
 
 
 class Advance:
@@ -50,7 +52,7 @@ class Advance:
         self._cancel = asyncio.Event()
         self._bell = asyncio.Event()  # an effect came to an end, or the cancellation arrived
         self._running: dict[asyncio.Task[Recorded | Pending], Effect] = {}
-        self._waiting: dict[str, Pending] = {}
+        self._waiting: dict[str, tuple[Effect, Pending]] = {}
         self._ready: dict[int, Recorded] = {}
         self._cancel_delivered = False
         if task.cancel_requested:
@@ -106,7 +108,7 @@ class Advance:
             elif not self._running:
                 return await (self._suspend() if run.pending else self._stuck())
             elif next_seq not in self._ready:
-                await self._one_more()
+                await self._one_more(owner)
             while next_seq in self._ready:
                 self._release(run, self._ready.pop(next_seq))
                 next_seq += 1
@@ -120,17 +122,23 @@ class Advance:
                     task.cancel()
             await self._boundary.withdraw(effect, owner)
         for effect in run.take_fresh():
-            task = asyncio.create_task(self._boundary.perform(effect, owner))
-            task.add_done_callback(self._ring)
-            self._running[task] = effect
+            self._begin(effect, owner)
+
+    def _begin(self, effect: Effect, owner: Owner) -> None:
+        task = asyncio.create_task(self._boundary.perform(effect, owner))
+        task.add_done_callback(self._ring)
+        self._running[task] = effect
 
     def _ring(self, _: asyncio.Task[Recorded | Pending]) -> None:
         self._bell.set()
 
-    async def _one_more(self) -> None:
-        """Wait for an effect to be recorded or found pending, or for the cancellation."""
+    async def _one_more(self, owner: Owner) -> None:
+        """Wait for an effect to be recorded or found pending, for the cancellation, or for a time that is waited for."""
         # One bell for all of them: asyncio.wait made a task, a set and callbacks anew for each effect.
-        await self._bell.wait()
+        if any(pending.wake_at is not None for _, pending in self._waiting.values()):
+            await self._bell_or_time(owner)
+        else:
+            await self._bell.wait()
         self._bell.clear()
         for task in [t for t in self._running if t.done()]:
             effect = self._running.pop(task)
@@ -138,12 +146,28 @@ class Advance:
                 continue
             result = task.result()
             if isinstance(result, Pending):
-                self._waiting[effect.id] = result
+                self._waiting[effect.id] = effect, result
             else:
                 self._ready[result.seq] = result
 
+    async def _bell_or_time(self, owner: Owner) -> None:
+        """Wait for the bell until the first timer or deadline is due; what is due then is asked again, beside what runs."""
+        left_s = (min(self._times()) - await self._journal.now()).total_seconds()
+        try:
+            async with asyncio.timeout(max(left_s, LOOK_AGAIN_S)):
+                await self._bell.wait()
+        except TimeoutError:
+            now = await self._journal.now()
+            due = [e for e, pending in self._waiting.values() if pending.wake_at is not None and pending.wake_at <= now]
+            for effect in due:
+                del self._waiting[effect.id]
+                self._begin(effect, owner)
+
+    def _times(self) -> list[datetime]:
+        return [pending.wake_at for _, pending in self._waiting.values() if pending.wake_at is not None]
+
     async def _suspend(self) -> State:
-        times: list[datetime] = [p.wake_at for p in self._waiting.values() if p.wake_at is not None]
+        times = self._times()
         await self._fault("suspending")
         await self._tasks.suspend(self._task, wake_at=min(times, default=None))
         return State.WAITING

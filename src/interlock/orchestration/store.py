@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from interlock.boundary.recorder import Recorder, Write
 from interlock.domain import canonical
 from interlock.domain.errors import Fenced
@@ -17,6 +19,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 
+log_ = structlog.get_logger("interlock.tasks")  # `log` writes the audit log here
 _LOGGED = """
 logged as (
     insert into audit_records (tenant, task_id, leaf)
@@ -116,9 +119,18 @@ class PostgresTasks:
         self._inline_bytes_max = inline_bytes_max
 
     async def load(self, tenant: str, epochs: Mapping[str, int]) -> list[Claimed]:
-        """Load claimed tasks of one tenant; those whose epoch moved on meanwhile are left out."""
+        """Load claimed tasks of one tenant, without those whose epoch moved on meanwhile or that cannot be read now."""
         rows = await self._database.fetch(tenant, LOAD.encode(), (list(epochs),))
-        return [await self._claimed(tenant, row) for row in rows if row[7] == epochs[row[0]]]
+        found = []
+        for row in rows:
+            if row[7] != epochs[row[0]]:
+                continue
+            try:
+                found.append(await self._claimed(tenant, row))
+            except Exception as error:  # an object or a key: its lease runs out, and it is tried again
+                why = {"error": type(error).__name__, "why": getattr(error, "detail", None)}
+                log_.warning("task_unreadable", task_id=row[0], **why)
+        return found
 
     async def _claimed(self, tenant: str, row: Sequence[Any]) -> Claimed:
         value = canonical.loads(row[9]) if row[9] is not None else canonical.loads(await self._objects.get(row[10]))
@@ -152,7 +164,7 @@ class PostgresTasks:
             "commit": audit.commit(task.subject_key, salt, (output, output_ref, error)),
         }
         delivery_id = new_id("dlv")
-        callback = callback_body(task, ended, self._clock.now()) if task.callback_url else None
+        callback = callback_body(task.info, ended, self._clock.now()) if task.callback_url else None
         row = {
             "state": ended.state.value,
             "output": output,
@@ -205,20 +217,20 @@ class PostgresTasks:
         return None, key
 
 
-def callback_body(task: Claimed, ended: Ended, at: datetime) -> str:
+def callback_body(info: TaskInfo, ended: Ended, at: datetime) -> str:
     """Give the body of the callback: a Standard Webhooks payload that tells how the task ended."""
     return canonical.dumps(
         {
             "type": f"task.{ended.state.value}",
             "timestamp": at,
             "data": {
-                "id": task.info.id,
-                "automation": task.info.automation,
-                "correlation_id": task.info.correlation_id,
+                "id": info.id,
+                "automation": info.automation,
+                "correlation_id": info.correlation_id,
                 "state": ended.state.value,
                 "output": ended.output,
                 "error": ended.error,
-                "labels": dict(task.info.labels),
+                "labels": dict(info.labels),
             },
         }
     ).decode()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from interlock.domain import canonical
 from interlock.domain.errors import Conflict, NotFound
-from interlock.domain.tasks import ENDED, State
+from interlock.domain.ids import new_id
+from interlock.domain.tasks import ENDED, Ended, State, TaskInfo
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
-from interlock.orchestration.store import log, notify, tell
+from interlock.orchestration.reviews import event
+from interlock.orchestration.store import callback_body, log, notify, tell
 from interlock.orchestration.submit import subject_key
 
 _LOCK = (
@@ -19,6 +22,11 @@ _LOCK = (
     " from tasks where tenant = current_tenant() and id = %s for no key update"
 )
 # Effects that act outside: after one of these, beginning again from an earlier failure could act twice.
+# What the task's generation replays: outcomes that an earlier retry cut off are history.
+_LIVE = (
+    " from effects e where e.tenant = current_tenant() and e.task_id = %s and not exists (select from journal_cuts c"
+    " where c.tenant = e.tenant and c.task_id = e.task_id and e.generation < c.generation and e.seq >= c.from_seq)"
+)
 _ACTING = ("step", "emit", "fetch", "tool", "review")
 
 
@@ -53,11 +61,8 @@ class TaskActions:
                     " error = %s::json, commit_salt = %s, ended_at = time_now() where tenant = current_tenant() and id = %s",
                     (error, salt, task_id),
                 )
-                await conn.execute(
-                    "update reviews set state = 'cancelled', closed_at = time_now() where tenant = current_tenant() and task_id = %s"
-                    " and state = 'open'",
-                    (task_id,),
-                )
+                await self._withdraw_reviews(conn, tenant, task_id, correlation_id, by)
+                await self._call_back(conn, tenant, task_id, error)
             else:
                 await conn.execute(
                     "update tasks set cancel_requested = true, due_at = least(due_at, queue_time(priority))"
@@ -67,6 +72,42 @@ class TaskActions:
             kind = "task.cancelled" if at_once else "task.cancel_requested"
             await self._note(conn, tenant, task_id, correlation_id, kind, facts, by=by, reason=reason)
         return State.CANCELLED if at_once else State(state)
+
+    async def _withdraw_reviews(
+        self, conn: Connection, tenant: str, task_id: str, correlation_id: str, by: str
+    ) -> None:
+        rows = await (
+            await conn.execute(
+                "update reviews set state = 'cancelled', closed_at = time_now() where tenant = current_tenant() and task_id = %s"
+                " and state = 'open' returning id",
+                (task_id,),
+            )
+        ).fetchall()
+        for (review_id,) in rows:
+            await event(conn, review_id, "cancelled", by, {})
+            facts = {"task": task_id, "review": review_id}
+            await self._note(conn, tenant, task_id, correlation_id, "review.cancelled", facts, by=by)
+
+    async def _call_back(self, conn: Connection, tenant: str, task_id: str, error: str) -> None:
+        """Queue the callback of a task that ends here and not in a worker."""
+        row = await (
+            await conn.execute(
+                "select automation, automation_version, correlation_id, subject, labels, submitted_by, callback_url from tasks"
+                " where tenant = current_tenant() and id = %s and callback_url is not null",
+                (task_id,),
+            )
+        ).fetchone()
+        if row is None:
+            return
+        info = TaskInfo(
+            id=task_id, tenant=tenant, automation=row[0], version=row[1], correlation_id=row[2], subject=row[3], labels=row[4],
+            submitted_by=row[5],
+        )  # fmt: skip
+        ended = Ended(state=State.CANCELLED, error=canonical.loads(error))
+        await conn.execute(
+            "insert into deliveries (tenant, id, task_id, url, body, due_at) values (current_tenant(), %s, %s, %s, %s, time_now())",
+            (new_id("dlv"), task_id, row[6], callback_body(info, ended, self._clock.now())),
+        )
 
     async def retry(self, tenant: str, task_id: str, *, by: str, redo: bool = False) -> int:
         """Try a failed (or blocked) task again, from the effect that failed; what succeeded before it is not repeated.
@@ -125,8 +166,8 @@ class TaskActions:
         """Give the release sequence to begin again at: that of the last effect that failed, else after everything."""
         row = await (
             await conn.execute(
-                "select coalesce(max(seq) filter (where status in ('failed', 'denied')), max(seq) + 1, 1) from effects"
-                " where tenant = current_tenant() and task_id = %s",
+                "select coalesce(max(e.seq) filter (where e.status in ('failed', 'denied')), max(e.seq) + 1, 1)"
+                + _LIVE,
                 (task_id,),
             )
         ).fetchone()
@@ -136,8 +177,7 @@ class TaskActions:
     async def _acted_after(self, conn: Connection, task_id: str, from_seq: int) -> list[str]:
         rows = await (
             await conn.execute(
-                "select name from effects where tenant = current_tenant() and task_id = %s and seq > %s and status = 'ok' and kind = any(%s)"
-                " order by seq",
+                "select e.name" + _LIVE + " and e.seq > %s and e.status = 'ok' and e.kind = any(%s) order by e.seq",
                 (task_id, from_seq, list(_ACTING)),
             )
         ).fetchall()

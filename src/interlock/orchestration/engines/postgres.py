@@ -209,7 +209,10 @@ class PostgresEngine:
             by_tenant.setdefault(tenant, {})[task_id] = epoch
         for tenant, epochs in by_tenant.items():
             for task in await self._tasks.load(tenant, epochs):
-                self._begin(task)
+                try:
+                    self._begin(task)
+                except InterlockError as error:  # an automation that this worker does not have: its neighbours go on
+                    await self._later((tenant, task.info.id), task, error)
         self.counts.claimed += len(rows)
         self._full = len(self._owned) >= self._limits.concurrency
         return len(rows), self._full
@@ -237,14 +240,14 @@ class PostgresEngine:
             self.counts.fenced += 1
             log.info("fenced")
         except Exception as error:
-            await self._later(key, owned, error)
+            await self._later(key, owned.task, error)
         finally:
             if self._owned.get(key) is owned:
                 del self._owned[key]
             if due_again or self._full:
                 self._wake.set()
 
-    async def _later(self, key: tuple[str, str], owned: _Owned, error: Exception) -> None:
+    async def _later(self, key: tuple[str, str], task: Claimed, error: Exception) -> None:
         """Something failed that is not the automation's doing: nothing was released; try the task again after a pause."""
         self.counts.failed += 1
         count = self._errors[key] = self._errors.get(key, 0) + 1
@@ -255,12 +258,12 @@ class PostgresEngine:
             "advance_failed", error=type(error).__name__, why=why, retry_in_s=round(delay_s, 2), exc_info=not known
         )
         with contextlib.suppress(Fenced, InterlockError, psycopg.Error):
-            await self._tasks.suspend(owned.task, wake_at=self._clock.now() + timedelta(seconds=delay_s))
+            await self._tasks.suspend(task, wake_at=self._clock.now() + timedelta(seconds=delay_s))
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._limits.lease_renew_s)
-            with contextlib.suppress(InterlockError):
+            try:
                 held = dict(self._owned)
                 for turn in range(RENEW_PASSES_MAX):
                     if turn:
@@ -268,6 +271,8 @@ class PostgresEngine:
                     if not held:
                         break
                     held = await self._renewed(held)
+            except (InterlockError, psycopg.Error) as error:  # it has to go on: without it every lease runs out
+                log.warning("renewal_failed", error=type(error).__name__)
 
     async def _renewed(self, held: Mapping[tuple[str, str], _Owned]) -> dict[tuple[str, str], _Owned]:
         """Renew leases; gives those still owned whose row was locked just now, by the recording of an effect as a rule."""
