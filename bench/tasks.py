@@ -1,6 +1,6 @@
 """Task throughput with five effects each, everything on, against bare PostgreSQL; and the cost of a task beside stored ones.
 
-    python -m bench.tasks [--rounds 5] [--tasks 1000] [--stored] [--json]
+    python -m bench.tasks [--rounds 7] [--tasks 1000] [--stored] [--json]
 
 "Everything on": row-level security, a decision by the compiled policies for each effect, journal row, audit leaf and outbox row
 behind the fence, step processes, uvloop: the worker of `interlock up` itself, in this process. Accepting the tasks is not
@@ -341,7 +341,7 @@ def held(report: dict[str, Any]) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tasks", type=int, default=1_000)
     parser.add_argument("--stored", action="store_true", help="cost beside stored tasks, instead of throughput")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -44,7 +44,7 @@ def prepared() -> Path:
         return python
     venv.create(VENV, with_pip=True, clear=True)
     arguments = ["--quiet", "--require-hashes", "--requirement", str(requirements)]
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the peers could not be installed: {done.stderr[-2000:]}")

@@ -44,7 +44,7 @@ def effect(task: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def asks_person(task: dict[str, Any]) -> bool:
-    return any(one["kind"] == "review" and one["outcome"] == "pending" for one in task["effects"])
+    return any(one["kind"] == "review" and one["status"] == "pending" for one in task["effects"])
 
 
 def ledger_of(product: Product) -> dict[str, Decimal]:
@@ -67,14 +67,14 @@ def test_an_honest_claim_goes_straight_through(
     assert (output["decision"], output["by"]) == ("approved", "policy")
     assert output["reasons"]
     reading = effect(straight, "read-receipt")
-    assert (reading["kind"], reading["outcome"]) == ("infer", "ok")
+    assert (reading["kind"], reading["status"]) == ("infer", "ok")
     assert reading["model_version"].startswith("receipt-reader@1.0.0")
     assert 0 < reading["confidence"] <= 1
     for name in READING:
-        field = reading["value"][name]
+        field = reading["outcome"][name]
         assert field is None or (set(field) >= {"value", "confidence", "page", "box"} and len(field["box"]) == 4)
-    assert Decimal(reading["value"]["total"]["value"]) == Decimal(receipts[0].sample.total)
-    assert isinstance(reading["value"]["trusted"], bool)
+    assert Decimal(reading["outcome"]["total"]["value"]) == Decimal(receipts[0].sample.total)
+    assert isinstance(reading["outcome"]["trusted"], bool)
     assert ledger_of(product)[straight["id"]] == Decimal(output["amount"])
     shown = product.json("task", "show", straight["id"])
     assert (shown["state"], shown["output"], shown["effects"]) == ("succeeded", output, straight["effects"])
@@ -165,7 +165,7 @@ def test_a_file_in_the_watched_folder_becomes_a_task(
     assert found["submitted_by"] == "service:watched-folder"
     settled = product.json("task", "wait", found["id"])
     assert settled["state"] in ("succeeded", "waiting")
-    assert effect(settled, "read-receipt")["outcome"] == "ok"
+    assert effect(settled, "read-receipt")["status"] == "ok"
     assert (watched / "done" / receipts[2].file.name).exists()
 
 

@@ -89,12 +89,12 @@ def test_a_killed_supervisor_is_replaced_and_the_database_adopted(interlock: Pro
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_in_the_foreground_a_signal_stops_all_of_it(interlock: Product, number: signal.Signals) -> None:
     with interlock.popen("up") as foreground:
-        eventually_sync(interlock.runs, 60)
+        assert foreground.stdout is not None
+        first = foreground.stdout.readline()  # the signal comes in the middle of what it says, which must not matter
         foreground.send_signal(number)
-        out, _ = foreground.communicate(timeout=60)
+        foreground.communicate(timeout=60)
     assert foreground.returncode == 0
-    assert "Interlock is ready" in out
-    assert "Ctrl-C" in out
+    assert "Interlock is ready" in first
     assert interlock.left_behind() == []
 
 

@@ -13,7 +13,7 @@ from tests.contract import prepared_database
 from tests.contract.prepared_database import KEYS, TENANT, Prepared
 
 from interlock.boundary.journal import PostgresJournal
-from interlock.boundary.recorder import LANES, Recorder
+from interlock.boundary.recorder import LANE_ROWS, Recorder
 from interlock.data.objects import MemoryObjects
 from interlock.domain.decisions import Answer, Decision, Reason
 from interlock.domain.effects import Effect, Kind, Outcome, Recorded, Status
@@ -335,7 +335,7 @@ async def test_the_new_owner_finds_what_the_old_one_recorded(world: World) -> No
 
 async def test_of_an_old_and_a_new_owner_at_once_only_the_new_one_is_told_that_it_wrote(world: World) -> None:
     old, new = await fenced(world)
-    busy = [world.journal.record(await claimed(world), effect(), 1, OK) for _ in range(LANES)]
+    busy = [world.journal.record(await claimed(world), effect(), 1, OK) for _ in range(LANE_ROWS[0])]
     mine, theirs = Outcome(status=Status.OK, value="old"), Outcome(status=Status.OK, value="new")
     *_, first, second = await asyncio.gather(
         *busy,
@@ -483,7 +483,7 @@ async def test_a_fenced_row_writes_no_leaf_and_no_event(prepared: Prepared) -> N
     old, new = await fenced(world)
     counts = "select (select count(*) from audit_records where task_id = %s), (select count(*) from outbox where task_id = %s)"
     before = await prepared.ask(counts, (new.info.id, new.info.id))
-    busy = [world.journal.record(await claimed(world), effect(), 1, OK) for _ in range(LANES)]
+    busy = [world.journal.record(await claimed(world), effect(), 1, OK) for _ in range(LANE_ROWS[0])]
     await asyncio.gather(
         *busy,
         world.journal.record(old, effect(), 1, OK),

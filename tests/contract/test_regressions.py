@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.small_engine import TENANT, SmallEngine, small_engine
 
 from interlock import EffectFailed, Task, step
 from interlock.boundary.executors import Registers
+from interlock.boundary.recorder import Recorder, Write
 from interlock.domain.effects import Effect, Kind
 from interlock.domain.errors import Fenced, NotFound
 from interlock.domain.ports import Call
@@ -204,9 +207,21 @@ async def test_a_child_that_died_while_idle_costs_no_attempt() -> None:
     pool = ChildPool(name="tests", handler="tests.contract.child_handlers:handler", config={"a": 1}, size=1)
     try:
         assert (await pool.call({"do": "await"}, timeout_s=20)).value == "awaited"
-        (idle,) = pool._idle
-        idle.process.kill()
-        await idle.process.wait()
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: not pool._idle[0].alive, message="its end is noticed")
         assert (await pool.call({"do": "await"}, timeout_s=20)).value == "awaited"
     finally:
         await pool.close()
+
+
+async def test_a_row_written_as_the_last_lane_ends_is_not_left_behind(small: SmallEngine) -> None:
+    recorder = Recorder(small.database)
+    sql = "select k from json_to_recordset(%(rows)s::json) as i(k int) where exists (select 1 from tenants)"  # any statement will do
+    write = Write(name="probe", sql=sql, key=("k",))
+
+    async def in_turn() -> list[Any]:
+        return [await recorder.write(TENANT, write, {"k": number}) for number in range(5)]
+
+    async with asyncio.timeout(10):
+        assert await in_turn() == [()] * 5

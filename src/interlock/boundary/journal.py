@@ -129,7 +129,8 @@ class PostgresJournal:
             return await read(conn, task, self._objects)
 
     async def record(self, task: Claimed, effect: Effect, seq: int, outcome: Outcome) -> Recorded:
-        at = self._clock.now()
+        at, info = self._clock.now(), task.info
+        kind, status = effect.kind.value, outcome.status.value
         input_text, input_ref = await self._place(task, effect.input, "input")
         value_text, value_ref = await self._place(task, outcome.value, "value")
         error, decision = _text(outcome.error), _text(outcome.decision.as_json() if outcome.decision else None)
@@ -138,28 +139,28 @@ class PostgresJournal:
         asked = (effect.name, effect.target, effect.input_digest.hex(), input_text, input_ref)
         contents = (*asked, value_text, value_ref, error, decision, meta)
         facts = {
-            "task": task.info.id,
+            "task": info.id,
             "generation": task.generation,
             "effect": effect.id,
             "seq": seq,
-            "effect_kind": effect.kind.value,
-            "status": outcome.status.value,
+            "effect_kind": kind,
+            "status": status,
             "policy_version": outcome.decision.policy_version if outcome.decision else None,
             "commit": audit.commit(task.subject_key, salt, contents),
         }
         row = {
-            "task_id": task.info.id,
+            "task_id": info.id,
             "epoch": task.epoch,
             "generation": task.generation,
             "effect_id": effect.id,
             "seq": seq,
-            "kind": effect.kind.value,
+            "kind": kind,
             "name": effect.name,
             "target": effect.target,
             "input_digest": effect.input_digest,
             "input": input_text,
             "input_ref": input_ref,
-            "status": outcome.status.value,
+            "status": status,
             "value": value_text,
             "value_ref": value_ref,
             "error": error,
@@ -167,10 +168,10 @@ class PostgresJournal:
             "meta": meta,
             "salt": salt,
             "started_at": at,
-            "leaf": audit.leaf("effect", tenant=task.info.tenant, at=at, facts=facts),
+            "leaf": audit.leaf("effect", tenant=info.tenant, at=at, facts=facts),
             **_event(task, effect, seq, outcome),
         }
-        if await self._recorder.write(task.info.tenant, RECORD, row) is None:
+        if await self._recorder.write(info.tenant, RECORD, row) is None:
             raise Fenced
         return Recorded(
             id=effect.id,

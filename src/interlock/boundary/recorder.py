@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import psycopg
@@ -79,21 +79,24 @@ class Recorder:
         if len(self._lanes) < len(LANE_ROWS) and len(self._queue) >= LANE_ROWS[len(self._lanes)]:
             lane = asyncio.create_task(self._flush())
             self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
         return await item.done
 
     async def _flush(self) -> None:
-        while self._queue:
-            batch = self._take()
-            try:
-                await self._commit(batch)
-            except psycopg.Error as error:
-                await self._one_by_one(batch, error)
-            except BaseException as error:
-                for item in batch:
-                    item.fail(error)
-                if not isinstance(error, Exception):
-                    raise
+        try:
+            while self._queue:
+                batch = self._take()
+                try:
+                    await self._commit(batch)
+                except psycopg.Error as error:
+                    await self._one_by_one(batch, error)
+                except BaseException as error:
+                    for item in batch:
+                        item.fail(error)
+                    if not isinstance(error, Exception):
+                        raise
+        finally:
+            # Not in a done-callback: a row that is written before it would run counts on this lane, and would wait for ever.
+            self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _take(self) -> list[_Item]:
         """Take what waits of the tenant at the head of the queue."""

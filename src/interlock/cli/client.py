@@ -47,7 +47,7 @@ class Client:
         url = settings.api_url
         if url is None:
             state = read_state(folder.state)
-            if state is None or not state.url:
+            if state is None or not state.url or state.phase in ("stopped", "failed"):
                 raise Unavailable(
                     f"Interlock does not run on {settings.data_dir}.",
                     fix="Start it with `interlock up`, or name another installation with --data or INTERLOCK_API_URL.",

@@ -58,14 +58,19 @@ def up(
     settings = settings_for(data)
     with _stop_on_terminate(), _progress(as_json) as show:
         started = launch.start(settings, on_progress=show)
-    seen = _seen(started.state)
-    if as_json:
-        keys = ("url", "key_file", "data_dir", "processes")
-        print_json({key: seen[key] for key in keys} | {"already_running": started.already_running})
+
+    def say() -> None:
+        seen = _seen(started.state)
+        if as_json:
+            keys = ("url", "key_file", "data_dir", "processes")
+            print_json({key: seen[key] for key in keys} | {"already_running": started.already_running})
+        else:
+            _say_how_to_go_on(seen, already=started.already_running, detached=detach)
+
+    if started.supervisor is None or detach:
+        say()
     else:
-        _say_how_to_go_on(seen, already=started.already_running, detached=detach)
-    if started.supervisor is not None and not detach:
-        _stay(started.supervisor, DataFolder(settings.data_dir), settings.shutdown_s, quiet=as_json)
+        _stay(started.supervisor, DataFolder(settings.data_dir), settings.shutdown_s, say=say, quiet=as_json)
 
 
 def down(data: Data = None, as_json: Json = False) -> None:
@@ -191,9 +196,17 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _stay(supervisor: subprocess.Popen[bytes], folder: DataFolder, shutdown_s: float, *, quiet: bool) -> None:
-    """Stay in the foreground until Ctrl-C (then stop it all) or until the supervisor ends."""
+def _stay(
+    supervisor: subprocess.Popen[bytes],
+    folder: DataFolder,
+    shutdown_s: float,
+    *,
+    say: Callable[[], None],
+    quiet: bool,
+) -> None:
+    """Say that it runs, and stay in the foreground until Ctrl-C (then stop it all) or until the supervisor ends."""
     try:
+        say()
         code = supervisor.wait()
     except KeyboardInterrupt:
         if not quiet:

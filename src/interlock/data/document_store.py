@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from interlock.data.documents import DocumentLimits, inspect
@@ -37,7 +38,8 @@ class DocumentStore:
         Raises:
             UnsupportedDocument, UnsafeDocument, TooLarge: it is not what it says, or over a limit. Nothing is stored.
         """
-        info = inspect(data, filename, self._limits)
+        # In a thread: hashing and opening a large file would hold up everybody else's requests.
+        info = await asyncio.to_thread(inspect, data, filename, self._limits)
         name = filename[-255:]
         async with self._database.tenant(tenant) as conn:
             row = await (await conn.execute(_SAME, (info.sha256, name, by))).fetchone()

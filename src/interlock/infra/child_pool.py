@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -49,42 +50,80 @@ class Result:
     duration_ms: float
 
 
-class _Child:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
+class _Child(asyncio.SubprocessProtocol):
+    """One process and the reply that is awaited of it. A protocol, since streams cost more than a small step itself."""
+
+    def __init__(self) -> None:
         self.calls = 0
+        self.ended = asyncio.Event()
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._received = bytearray()
+        self._reply: asyncio.Future[dict[str, Any]] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._received += data
+        if len(self._received) < LENGTH_BYTES or self._reply is None or self._reply.done():
+            return
+        (length,) = HEADER.unpack_from(self._received)
+        if length > FRAME_BYTES_MAX:
+            message = f"The answer has {length} bytes, over the limit of {FRAME_BYTES_MAX}."
+            self._reply.set_exception(ExecutorFailed(message, kind="TooLarge", retry=False))
+        elif len(self._received) >= LENGTH_BYTES + length:
+            body = bytes(self._received[LENGTH_BYTES : LENGTH_BYTES + length])
+            del self._received[: LENGTH_BYTES + length]
+            self._reply.set_result(canonical.loads(body))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._lost()
+
+    def process_exited(self) -> None:
+        self._lost()
+        self.transport.close()
+        self.ended.set()
+
+    def _lost(self) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(ConnectionResetError("the process closed its pipes"))
+
+    @property
+    def transport(self) -> asyncio.SubprocessTransport:
+        assert self._transport is not None
+        return self._transport
+
+    @property
+    def pid(self) -> int:
+        return self.transport.get_pid() or 0
 
     @property
     def alive(self) -> bool:
-        return self.process.returncode is None
+        return self.transport.get_returncode() is None
 
     async def call(self, body: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         head = canonical.dumps({"body": body, "files": [[name, len(data)] for name, data in files.items()]})
         size = len(head) + sum(len(data) for data in files.values())
         if size > FRAME_BYTES_MAX:
             raise ExecutorFailed(
                 f"The call has {size} bytes, over the limit of {FRAME_BYTES_MAX}.", kind="TooLarge", retry=False
             )
-        self.process.stdin.write(HEADER.pack(len(head)) + head)
+        pipe = cast(asyncio.WriteTransport | None, self.transport.get_pipe_transport(0))
+        if pipe is None or pipe.is_closing() or not self.alive:
+            raise ConnectionResetError("the process is gone")
+        self._reply = asyncio.get_running_loop().create_future()
+        pipe.write(HEADER.pack(len(head)) + head)
         for data in files.values():
-            self.process.stdin.write(data)
-        await self.process.stdin.drain()
-        (length,) = HEADER.unpack(await self.process.stdout.readexactly(LENGTH_BYTES))
-        if length > FRAME_BYTES_MAX:
-            raise ExecutorFailed(
-                f"The answer has {length} bytes, over the limit of {FRAME_BYTES_MAX}.", kind="TooLarge", retry=False
-            )
-        reply: dict[str, Any] = canonical.loads(await self.process.stdout.readexactly(length))
+            pipe.write(data)
+        reply = await self._reply
         self.calls += 1
         return reply
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # with whatever it started
+            os.killpg(self.pid, signal.SIGKILL)  # with whatever it started
         with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+            self.transport.kill()
 
 
 class ChildPool:
@@ -151,7 +190,7 @@ class ChildPool:
             healthy = child.alive and child.calls < self._calls_max
         except TimeoutError as error:
             raise ExecutorFailed(f"It took over {timeout_s:g} s and was stopped.", kind="TimedOut") from error
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+        except ConnectionError as error:
             raise ExecutorFailed("Its process died.", kind="ProcessDied") from error
         finally:
             if healthy and not self._closed:
@@ -174,15 +213,15 @@ class ChildPool:
 
     async def _start(self) -> _Child:
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
+        _, child = await asyncio.get_running_loop().subprocess_exec(
+            _Child,
             *self._argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None,
             env=environment | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-            limit=2**20,
         )
-        child = _Child(process)
         self._all.add(child)
         return child
 
@@ -190,11 +229,11 @@ class ChildPool:
         self._all.discard(child)
         child.kill()
         if not self._closed:
-            log.info("child_ended", pool=self._name, pid=child.process.pid, calls=child.calls)
+            log.info("child_ended", pool=self._name, pid=child.pid, calls=child.calls)
 
     @property
     def pids(self) -> list[int]:
-        return [child.process.pid for child in self._all]
+        return [child.pid for child in self._all]
 
     async def close(self) -> None:
         """End all children."""
@@ -203,4 +242,4 @@ class ChildPool:
         for child in children:
             self._discard(child)
         for child in children:
-            await child.process.wait()
+            await child.ended.wait()

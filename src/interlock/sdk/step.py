@@ -59,6 +59,7 @@ class Step(Generic[P, R]):
     at_most_once: bool
     parameters: tuple[str, ...]
     signature: inspect.Signature
+    positional: int  # how many parameters may be given by position
     returns: TypeAdapter[Any]
     arguments: type[Any]
 
@@ -68,6 +69,8 @@ class Step(Generic[P, R]):
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         """Give the call's arguments by name."""
+        if not kwargs and len(args) == len(self.parameters) == self.positional:
+            return dict(zip(self.parameters, args, strict=True))
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
@@ -107,6 +110,7 @@ def _declare(
         at_most_once=at_most_once,
         parameters=tuple(signature.parameters),
         signature=signature,
+        positional=sum(p.kind is not p.KEYWORD_ONLY for p in signature.parameters.values()),
         returns=TypeAdapter(hints.get("return", Any)),
         arguments=create_model(f"{label}-arguments", **fields),
     )
