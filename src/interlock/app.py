@@ -305,9 +305,7 @@ class Worker:
         configs = {r.name: config_of(r, app.settings.data_dir) for r in app.automations}
         return {
             Kind.INFER: InferExecutor(self.gateway, app.documents),
-            Kind.STEP: StepExecutor(
-                self.steps, Registers(app.database), lambda name: configs.get(name, {}), app.settings.step_timeout_s
-            ),
+            Kind.STEP: StepExecutor(self.steps, Registers(app.database), lambda name: configs.get(name, {})),
             Kind.REVIEW: ReviewExecutor(app.database, app.clock),
             Kind.EMIT: EmitExecutor(),
             Kind.FETCH: FetchExecutor(app.outgoing),

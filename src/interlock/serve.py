@@ -52,7 +52,11 @@ async def serve_relay(settings: Settings, ready: Callable[[], Awaitable[None]]) 
             "There is no database for the relay.", fix="Set INTERLOCK_DATABASE_RELAY_URL, or use `interlock up`."
         )
     relay_database = Database(
-        settings.database_relay_url, size=4, wait_s=settings.database_wait_s, name="interlock-relay"
+        settings.database_relay_url,
+        size=4,
+        wait_s=settings.database_wait_s,
+        statement_timeout_s=settings.statement_timeout_s,
+        name="interlock-relay",
     )
     await relay_database.open()
     try:

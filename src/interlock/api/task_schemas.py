@@ -82,7 +82,8 @@ class Effect(BaseModel):
     kind: str = Field(description="infer, decide, review, step, emit, fetch, tool, sleep, now or cancel.")
     status: EffectStatus = Field(description="How it ended; `pending` until it has an outcome.")
     outcome: Json = Field(
-        None, description='What came of it, such as what a model read or a person answered; `{"ref": …}` where it is large.'
+        None,
+        description='What came of it, such as what a model read or a person answered; `{"ref": …}` where it is large.',
     )
     error: dict[str, Any] | None = None
     seq: int | None = Field(None, description="Its place in the task's record; null while pending.")

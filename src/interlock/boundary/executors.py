@@ -91,12 +91,10 @@ class StepExecutor:
         pool: ChildPool,
         registers: Registers,
         config: Callable[[str], Mapping[str, Any]],
-        default_timeout_s: float,
     ) -> None:
         self._pool = pool
         self._registers = registers
         self._config = config
-        self._default_timeout_s = default_timeout_s
 
     def opens(self, effect: Effect) -> bool:
         return bool(effect.options.get("at_most_once"))
@@ -117,7 +115,7 @@ class StepExecutor:
                 "config": self._config(call.task.info.automation),
             },
         }
-        timeout_s = float(effect.options.get("timeout_s") or self._default_timeout_s)
+        timeout_s = float(effect.options["timeout_s"])
         result = await self._pool.call(body, timeout_s=timeout_s)
         return Executed(value=result.value, cpu_ms=result.cpu_ms, duration_ms=result.duration_ms)
 

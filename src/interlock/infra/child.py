@@ -83,7 +83,9 @@ def _answer(
     except GiveUp as error:
         return {"error": {"kind": error.kind, "message": str(error)[:MESSAGE_CHARS_MAX], "retry": False}}
     except Exception as error:
-        traceback.print_exc()
+        # Where it failed, for the log; what it said may quote personal data, and stands in the journal only.
+        frames = " > ".join(f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:])
+        sys.stderr.write(f"call_failed {type(error).__name__} at {frames}\n")
         return {"error": {"kind": type(error).__name__, "message": str(error)[:MESSAGE_CHARS_MAX], "retry": True}}
 
 

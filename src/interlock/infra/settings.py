@@ -146,18 +146,6 @@ class Settings(BaseModel):
     predictor_processes: int = Field(
         1, ge=1, le=64, description="Child processes that run predictors (OCR among them)."
     )
-    step_timeout_s: float = Field(
-        60.0, gt=0, le=86_400, description="Seconds that one attempt of a step may take where the step says nothing."
-    )
-    infer_timeout_s: float = Field(
-        120.0,
-        gt=0,
-        le=3600,
-        description="Seconds that one attempt of an inference may take where the endpoint says nothing.",
-    )
-    effect_attempts_max: int = Field(
-        5, ge=1, le=100, description="Attempts of an effect where its retry policy says nothing; then it has failed."
-    )
     shutdown_s: float = Field(
         10.0, ge=0.5, le=300, description="Seconds that a process gets to stop before it is killed."
     )
@@ -211,9 +199,6 @@ class Settings(BaseModel):
     documents_per_task_max: int = Field(20, ge=1, le=1000, description="Documents that one task's input may name.")
 
     # Reviews
-    review_default_deadline_s: float = Field(
-        259_200.0, ge=1, le=31_536_000, description="Seconds until a review expires where the automation says nothing."
-    )
     review_hold_s_max: float = Field(
         30.0, ge=0, le=30, description="Longest hold during which an answer may be taken back."
     )
@@ -277,7 +262,7 @@ class Settings(BaseModel):
         "effects_per_task_max": "Limits of a task",
         "requests_in_flight_max": "Limits of a request",
         "document_size_bytes_max": "Documents",
-        "review_default_deadline_s": "Reviews",
+        "review_hold_s_max": "Reviews",
         "outgoing_allow": "Outgoing calls and callbacks",
         "master_key": "Keys and audit",
         "watch_dirs": "Sources",

@@ -496,6 +496,8 @@ def _amount(request: ReviewRequest, after: Any) -> Decimal | None:
         shown, amended = (Decimal(str(at_pointer(v, request.amount_field))) for v in (request.values, after))
     except InvalidOperation:
         return None
+    if not (shown.is_finite() and amended.is_finite() and amended >= 0):
+        return None
     if shown == amended:
         return amount
     return None if shown <= 0 else (amount * amended / shown).quantize(Decimal("0.01"))
