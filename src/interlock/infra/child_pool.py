@@ -150,6 +150,7 @@ class ChildPool:
         self._calls_max = calls_max
         self._idle: list[_Child] = []
         self._all: set[_Child] = set()
+        self._ending: set[_Child] = set()
         self._free = asyncio.Semaphore(size)
         self._waiting = 0
         self._closed = False
@@ -212,6 +213,19 @@ class ChildPool:
         return None
 
     async def _start(self) -> _Child:
+        """Start a child. A caller that is cancelled meanwhile leaves no child behind."""
+        starting = asyncio.ensure_future(self._spawn())
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._discard_started)
+            raise
+
+    def _discard_started(self, starting: asyncio.Future[_Child]) -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            self._discard(starting.result())
+
+    async def _spawn(self) -> _Child:
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         _, child = await asyncio.get_running_loop().subprocess_exec(
             _Child,
@@ -227,6 +241,7 @@ class ChildPool:
 
     def _discard(self, child: _Child) -> None:
         self._all.discard(child)
+        self._ending = {one for one in self._ending if not one.ended.is_set()} | {child}
         child.kill()
         if not self._closed:
             log.info("child_ended", pool=self._name, pid=child.pid, calls=child.calls)
@@ -236,10 +251,10 @@ class ChildPool:
         return [child.pid for child in self._all]
 
     async def close(self) -> None:
-        """End all children."""
+        """End all children, and wait until they are gone."""
         self._closed = True
-        children, self._idle = list(self._all), []
-        for child in children:
+        self._idle = []
+        for child in list(self._all):
             self._discard(child)
-        for child in children:
+        for child in list(self._ending):
             await child.ended.wait()
