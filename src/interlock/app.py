@@ -47,7 +47,7 @@ from interlock.ingress.delivery_log import DeliveryLog
 from interlock.ingress.relay import Relay
 from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
-from interlock.orchestration.advance import Advance
+from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
@@ -336,8 +336,12 @@ class Worker:
             facts=facts,
         )
 
-    def _attempt(self, task: Claimed) -> Advance:
+    def _attempt(self, task: Claimed) -> Advance | Parked:
         registered = self._app.automations.get(task.info.automation)
+        deployed = registered.manifest.version
+        if pinned_elsewhere(task.info.version, deployed):
+            message = f"The task is pinned to {registered.name} {task.info.version}; {deployed} is deployed here. Deploy its major version."
+            return Parked(task, self._app.tasks, message)
 
         async def start(claimed: Claimed, handle: Task) -> Any:
             return await registered.automation.run(handle, claimed.input)

@@ -21,6 +21,7 @@ from interlock.domain.ports import Call
 from interlock.domain.tasks import Claimed, State
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.embedded_postgres import EmbeddedPostgres
+from interlock.orchestration.advance import Parked, pinned_elsewhere
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.task_actions import TaskActions
 
@@ -225,3 +226,32 @@ async def test_a_row_written_as_the_last_lane_ends_is_not_left_behind(small: Sma
 
     async with asyncio.timeout(10):
         assert await in_turn() == [()] * 5
+
+
+async def test_a_task_of_another_major_version_is_parked_and_resumes(small: SmallEngine) -> None:
+    async def one(task: Task, value: Any) -> int:
+        return await task.step(work, 1)
+
+    assert pinned_elsewhere("1.4.0", "2.0.0")
+    assert not pinned_elsewhere("1.4.0", "1.0.9")
+    small.automations["one"] = one
+    await small.submit("one")
+    right = small.engine()
+    parks = PostgresEngine(
+        database=small.database,
+        tasks=small.tasks,
+        attempt=lambda task: Parked(task, small.tasks, "pinned to another version"),
+        clock=small.clock,
+        limits=Limits(poll_s=0.1),
+    )
+    running = asyncio.create_task(parks.run())
+    await reached(small, "blocked", 1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await small.rows("select error->>'kind' from tasks") == [("OtherVersion",)]
+    async with small.database.across() as conn:
+        await conn.execute("select wake_blocked(%s)", (["one"],))
+    running = asyncio.create_task(right.run())
+    await reached(small, "succeeded", 1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

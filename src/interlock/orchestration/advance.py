@@ -200,6 +200,28 @@ class Advance:
         return ended.state
 
 
+class Parked:
+    """An attempt at a task that this code may not run: it is parked as `blocked`, and looked at again when a worker starts."""
+
+    def __init__(self, task: Claimed, tasks: TaskStore, message: str) -> None:
+        self._task = task
+        self._tasks = tasks
+        self._message = message
+
+    def request_cancel(self) -> None:
+        """Nothing runs, so nothing is told; a blocked task is cancelled at once by whoever asks."""
+
+    async def go(self) -> State:
+        """Park the task. Raises Fenced where it is somebody else's."""
+        await self._tasks.block(self._task, {"kind": "OtherVersion", "message": self._message})
+        return State.BLOCKED
+
+
+def pinned_elsewhere(pinned: str, deployed: str) -> bool:
+    """Tell whether a task may not run on what is deployed: another major version promises nothing to open tasks (semver.org)."""
+    return pinned.partition(".")[0] != deployed.partition(".")[0]
+
+
 def _explain(error: BaseException) -> dict[str, Any]:
     """Say what failed: kind, message, the effect where it was one, and where in the author's code."""
     inner = error
