@@ -66,7 +66,10 @@ def peer(python: Path, name: str, environ: dict[str, str]) -> dict[str, Any]:
 
 async def interlock(found: EmbeddedPostgres, name: str) -> dict[str, Any]:
     """Run the product for one round, in a database of its own."""
-    async with installation(found, name, worker_concurrency=CONCURRENCY) as place, working(place.worker(noop=False)) as worker:
+    async with (
+        installation(found, name, worker_concurrency=CONCURRENCY) as place,
+        working(place.worker(noop=False)) as worker,
+    ):
         await run_tasks(place, worker, 100)
         count = COUNTS["interlock"]
         seconds = await run_tasks(place, worker, count)

@@ -39,7 +39,7 @@ from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
 from interlock.infra.http import GuardedClient
-from interlock.infra.keys import AUDIT_KEY_NAME, Keys, audit_origin
+from interlock.infra.keys import AUDIT_KEY_NAME, Keys
 from interlock.infra.secrets_file import write_private
 from interlock.infra.settings import Settings
 from interlock.ingress.deliveries import Deliveries, DeliveryLimits
@@ -205,12 +205,8 @@ def deliveries(settings: Settings, database: Database, client: GuardedClient, cl
 
 def audit_log(settings: Settings, relay: Database) -> AuditLog:
     """Build what sequences and signs the audit log."""
-    return AuditLog(
-        relay,
-        origin=audit_origin(settings),
-        key_name=AUDIT_KEY_NAME,
-        private_key=Keys.of(settings).audit_key,
-    )
+    keys = Keys.of(settings)
+    return AuditLog(relay, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=keys.audit_key)
 
 
 def build_relay(app: App, relay: Database) -> Relay:

@@ -18,7 +18,7 @@ from interlock.governance.verify import verify as check
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database, DatabaseUrls, urls
 from interlock.infra.embedded_postgres import EmbeddedPostgres
-from interlock.infra.keys import AUDIT_KEY_NAME, Keys, audit_origin
+from interlock.infra.keys import AUDIT_KEY_NAME, Keys
 from interlock.infra.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The audit log: verify it.")
@@ -52,7 +52,7 @@ async def _verify(settings: Settings) -> Report:
     await relay_database.open()
     try:
         private = keys.audit_key
-        log = AuditLog(relay_database, origin=audit_origin(settings), key_name=AUDIT_KEY_NAME, private_key=private)
+        log = AuditLog(relay_database, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=private)
         return await check(app_database, relay_database, log, SubjectKeys(keys.subjects), private.public_key())
     finally:
         await relay_database.close()

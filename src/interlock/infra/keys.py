@@ -17,11 +17,6 @@ MASTER_CHARS_MIN = 32
 AUDIT_KEY_NAME = "interlock-audit"
 
 
-def audit_origin(settings: Settings) -> str:
-    """Give the unique name of this deployment's audit log, as its checkpoints carry it."""
-    return f"interlock/{settings.environment}"
-
-
 class Keys:
     """What is derived: the wrapping key of subjects, the pepper of API keys, the signing keys of audit log and callbacks."""
 
@@ -55,6 +50,11 @@ class Keys:
     @property
     def audit_key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self.derive("audit-log"))
+
+    @property
+    def audit_origin(self) -> str:
+        """Give the unique name of this deployment's audit log, as its checkpoints carry it (C2SP)."""
+        return f"interlock/{self.derive('audit-origin').hex()[:16]}"
 
     def webhook_secret(self, tenant: str) -> str:
         """Give the tenant's signing secret of callbacks (Standard Webhooks)."""
