@@ -75,11 +75,8 @@ site: setup
 test: lint types imports site ## Everything: style, types, layers, documentation, then all tests in one run
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-# Every file of bench/ that can be run.
-BENCHES ?= $(patsubst bench/%.py,%,$(shell grep -l '^if __name__' bench/*.py))
-
-bench: setup ## Measure (BENCHES="tasks policy" for some of them)
-	@for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name $(ARGS) || exit 1; done
+bench: setup ## Measure, print tables, fail where a gate is missed (ARGS="tasks peers" for some, ARGS=--quick for minutes)
+	$(BIN)/python -m bench $(ARGS)
 
 lock: setup ## Lock the requirements again; keeps versions that still fit (ARGS=--upgrade raises them)
 	$(call compile,requirements/bootstrap.in,bootstrap)
