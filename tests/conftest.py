@@ -28,6 +28,8 @@ from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.processes import ProcessIdentity, identify, is_alive
 
 PREFIX = "interlock-tests-"
+# Servers that this process started and others still use when it leaves: forgotten, Python would complain that they run.
+_LEFT_RUNNING: list[EmbeddedPostgres] = []
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,9 @@ def postgres_server(testrun_uid: str) -> Iterator[EmbeddedPostgres]:
     yield server
     with _locked(folder) as users:
         users.remove(me)
-        if not users:
+        if users:
+            _LEFT_RUNNING.append(server)
+        else:
             server.stop("immediate")
             shutil.rmtree(folder, ignore_errors=True)
 
