@@ -90,6 +90,8 @@ async def test_a_task_of_an_unknown_automation_does_not_hold_up_its_batch(small:
     try:
         await reached(small, "succeeded", 4, timeout_s=5)
         await reached(small, "waiting", 1)
+        rows = await small.rows("select state from tasks where automation = 'removed'")
+        assert rows == [("waiting",)]
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_there_are_journals() -> None:
 
 @pytest.mark.parametrize("journal", JOURNALS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_released_journals_replay(journal: Path) -> None:
-    replay(expenses, journal)
+    recorded = json.loads(journal.read_text())
+    replayed = replay(expenses, journal)
+    assert (replayed.state, replayed.output) == (recorded["state"], recorded["output"])
 
 
 @pytest.mark.parametrize("journal", JOURNALS, ids=lambda p: f"{p.parent.name}/{p.stem}")

@@ -1,8 +1,9 @@
 """One canonical JSON form, and digests over it.
 
 Sorted keys, no white space, UTF-8, in the spirit of RFC 8785. Values that JSON lacks have one spelling: `Decimal` as a plain decimal string,
-dates and aware datetimes as ISO 8601, UUIDs and enums as strings, pydantic models as their JSON form. Naive datetimes and NaN
-are refused, since two readers could disagree on what they mean.
+dates and aware datetimes as ISO 8601, UUIDs and enums as strings, pydantic models as their JSON form. Naive datetimes are
+refused, since two readers could disagree on what they mean; so is a `Decimal` or a bare float that is not finite. Inside a structure, a
+float that is not finite becomes null, as the encoder writes it: two readers agree on that, and looking for it would cost every effect.
 """
 
 from __future__ import annotations
