@@ -17,7 +17,7 @@ from interlock.boundary.perform import no_fault
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database
-from interlock.infra.faults import Faults, parse
+from interlock.infra.faults import Faults
 from interlock.infra.roles import API, RELAY, ROLES, WORKER
 from interlock.infra.settings import Settings, load
 from interlock.observability import logs
@@ -29,10 +29,7 @@ async def serve_worker(settings: Settings, ready: Callable[[], Awaitable[None]])
     """Run the worker role until cancelled."""
     async with opened(settings, name="interlock-worker") as app:
         await app.database.check_role()
-        faults = (
-            Faults(parse(settings.faults), settings.data_dir / "run" / "faults.hit") if settings.faults else no_fault
-        )
-        worker = Worker(app, fault=faults)
+        worker = Worker(app, fault=Faults(DataFolder(settings.data_dir).run) if settings.faults else no_fault)
         try:
             await worker.steps.warm()
 

@@ -35,7 +35,7 @@ from tests.eventually import eventually
 from tests.folders import make_reachable_folder
 
 from interlock.infra.database import urls
-from interlock.infra.faults import POINTS
+from interlock.infra.faults import POINTS, armed_file, hits_file
 
 # What the tasks that are left are held by: their lease, and sessions in the middle of a transaction.
 HELD: Final = """
@@ -46,13 +46,9 @@ where xact_start is not null and pid <> pg_backend_pid()"""
 Mutant = Literal["no-fence", "leases-not-claimable"]
 ROOT: Final = Path(__file__).resolve().parents[2]
 LEASE_S: Final = 1.5
-# How likely a worker kills itself at a point: rare points are armed higher. One that was never hit is armed higher still.
-CHANCES: Final = {"claimed": 0.03, "executed": 0.006, "recorded": 0.006, "suspending": 0.1, "ending": 0.03}
-NEVER_HIT_FACTOR: Final = 3.0
 HITS_A_ROUND: Final = 2
 KILLED_AT_RANDOM: Final = ("worker", "api", "relay", "postgres")
 PAUSES: Final = ("ending", "suspending")
-UP_ATTEMPTS: Final = 3
 PROGRESS_TIMEOUT_S: Final = 40.0
 DRAIN_TIMEOUT_S: Final = 60.0
 MUTANT_TIMEOUT_S: Final = 12.0
@@ -60,9 +56,10 @@ MUTANT_TIMEOUT_S: Final = 12.0
 
 @dataclass(frozen=True, kw_only=True)
 class Strike:
-    """One thing that is done to the product: after `progress` more accepted claims and `moment_s` more seconds."""
+    """A kill, after `progress` more accepted claims and `moment_s` more seconds: from outside, or by the worker at a fault point."""
 
     target: str
+    point: str | None = None
     progress: int
     moment_s: float
 
@@ -78,18 +75,27 @@ class Round:
 def plan(seed: int, kills: int) -> list[Round]:
     """Give the rounds of a seed: enough for so many kills in all."""
     rng = random.Random(f"{seed}/plan")
+    points = _points(rng)
     rounds: list[Round] = []
     planned = 0
     while planned < kills:
-        targets = list(KILLED_AT_RANDOM) + ["fault"] * HITS_A_ROUND
+        targets: list[tuple[str, str | None]] = [(target, None) for target in KILLED_AT_RANDOM]
+        targets += [("fault", next(points)) for _ in range(HITS_A_ROUND)]
         rng.shuffle(targets)
-        targets.append("supervisor")
+        targets.append(("supervisor", None))
         strikes = [
-            Strike(target=target, progress=rng.randrange(1, 6), moment_s=rng.uniform(0, 0.4)) for target in targets
+            Strike(target=target, point=point, progress=rng.randrange(1, 6), moment_s=rng.uniform(0, 0.4))
+            for target, point in targets
         ]
         rounds.append(Round(strikes=tuple(strikes), callbacks_down=len(rounds) % 2 == 0))
         planned += len(targets)
     return rounds
+
+
+def _points(rng: random.Random) -> Iterator[str]:
+    """Give fault points for ever, all of them before any comes again."""
+    while True:
+        yield from rng.sample(POINTS, len(POINTS))
 
 
 @dataclass
@@ -102,7 +108,6 @@ class Report:
     hits: Counter[str] = field(default_factory=Counter)
     pauses: Counter[str] = field(default_factory=Counter)
     ups: int = 0
-    up_again: int = 0
     accepted: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     answered: int = 0
@@ -136,16 +141,16 @@ class Campaign:
     async def run(self, rounds: list[Round], *, pauses: tuple[str, ...]) -> Report:
         began = time.monotonic()
         product = self._product
-        await self._up(armed=bool(rounds))
+        await self._up()
         with product.client() as admin:
             made = admin.post("/v1/keys", json={"name": "priya", "user": "user:priya", "roles": ["manager"]})
             manager_key = made.raise_for_status().json()["key"]
         if self._mutant == "leases-not-claimable":
             forget_expired_leases(product.owner_url)
         async with Load(self._seed, product.url, product.admin_key, manager_key, self._receiver.url) as load:
-            for number, one in enumerate(rounds, 1):
+            for one in rounds:
                 self._receiver.down = one.callbacks_down
-                await self._round(load, one, last=number == len(rounds))
+                await self._round(load, one)
             self._receiver.down = False
             await self._pauses(load, pauses)
             await load.stop_handing_in()
@@ -164,37 +169,31 @@ class Campaign:
         self._report.duration_s = time.monotonic() - began
         return self._report
 
-    async def _up(self, *, armed: bool) -> None:
-        """`interlock up --detach`. An armed worker may die too often for one start: then again."""
-        hits = self._hits()
-        chances = {point: chance * (1 if hits[point] else NEVER_HIT_FACTOR) for point, chance in CHANCES.items()}
-        self._product.environ["INTERLOCK_FAULTS"] = (
-            ",".join(f"{point}={chance}" for point, chance in chances.items()) if armed else ""
-        )
+    async def _up(self) -> None:
         self._report.ups += 1
-        for left in range(UP_ATTEMPTS, 0, -1):
-            with self._product.popen("up", "--detach", "--json") as process:
-                _, err = await asyncio.to_thread(process.communicate, timeout=150)
-            if process.returncode == 0:
-                return
-            self._report.up_again += 1
-            assert left > 1, f"interlock up failed {UP_ATTEMPTS} times: {err}"
+        await asyncio.to_thread(self._product.up)
 
-    async def _round(self, load: Load, one: Round, *, last: bool) -> None:
-        seen = self._hits().total()
+    async def _round(self, load: Load, one: Round) -> None:
+        refused = self._receiver.refused
         for strike in one.strikes:
             await self._progress(load, strike.progress)
-            if strike.target == "fault":
-                await self._until(load, lambda seen=seen: self._hits().total() > seen, "a fault point to be hit")
-                seen = self._hits().total()
-                continue
-            if strike.target == "supervisor" and last and not self._mutant:
-                await self._until(load, lambda: set(self._hits()) == set(POINTS), "each fault point to be hit")
+            if strike.target == "supervisor" and one.callbacks_down and not self._mutant:
+                await self._until(load, lambda: self._receiver.refused > refused, "a callback to be refused")
             await asyncio.sleep(strike.moment_s)  # a random moment is the point here; nothing waits for anything
+            if strike.point is not None:
+                await self._hit(load, strike.point)
+                continue
             await self._until(load, lambda name=strike.target: self._product.kill(name), f"{strike.target} to be there")
             self._report.killed[strike.target] += 1
-        await self._up(armed=not last)
-        self._report.hits = self._hits()
+        await self._up()
+
+    async def _hit(self, load: Load, point: str) -> None:
+        """Arm a fault point, and wait until a worker has killed itself there."""
+        run = self._product.folder.run
+        before = self._hits().total()
+        _put(armed_file(run), point)
+        await self._until(load, lambda: self._hits().total() > before, f"the fault point {point} to be hit")
+        self._report.hits[point] += 1
 
     async def _pauses(self, load: Load, points: tuple[str, ...]) -> None:
         """Stop a second worker at each point past its lease, until what it owned has ended by others; then let it go on."""
@@ -203,9 +202,7 @@ class Campaign:
         with self._paused_worker() as (worker, asked):
             for point in points:
                 await self._progress(load, 3)
-                fresh = asked.with_suffix(".new")
-                fresh.write_text(point)
-                fresh.replace(asked)
+                _put(asked, point)
                 await self._until(load, lambda: worker.status() == psutil.STATUS_STOPPED, f"a pause at {point}")
                 taken_over = await self._taken_over(load)
                 worker.resume()
@@ -282,9 +279,16 @@ class Campaign:
 
     def _hits(self) -> Counter[str]:
         try:
-            return Counter((self._product.data / "run" / "faults.hit").read_text().split())
+            return Counter(hits_file(self._product.folder.run).read_text().split())
         except FileNotFoundError:
             return Counter()
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a file that others look at: they see all of it or nothing."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(file)
 
 
 def forget_expired_leases(owner_url: str) -> None:
@@ -314,6 +318,7 @@ async def campaign(seed: int, mutant: Mutant | None) -> AsyncIterator[Campaign]:
         product = Product(
             folder.resolve() / "data",
             environment="test",
+            faults="true",
             automations_dir=str(make_automations(folder.resolve())),
             lease_s=str(LEASE_S),
             lease_renew_s="0.5",

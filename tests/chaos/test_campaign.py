@@ -24,6 +24,7 @@ def test_the_seed_decides_the_plan() -> None:
     assert plan(3, 200) == plan(3, 200)
     assert plan(3, 200) != plan(4, 200)
     assert sum(len(one.strikes) for one in plan(3, 200)) >= 200
+    assert {strike.point for one in plan(3, KILLS) for strike in one.strikes} == {None, *POINTS}
 
 
 async def test_nothing_is_lost_and_nothing_happens_twice() -> None:

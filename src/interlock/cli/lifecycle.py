@@ -217,5 +217,5 @@ def _stay(
     if code != 0:
         raise Unavailable(
             f"The supervisor ended unexpectedly (code {code}); what it started goes on.",
-            fix="Run `interlock up` to take it over, or `interlock down` to stop it.",
+            fix=launch.TAKE_OVER,
         )

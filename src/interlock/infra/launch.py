@@ -23,6 +23,8 @@ from interlock.infra.supervisor import EXIT_ALREADY_RUNNING, SUPERVISE_MODULE
 SUPERVISE = (sys.executable, "-P", "-m", SUPERVISE_MODULE)
 START_TIMEOUT_S = 150.0  # above the supervisor's own, whose message says more
 STOP_GRACE_S = 10.0
+# What to do about a supervisor that was killed: its children go on without it.
+TAKE_OVER = "Run `interlock up` to take it over, or `interlock down` to stop it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,7 @@ def _wait_ready(
         if ended == EXIT_ALREADY_RUNNING:
             return None
         if ended is not None:
-            raise _start_failed(state if ours else None, folder)
+            raise _start_failed(ended, state if ours else None, folder)
         if ours and state is not None:
             on_progress(state)
             if state.phase == "running":
@@ -140,9 +142,11 @@ def _wait_ready(
     raise Unavailable("Interlock was not ready in time.", fix=f"See {folder.log(SUPERVISOR)}.")
 
 
-def _start_failed(state: RunState | None, folder: DataFolder) -> InterlockError:
+def _start_failed(code: int, state: RunState | None, folder: DataFolder) -> InterlockError:
     """Turn what the supervisor wrote down into the error that it was."""
     log = folder.log(SUPERVISOR)
+    if code < 0:
+        return Unavailable(f"The supervisor was killed at its start (signal {-code}).", fix=TAKE_OVER)
     if state is None or not state.error:
         return Unavailable(f"The supervisor ended at its start: {tail(log, 1)}", fix=f"See {log}.")
     kind = ConfigurationError if state.error.get("exit_code") == ConfigurationError.exit_code else Unavailable

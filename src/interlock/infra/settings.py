@@ -153,9 +153,9 @@ class Settings(BaseModel):
         0.04, ge=0, le=1000, description="Price of one core for an hour, for the cost of what runs on this machine."
     )
 
-    faults: List = Field(
-        (),
-        description="Chaos tests only, refused outside the environment `test`: where a worker kills itself, `point=probability`.",
+    faults: bool = Field(
+        False,
+        description="Chaos tests only, refused outside the environment `test`: a worker kills itself at the point that `run/fault` names.",
     )
 
     # Limits of a task
