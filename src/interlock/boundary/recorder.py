@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -42,9 +42,7 @@ class _Item:
     tenant: str
     write: Write
     row: Mapping[str, Any]
-    done: asyncio.Future[tuple[Any, ...] | None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    done: asyncio.Future[tuple[Any, ...] | None]
 
     def key(self) -> tuple[Any, ...]:
         return tuple(self.row[name] for name in self.write.key)
@@ -59,9 +57,10 @@ class _Item:
 
 
 class Recorder:
-    """Writes rows in as few transactions as the load allows."""
+    """Writes rows in as few transactions as the load allows. Belongs to the event loop of its first write."""
 
     def __init__(self, database: Database) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._database = database
         self._queue: deque[_Item] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
@@ -74,10 +73,12 @@ class Recorder:
         """
         if len(self._queue) >= WAITING_MAX:
             raise Unavailable("Too many records wait for the database.", retry_after_s=1)
-        item = _Item(tenant, write, row)
+        # The loop is remembered: before Python 3.12, asking for it is a system call.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        item = _Item(tenant, write, row, loop.create_future())
         self._queue.append(item)
         if len(self._lanes) < len(LANE_ROWS) and len(self._queue) >= LANE_ROWS[len(self._lanes)]:
-            lane = asyncio.create_task(self._flush())
+            lane = loop.create_task(self._flush())
             self._lanes.add(lane)
         return await item.done
 

@@ -26,7 +26,9 @@ def rfc3339(at: datetime) -> str:
     """Give an aware datetime as RFC 3339 in UTC with microseconds and `Z`."""
     if at.tzinfo is None:
         raise ValueError("a naive datetime has no meaning here: give it a time zone")
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _default(value: Any) -> Any:

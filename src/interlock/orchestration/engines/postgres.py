@@ -28,7 +28,7 @@ log = structlog.get_logger("interlock.worker")
 NAME = "postgres"
 BACKOFF_MAX_S = 30.0
 # How long a full worker waits for more free places after the first, so that a claim takes several tasks.
-GATHER_S = 0.004
+GATHER_S = 0.001
 # Rows that are locked are left out of a renewal, since waiting for them could deadlock, and are tried again.
 RENEW_PASSES_MAX = 10
 RENEW_AGAIN_S = 0.02
