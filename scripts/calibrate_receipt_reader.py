@@ -38,7 +38,8 @@ from receipt_merchant import merchant_candidates  # noqa: E402
 from receipt_ocr import SETTINGS_VERSION  # noqa: E402
 from receipt_total import total_candidates  # noqa: E402
 
-from calibration_fit import calibration_error, fit_logistic, fit_ranking  # noqa: E402
+from calibration_fit import fit_logistic, fit_ranking  # noqa: E402
+from interlock.serving.calibration import expected_calibration_error  # noqa: E402
 from sroie_readings import DEFAULT_FOLDER, Labelled, labelled, readings  # noqa: E402
 
 FOLDS = 10
@@ -264,13 +265,13 @@ def measure(scored: Sequence[Scored]) -> dict[str, Any]:
         measured[field] = {"right": sum(answers), "share": round(sum(answers) / count, 4)}
         if field in RANKED:
             given = [(item.calibration.of(field, c), ok) for (item, c), ok in zip(choices, answers, strict=True) if c]
-            measured[field]["ece"] = round(calibration_error([g[0] for g in given], [g[1] for g in given]), 4)
+            measured[field]["ece"] = round(expected_calibration_error([g[0] for g in given], [g[1] for g in given]), 4)
     both = [both_right(item.example, item.reading) for item in scored]
     joint = [item.calibration.joint(item.reading) for item in scored]
     measured["date_and_total"] = {
         "right": sum(both),
         "share": round(sum(both) / count, 4),
-        "ece": round(calibration_error(joint, both), 4),
+        "ece": round(expected_calibration_error(joint, both), 4),
     }
     trusted = [ok for item, ok in zip(scored, both, strict=True) if item.trusted]
     measured["trusted"] = {

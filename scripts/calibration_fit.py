@@ -1,4 +1,4 @@
-"""The three numerical pieces of calibration, written out so that they need nothing but NumPy."""
+"""The two fits behind the reader's confidence, written out so that they need nothing but NumPy."""
 
 from __future__ import annotations
 
@@ -63,16 +63,3 @@ def fit_logistic(
     return {"intercept": round(float(w[0]), 4)} | {
         name: round(float(value), 4) for name, value in zip(names, w[1:], strict=True)
     }
-
-
-def calibration_error(confidences: Sequence[float], outcomes: Sequence[bool], bins: int = 10) -> float:
-    """Expected calibration error over bins of equal count (Naeini et al. 2015, adaptive bins)."""
-    order = np.argsort(confidences, kind="stable")
-    p, y = np.array(confidences)[order], np.array(outcomes, dtype=float)[order]
-    return float(
-        sum(
-            abs(part_p.mean() - part_y.mean()) * len(part_p)
-            for part_p, part_y in zip(np.array_split(p, bins), np.array_split(y, bins), strict=True)
-        )
-        / len(p)
-    )

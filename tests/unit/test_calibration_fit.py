@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from calibration_fit import calibration_error, fit_logistic, fit_ranking  # noqa: E402
+from calibration_fit import fit_logistic, fit_ranking  # noqa: E402
 
 
 def test_logistic_regression_finds_the_weights_that_made_the_data() -> None:
@@ -39,9 +39,3 @@ def test_ranking_learns_which_feature_marks_the_right_candidate() -> None:
 def test_ranking_leaves_out_receipts_without_a_right_candidate() -> None:
     data = [([{"a": 1.0}, {}], [0])] * 5
     assert fit_ranking([*data, ([{"a": 1.0}, {"b": 1.0}], [])])["a"] == fit_ranking(data)["a"]
-
-
-def test_the_calibration_error_tells_honest_confidence_from_boasting() -> None:
-    outcomes = [True] * 70 + [False] * 30
-    assert calibration_error([0.7] * 100, outcomes, bins=1) == pytest.approx(0.0)
-    assert calibration_error([0.99] * 100, outcomes, bins=1) == pytest.approx(0.29)
