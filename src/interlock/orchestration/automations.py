@@ -83,14 +83,13 @@ def load(folder: Path) -> Registered:
             fix="Decorate one function with @automation.",
         )
     policy = folder / "policy"
-    models = {m.card.name: m for m in (registry.load(p.parent) for p in sorted(folder.glob("models/*/model.toml")))}
     return Registered(
         manifest=manifest,
         automation=declared[0],
         folder=folder,
         digest=_digest(folder),
         bundle=Bundle.load([policy] if policy.is_dir() else []),
-        models=models,
+        models=registry.load_all(folder),
     )
 
 

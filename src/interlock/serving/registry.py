@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ class ModelVersion:
     def label(self) -> str:
         return f"{self.card.name}@{self.card.version}+{self.digest[:12]}"
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the files that the digest is taken over."""
+        return sum(path.stat().st_size for path in _files(self.folder))
+
+
+def load_all(automation: Path) -> dict[str, ModelVersion]:
+    """Read every model folder of an automation's folder, by name; raises ConfigurationError as `load`."""
+    return {m.card.name: m for m in (load(p.parent) for p in sorted(automation.glob("models/*/model.toml")))}
+
 
 def load(folder: Path) -> ModelVersion:
     """Read one model folder; raises ConfigurationError that names the file and the fix."""
@@ -58,7 +69,11 @@ def load(folder: Path) -> ModelVersion:
 
 def _digest(folder: Path) -> str:
     sha = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    for path in _files(folder):
         data = path.read_bytes()
         sha.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode() + data)
     return sha.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
