@@ -1,0 +1,1 @@
+"""What lets an automation act alone: risks that are stated with a confidence, and the gates that keep them. Pure."""
