@@ -81,7 +81,7 @@ async def ask_manager(
             "approved_before": sorted(set(approved_before.values())),
         },
         documents=[document.id for document in expense.documents],
-        subject=form.employee,
+        subject=person(form.employee),
         amount=case.amount_base,
         amount_field="/total",
         currency_field="/currency",
@@ -106,6 +106,11 @@ async def post(
     return Outcome(
         decision="approved", by=by, reasons=reasons, posting=posting, overridden_duplicate=overridden, **shown(form)
     )
+
+
+def person(who: str | None) -> str | None:
+    """Give the person whom a review is about; a folder or an agent that handed something in cannot answer one."""
+    return who if who is not None and who.startswith("user:") else None
 
 
 def shown(form: Form) -> dict[str, object]:

@@ -115,7 +115,7 @@ def assess(
     if form.total is not None and form.currency is not None and stated is not None:
         base = to_base(book, form.total, form.currency, stated)
     print_of = fingerprint(form)
-    age = ((claim.submitted_on or today) - stated).days if stated else 0
+    submitted_on = claim.submitted_on or today
     facts = Facts(
         has_claim=claim.amount is not None,
         claim_matches=not compared and None not in (claim.amount, claim.currency, claim.date),
@@ -125,8 +125,9 @@ def assess(
         larger_amount_present=bool(reading.larger_amounts),
         complete=print_of is not None,
         date_known=stated is not None,
-        in_future=stated is not None and stated > max(today, claim.submitted_on or today),
-        age_days=max(age, -36_500),
+        in_future=stated is not None and stated > today,  # whatever day the claim gives itself
+        claim_dates_odd=submitted_on > today or (stated is not None and submitted_on < stated <= today),
+        age_days=max((submitted_on - stated).days, 0) if stated else 0,
         age_days_max=book.age_days_max,
         amount_known=base is not None,
         amount=base or Decimal("0.00"),

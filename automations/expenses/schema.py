@@ -13,6 +13,8 @@ from interlock import Document
 Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 Confidence = Annotated[float, Field(ge=0, le=1)]
+# An employee is a person's ID and nothing else: four eyes compares it with who answers, so that another spelling would be another person.
+Employee = Annotated[str, Field(pattern=r"^user:[A-Za-z0-9._@+-]+$", max_length=100)]
 
 
 class Claim(BaseModel):
@@ -20,7 +22,7 @@ class Claim(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    employee: str | None = Field(default=None, description="Who paid, as in the people file: user:NAME.")
+    employee: Employee | None = Field(default=None, description="Who paid, as in the people file: user:NAME.")
     amount: Money | None = None
     currency: Currency | None = None
     date: dt.date | None = Field(default=None, description="The stated day of purchase.")
@@ -82,6 +84,7 @@ class Facts(BaseModel):
     complete: bool
     date_known: bool
     in_future: bool
+    claim_dates_odd: bool
     age_days: int
     age_days_max: int
     amount_known: bool

@@ -61,6 +61,7 @@ def harness(
     *,
     reviews: Sequence[Answered | str] = (),
     ledger: Path | None = None,
+    submitted_by: str = "user:amir",
     **options: Any,
 ) -> Harness:
     """Give the automation with its real policy and steps, and a reader that answers with the reading."""
@@ -71,6 +72,6 @@ def harness(
         reviews={"approve-expense": list(reviews)} if reviews else {},
         config={"ledger": str(ledger)} if ledger else {"ledger": ":memory:"},
         start=START,
-        submitted_by="user:amir",
+        submitted_by=submitted_by,
         **options,
     )

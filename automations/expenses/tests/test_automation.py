@@ -46,6 +46,9 @@ async def test_an_honest_claim_goes_straight_through(ledger: Path) -> None:
         ({}, {"receipt_number": None}, "could not be told"),
         ({"submitted_on": "2018-12-01"}, {}, "older than the rules allow"),
         ({"date": "2018-04-01", "submitted_on": "2018-03-10"}, {"date": "2018-04-01"}, "in the future"),
+        ({"date": "2018-04-01", "submitted_on": "2018-04-02"}, {"date": "2018-04-01"}, "in the future"),
+        ({"submitted_on": "2018-04-02"}, {}, "cannot tell how old"),
+        ({"submitted_on": "2018-03-03"}, {}, "cannot tell how old"),
         ({"amount": "900.00"}, {"total": "900.00"}, "over the limit"),
         ({"category": "yachts"}, {}, "not one of the company's"),
         ({"currency": "XYZ"}, {"currency": "XYZ"}, "base currency"),
@@ -59,6 +62,23 @@ async def test_what_a_person_is_asked_about(claim: dict[str, Any], reading: dict
     assert any(reason in text for text in review.request.reasons)
     assert review.request.role == "manager"
     assert review.request.subject == "user:amir"
+
+
+async def test_an_employee_whom_nobody_knows_is_for_a_person() -> None:
+    run = harness()
+    await run.run(expense(employee="user:ghost"))
+    (review,) = run.open_reviews
+    assert review.request.reasons == ("Who is to be paid is not in the people file.",)
+    assert review.request.subject == "user:ghost"
+
+
+@pytest.mark.parametrize("submitter", ["service:watched-folder", "agent:bot"])
+async def test_what_no_person_handed_in_is_about_nobody(submitter: str) -> None:
+    run = harness(submitted_by=submitter)
+    await run.run(expense(None))
+    (review,) = run.open_reviews
+    assert review.request.subject is None
+    assert review.request.values["employee"] == submitter
 
 
 async def test_large_amounts_are_for_finance() -> None:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from automations.expenses import rules
-from automations.expenses.schema import Assessment, Claim, Form
+from automations.expenses.schema import Assessment, Claim, Expense, Form
 from automations.expenses.tests.cases import CLAIM, DOCUMENT, FOLDER, read
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from interlock import Document
+from interlock.orchestration.submit import field_errors
 
 BOOK = rules.load(FOLDER / "data")
 TODAY = dt.date(2018, 3, 10)
 
 
-def assess(claim: dict[str, object] | None = CLAIM, **changed: object) -> Assessment:
+def assess(
+    claim: dict[str, object] | None = CLAIM, *, submitter: str = "user:amir", today: dt.date = TODAY, **changed: object
+) -> Assessment:
     stated = Claim.model_validate(claim) if claim else None
-    return rules.assess(BOOK, stated, read(**changed), [Document.model_validate(DOCUMENT)], TODAY, "user:amir")
+    return rules.assess(BOOK, stated, read(**changed), [Document.model_validate(DOCUMENT)], today, submitter)
 
 
 def test_an_honest_claim_matches() -> None:
@@ -59,7 +64,8 @@ def test_without_a_claim_the_reading_stands_alone() -> None:
 
 @pytest.mark.parametrize("missing", ["merchant", "date", "total", "receipt_number"])
 def test_a_fingerprint_needs_every_part(missing: str) -> None:
-    assessment = assess(None, **{missing: None})
+    changed: dict[str, Any] = {missing: None}
+    assessment = assess(None, **changed)
     assert not assessment.facts.complete
     assert [k.partition(":")[0] for k in assessment.keys] == ["picture"]
 
@@ -93,3 +99,47 @@ def test_unreadable_values_are_not_found() -> None:
     assessment = assess(None, total="12,3o", date="someday")
     assert assessment.form.total is None
     assert assessment.form.date is None
+
+
+@pytest.mark.parametrize(
+    "employee",
+    [
+        "amir",
+        "admin",
+        "User:amir",
+        "user:",
+        "user:amir ",
+        " user:amir",
+        "user:amir\n",
+        "service:amir",
+        "user:" + "a" * 100,
+        "",
+    ],
+)
+def test_an_employee_is_a_persons_id_or_the_submission_is_refused(employee: str) -> None:
+    """Another spelling of oneself would be somebody else to the rule that nobody answers about themselves."""
+    with pytest.raises(ValidationError) as refused:
+        Expense.model_validate({"documents": [DOCUMENT], "claim": {**CLAIM, "employee": employee}})
+    assert [error.pointer for error in field_errors(refused.value, "/input")] == ["/input/claim/employee"]
+
+
+@pytest.mark.parametrize("submitter", ["service:watched-folder", "agent:bot", "user:amir"])
+def test_who_submits_is_to_be_paid_where_nobody_is_stated(submitter: str) -> None:
+    assessment = assess(None, submitter=submitter)
+    assert assessment.form.employee == submitter
+    assert assessment.facts.employee_known == (submitter == "user:amir")
+
+
+days = st.dates(dt.date(2015, 1, 1), dt.date(2030, 1, 1))
+
+
+@given(stated=days, today=days, submitted_on=st.none() | days)
+def test_no_day_of_the_claim_makes_the_future_the_past(
+    stated: dt.date, today: dt.date, submitted_on: dt.date | None
+) -> None:
+    claim = {**CLAIM, "date": stated, "submitted_on": submitted_on}
+    facts = assess(claim, today=today, date=str(stated)).facts
+    assert facts.in_future == (stated > today)
+    odd = submitted_on is not None and (submitted_on > today or submitted_on < stated)
+    assert facts.in_future or facts.claim_dates_odd == odd
+    assert facts.age_days == max(((submitted_on or today) - stated).days, 0)
