@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from interlock import Answer, Decision, EffectFailed, Endpoint, Task, Verdict, automation
+from interlock import Answer, Decision, Endpoint, Task, Verdict, automation
 
 from .schema import Assessment, Expense, Form, Outcome, Reading, ReceiptRequest
-from .steps import assess_expense, post_to_ledger
+from .steps import assess_answer, assess_expense, post_to_ledger
 
 APPROVED = "approved-expenses"  # the register of what was approved once
+MEANWHILE = "The same receipt was approved a moment ago."
+KNOWN = "As approved, it is a receipt that was approved before."
+ASKED_MAX = 5  # times that one expense is put to a person
 receipt_reader = Endpoint("receipt-reader", ReceiptRequest, Reading)
 
 
@@ -30,43 +33,65 @@ async def expenses(task: Task, expense: Expense) -> Outcome:
     if decision.answer == "allow":
         reservation = await task.reserve(APPROVED, case.keys)
         if reservation.held:
-            return await post(task, case.form, by="policy", reasons=reasons, keys=case.keys)
-        reasons = ["The same receipt was approved a moment ago."]  # two of them at once: the second is for a person
+            return await post(task, case.form, by="policy", reasons=reasons)
+        reasons = [MEANWHILE]  # two of them at once: the second is for a person
         approved_before = dict(reservation.holders)
 
-    answer = await ask_manager(task, expense, case, decision, reasons, prediction.value, approved_before)
-    if answer.verdict == Verdict.EXPIRED:
-        return Outcome(
-            decision="expired", by="policy", reasons=["Nobody answered in time.", *reasons], **shown(case.form)
-        )
-    by = answer.by or "unknown"
-    if not answer.approved:
-        return Outcome(decision="rejected", by=by, reasons=[answer.reason or "rejected"], **shown(answer.values))
-
-    reservation = await task.reserve(
-        APPROVED, case.keys
-    )  # a person may override a duplicate; that stands in the record
-    return await post(
-        task,
-        answer.values,
-        by=by,
-        reasons=[answer.reason or "approved by a person", *reasons],
-        keys=case.keys if reservation.held else [],
-        overridden=not reservation.held,
-    )
+    return await by_a_person(task, expense, case, prediction.value, decision, reasons, approved_before)
 
 
-async def ask_manager(
+async def by_a_person(
     task: Task,
     expense: Expense,
     case: Assessment,
-    decision: Decision,
-    reasons: Sequence[str],
     reading: Reading,
+    decision: Decision,
+    reasons: list[str],
+    approved_before: dict[str, str],
+) -> Outcome:
+    """Ask until an answer holds against the rule book, a few times at most; nothing is posted on one that does not."""
+    role = "manager"
+    for _ in range(ASKED_MAX):
+        role = "finance" if "review:finance" in decision.obligations else role  # once for finance, it stays there
+        answer = await ask(task, expense, case, reading, role, reasons, approved_before)
+        if answer.verdict == Verdict.EXPIRED:
+            reasons = ["Nobody answered in time.", *reasons]
+            return Outcome(decision="expired", by="policy", reasons=reasons, **shown(case.form))
+        by = answer.by or "unknown"
+        if not answer.approved:
+            return Outcome(decision="rejected", by=by, reasons=[answer.reason or "rejected"], **shown(answer.values))
+
+        answered = await task.step(assess_answer, answer.values, case.keys, answer.at.date())
+        case = case.model_copy(update={"form": answer.values, "amount_base": answered.amount_base})
+        decision = await task.decide("confirm", answered.facts.model_copy(update={"asked_finance": role == "finance"}))
+        if decision.answer != "allow":
+            reasons = [reason.text for reason in decision.reasons]
+            continue
+
+        reservation = await task.reserve(APPROVED, answered.keys)
+        unseen = not reservation.held and not set(reservation.holders.values()) <= set(approved_before.values())
+        if unseen:  # only a duplicate that the person was shown can have been overridden
+            reasons, approved_before = [KNOWN], approved_before | dict(reservation.holders)
+            continue
+        if not reservation.held:  # the record says so; what is new of it must be known when it comes again
+            rest = [key for key in answered.keys if key not in reservation.holders]
+            await task.reserve(APPROVED, rest, name="reserve-rest")
+        reasons = [answer.reason or "approved by a person", *reasons]
+        return await post(task, case.form, by=by, reasons=reasons, overridden=not reservation.held)
+    reasons = [f"{ASKED_MAX} answers were not within the rules.", *reasons]
+    return Outcome(decision="rejected", by="policy", reasons=reasons, **shown(case.form))
+
+
+async def ask(
+    task: Task,
+    expense: Expense,
+    case: Assessment,
+    reading: Reading,
+    role: str,
+    reasons: Sequence[str],
     approved_before: dict[str, str],
 ) -> Answer[Form]:
-    """Put the case into the inbox of the role that the policy names, a manager's by default."""
-    role = "finance" if "review:finance" in decision.obligations else "manager"
+    """Put the case into the inbox of a role, with everything that is known about it."""
     form = case.form
     return await task.review(
         "approve-expense",
@@ -89,19 +114,13 @@ async def ask_manager(
         escalate_after=timedelta(days=3),
         escalate_to="finance",
         policy="answer",
+        policy_fields=["total", "currency", "date"],
     )
 
 
-async def post(
-    task: Task, form: Form, *, by: str, reasons: list[str], keys: list[str], overridden: bool = False
-) -> Outcome:
-    """Post to the ledger; if that fails for good, the receipt may be handed in again."""
-    try:
-        posting = await task.step(post_to_ledger, form)
-    except EffectFailed:
-        if keys:
-            await task.release(APPROVED, keys)
-        raise
+async def post(task: Task, form: Form, *, by: str, reasons: list[str], overridden: bool = False) -> Outcome:
+    """Post to the ledger. If that fails, the keys stay taken: the task can be retried, and would post what somebody else has by then."""
+    posting = await task.step(post_to_ledger, form)
     await task.emit("expense.approved", {"posting": posting.id, "amount": posting.amount, "currency": posting.currency})
     return Outcome(
         decision="approved", by=by, reasons=reasons, posting=posting, overridden_duplicate=overridden, **shown(form)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from interlock import Document
 
-from .schema import Assessment, Claim, Facts, Form, Reading, Text
+from .schema import AnsweredForm, Assessment, Claim, ConfirmFacts, Facts, Form, Reading, Text
 
 SAME_AMOUNT = Decimal("0.05")  # cash is rounded to 5 cents in several countries
 CENT = Decimal("0.01")
@@ -143,6 +143,29 @@ def assess(
         keys=sorted({f"picture:{d.sha256}" for d in documents if d.sha256} | ({print_of} if print_of else set())),
         amount_base=base,
         base_currency=book.base_currency,
+    )
+
+
+def assess_answer(book: RuleBook, form: Form, keys: Sequence[str], day: dt.date) -> AnsweredForm:
+    """Hold the values as a person left them against the rules, on the day of the answer.
+
+    The keys of the first reading are kept beside the fingerprint of the answer: the same receipt will be read the same way again.
+    """
+    base = None
+    if form.total is not None and form.currency is not None and (form.date or form.currency == book.base_currency):
+        base = to_base(book, form.total, form.currency, form.date or day)
+    category = form.category or book.default_category
+    print_of = fingerprint(form)
+    return AnsweredForm(
+        facts=ConfirmFacts(
+            in_future=form.date is not None and form.date > day,
+            amount_known=base is not None,
+            amount=base or Decimal("0.00"),
+            category_known=category in book.categories,
+            reimbursable=bool(book.categories.get(category, {}).get("reimbursable", True)),
+        ),
+        keys=sorted({*keys} | ({print_of} if print_of else set())),
+        amount_base=base,
     )
 
 

@@ -125,6 +125,25 @@ class Assessment(BaseModel):
     base_currency: Currency
 
 
+class ConfirmFacts(BaseModel):
+    """What the policy is asked with about the values as a person left them."""
+
+    in_future: bool
+    amount_known: bool
+    amount: Decimal
+    category_known: bool
+    reimbursable: bool
+    asked_finance: bool = False
+
+
+class AnsweredForm(BaseModel):
+    """A person's answer held against the company's rules. `keys`: the case's own and the fingerprint of the values as answered."""
+
+    facts: ConfirmFacts
+    keys: list[str]
+    amount_base: Decimal | None = None
+
+
 class Posting(BaseModel):
     """An entry in the ledger."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from interlock import Document, NonRetryable, Retry, current_step, step
 
 from . import rules
-from .schema import Assessment, Claim, Form, Posting, Reading
+from .schema import AnsweredForm, Assessment, Claim, Form, Posting, Reading
 
 DATA = Path(__file__).parent / "data"
 _LEDGER = """
@@ -33,6 +33,12 @@ def assess_expense(
 ) -> Assessment:
     """Hold the reading against the claim and the company's rules, as they are today; the journal keeps what they were."""
     return rules.assess(_book(), claim, reading, documents, today, submitter)
+
+
+@step(name="assess-answer", timeout_s=30)
+def assess_answer(form: Form, keys: list[str], day: dt.date) -> AnsweredForm:
+    """Hold the values as a person left them against the company's rules."""
+    return rules.assess_answer(_book(), form, keys, day)
 
 
 @step(name="post-to-ledger", timeout_s=30, retry=Retry(attempts=8, initial_s=0.5))

@@ -91,8 +91,26 @@ async def test_the_policies_judge_the_values_as_amended(api: Running) -> None:
     own = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:amend", json={"values": {"amount": "6000"}})
     assert own.status_code == 403
     assert "greeting-amended-too-far" in own.text
+    judged = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:amend", json={"values": {"name": "nobody"}})
+    assert judged.status_code == 403
+    assert "greeting-of-nobody" in judged.text
     within = await limited.post(f"/v1/reviews/{review_id}:amend", json={"values": {"amount": "499.00"}})
     assert within.status_code == 200, within.text
+
+
+async def test_a_limit_holds_where_the_amount_is_not_known(api: Running) -> None:
+    """Without a rate there is nothing to hold against the limit: neither what was read nor what somebody amends it to."""
+    task, review_id = await api.review(amount="200", rate_known=False)
+    limited = api.as_("limited")
+    answers = [
+        await limited.post(f"/v1/reviews/{review_id}:approve"),
+        await limited.post(f"/v1/reviews/{review_id}:amend", json={"values": {"amount": "1", "currency": "JPY"}}),
+        await limited.post(f"/v1/reviews/{review_id}:amend", json={"values": {"amount": "4999", "currency": "USD"}}),
+    ]
+    assert [(a.status_code, a.json()["reason"]) for a in answers] == [(403, "amount-not-comparable")] * 3
+    assert (await limited.post(f"/v1/reviews/{review_id}:claim")).status_code == 200
+    assert (await limited.post(f"/v1/reviews/{review_id}:reject", json={"reason": "no rate"})).status_code == 200
+    assert (await api.until(task["id"], "succeeded"))["output"]["decision"] == "rejected"
 
 
 async def test_four_eyes_the_limit_and_the_role_hold(api: Running) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from automations.expenses.schema import Reading, Text
 from interlock.testing import Answered, Harness
 
 FOLDER = Path(__file__).resolve().parents[1]
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "id": "doc_" + "0" * 32,
     "filename": "receipt.jpg",
     "media_type": "image/jpeg",
@@ -50,24 +50,26 @@ def read(**changed: Any) -> Reading:
     return Reading(**{"confidence": 0.97, "trusted": True, **texts, **rest})
 
 
-def expense(claim: Mapping[str, Any] | None = CLAIM, **changed: Any) -> dict[str, Any]:
+def expense(
+    claim: Mapping[str, Any] | None = CLAIM, *, picture: str = DOCUMENT["sha256"], **changed: Any
+) -> dict[str, Any]:
     """Give an input: one document, and the claim with fields changed, or none."""
     stated = None if claim is None else {**claim, **changed}
-    return {"documents": [DOCUMENT], "claim": stated}
+    return {"documents": [{**DOCUMENT, "sha256": picture}], "claim": stated}
 
 
 def harness(
-    reading: Reading | None = None,
+    reading: Reading | Callable[[], Reading] | None = None,
     *,
     reviews: Sequence[Answered | str] = (),
     ledger: Path | None = None,
     submitted_by: str = "user:amir",
     **options: Any,
 ) -> Harness:
-    """Give the automation with its real policy and steps, and a reader that answers with the reading."""
+    """Give the automation with its real policy and steps, and a reader that answers with the reading, or with one after another."""
     return Harness(
         automation=expenses,
-        predictors={"receipt-reader": lambda request: reading or read()},
+        predictors={"receipt-reader": lambda request: reading() if callable(reading) else reading or read()},
         policy=FOLDER / "policy",
         reviews={"approve-expense": list(reviews)} if reviews else {},
         config={"ledger": str(ledger)} if ledger else {"ledger": ":memory:"},

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from automations.expenses.schema import Form, Posting
 from automations.expenses.tests.cases import expense, harness, read
 
+from interlock.domain.errors import Refused
 from interlock.domain.tasks import State
 from interlock.testing import Answered
 
@@ -164,14 +166,127 @@ async def test_each_effect_may_fail_once(ledger: Path, tmp_path: Path) -> None:
     assert seen >= 6
 
 
-async def test_a_failed_posting_gives_the_receipt_back(ledger: Path) -> None:
-    def broken(form: Any) -> Any:
-        raise OSError("the disk is full")
+async def test_a_failed_posting_keeps_the_receipt_for_its_retry(ledger: Path) -> None:
+    """Nothing follows the failure, so a retry begins at it; meanwhile the same receipt is a duplicate and no second posting."""
+    down = True
 
-    run = harness(steps={"post-to-ledger": broken})
+    def posts(form: Form) -> Posting:
+        if down:
+            raise OSError("the ledger is down")
+        return Posting(id="led_1", amount=form.total, currency=form.currency, account="expenses:meals")
+
+    run = harness(steps={"post-to-ledger": posts}, ledger=ledger)
     failed = await run.run(expense())
     assert failed.state is State.FAILED
-    assert failed.names[-1] == "release"
+    assert failed.names[-1] == "post-to-ledger"
+    down = False
+    again = await run.run(expense())
+    assert again.state is State.WAITING
+    assert run.open_reviews[0].request.evidence["approved_before"] == [failed.task_id]
+
+
+UNSURE: dict[str, Any] = {"trusted": False, "confidence": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("reading", "values", "policy"),
+    [
+        ({"total": None}, None, "expense-answer-without-amount"),
+        ({"currency": None}, None, "expense-answer-without-amount"),
+        ({}, {"total": None}, "expense-answer-without-amount"),
+        ({}, {"currency": None}, "expense-answer-without-amount"),
+        ({}, {"date": "2018-03-11"}, "expense-answer-in-future"),
+        ({}, {"employee": "user:mei"}, "expense-answer-keeps-employee"),
+    ],
+)
+async def test_an_answer_that_the_form_speaks_against_is_refused_and_the_review_stays(
+    reading: dict[str, Any], values: dict[str, Any] | None, policy: str, ledger: Path
+) -> None:
+    run = harness(read(**UNSURE, **reading), ledger=ledger)
+    await run.run(expense(None))
+    with pytest.raises(Refused, match=policy):
+        await run.answer("approve-expense", "amend" if values else "approve", values=values, by="user:mei")
+    assert len(run.open_reviews) == 1
+    rejected = await run.answer("approve-expense", "reject", by="user:mei", reason="no")
+    assert rejected.output["decision"] == "rejected"
+    assert entries(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "role"),
+    [
+        ({"category": "fines"}, "not reimbursed", "manager"),
+        ({"category": "yachts"}, "not one of the company's", "manager"),
+        ({"currency": "XYZ"}, "no exchange rate", "manager"),
+        ({"currency": "USD", "date": None}, "no day", "manager"),
+        ({"total": "10000.01"}, "for finance", "finance"),
+        ({"total": "2500.00", "currency": "USD"}, "for finance", "finance"),
+    ],
+)
+async def test_an_answer_that_the_rule_book_speaks_against_is_asked_again_and_not_posted(
+    values: dict[str, Any], reason: str, role: str, ledger: Path
+) -> None:
+    run = harness(read(**UNSURE), ledger=ledger)
+    await run.run(expense())
+    again = await run.answer("approve-expense", "amend", values=values, by="user:mei")
+    assert again.state is State.WAITING
+    assert entries(ledger) == []
+    (review,) = run.open_reviews
+    assert review.request.role == role
+    assert reason in review.request.reasons[0]
+    assert review.request.values | values == review.request.values
+    approved = await run.answer(
+        "approve-expense", "amend", values={"category": "meals", "total": "12.00", "currency": "MYR"}
+    )
+    assert approved.output["decision"] == "approved"
+    assert [entry[:2] for entry in entries(ledger)] == [("12.00", "MYR")]
+
+
+async def test_finance_may_approve_what_is_large(ledger: Path) -> None:
+    run = harness(read(total="20000.00"), ledger=ledger)
+    await run.run(expense(amount="20000.00"))
+    approved = await run.answer("approve-expense", "approve", by="user:priya")
+    assert approved.output["decision"] == "approved"
+
+
+async def test_answers_outside_of_the_rules_end_in_a_rejection(ledger: Path) -> None:
+    answers = [Answered(verdict="amend", values={"category": "fines"})] * 9
+    result = await harness(read(**UNSURE), reviews=answers, ledger=ledger).run(expense())
+    assert (result.output["decision"], result.output["by"]) == ("rejected", "policy")
+    assert result.names.count("approve-expense") == 5
+    assert entries(ledger) == []
+
+
+async def test_an_amended_receipt_is_known_as_it_was_read_and_as_it_was_amended(ledger: Path) -> None:
+    """Handed in again on another picture: with the number as read, and with the number as a person corrected it."""
+    readings = iter(
+        [read(receipt_number="A-1O0", **UNSURE), read(receipt_number="A-1O0"), read(receipt_number="A-100")]
+    )
+    run = harness(lambda: next(readings), ledger=ledger)
+    await run.run(expense())
+    first = await run.answer("approve-expense", "amend", values={"receipt_number": "A-100"}, by="user:mei")
+    assert first.output["decision"] == "approved"
+    for picture in ("b" * 64, "c" * 64):
+        again = await run.run(expense(picture=picture))
+        assert again.state is State.WAITING
+        assert run.open_reviews[0].request.evidence["approved_before"] == [first.task_id]
+    assert len(entries(ledger)) == 1
+
+
+async def test_an_amendment_into_a_duplicate_is_shown_before_it_overrides(ledger: Path) -> None:
+    readings = iter([read(), read(receipt_number="B-7", **UNSURE), read(receipt_number="B-7")])
+    run = harness(lambda: next(readings), ledger=ledger)
+    first = await run.run(expense())
+    await run.run(expense(picture="b" * 64))
+    asked = await run.answer("approve-expense", "amend", values={"receipt_number": "A-100"}, by="user:mei")
+    assert asked.state is State.WAITING
+    (review,) = run.open_reviews
+    assert review.request.reasons == ("As approved, it is a receipt that was approved before.",)
+    assert review.request.evidence["approved_before"] == [first.task_id]
+    overridden = await run.answer("approve-expense", "approve", by="user:mei")
+    assert overridden.output["overridden_duplicate"]
+    third = await run.run(expense(picture="c" * 64))
+    assert run.open_reviews[0].request.evidence["approved_before"] == [overridden.task_id], third.state
 
 
 async def test_cancelling_while_a_person_is_asked() -> None:

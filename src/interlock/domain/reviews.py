@@ -44,7 +44,8 @@ class ReviewRequest(BaseModel):
         model: `module:Class` of the values; answers are validated against it.
         amount: decimal string in the currency of approval limits; amount_field: JSON pointer to the amount in the values, so that
             an amended one is judged in proportion. currency_field: likewise, for the currency.
-        policy: action of the automation's policy that is asked about each answer; None for none.
+        policy: action of the automation's policy that is asked about each answer; None for none. policy_fields: fields of the
+            values that it is asked with, as they would stand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +66,7 @@ class ReviewRequest(BaseModel):
     escalate_after_s: float | None = None
     escalate_to: str | None = None
     policy: str | None = None
+    policy_fields: tuple[str, ...] = ()
     allow: tuple[Verdict, ...] = (Verdict.APPROVE, Verdict.REJECT, Verdict.AMEND)
 
 

@@ -6,14 +6,12 @@ audit leaf, event and wake-up. Expiry and withdrawal lock in the same order, so 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from interlock.domain import canonical
 from interlock.domain.decisions import Decision, Question
@@ -25,14 +23,13 @@ from interlock.domain.errors import (
     NotFound,
     Refused,
 )
-from interlock.domain.manifests import at_pointer
 from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, changes
 from interlock.governance import ask, audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
-from interlock.infra.modules import PACKAGE
+from interlock.orchestration.answers import amount_after, answer_facts, merge_patch, model_of, unknown_amount
 from interlock.orchestration.automations import Automations
 from interlock.orchestration.store import log, notify, tell
 from interlock.orchestration.submit import field_errors, subject_key
@@ -148,7 +145,7 @@ class Reviews:
             if verdict is Verdict.REJECT and not (reason or "").strip():
                 raise InvalidInput("A rejection needs a reason.", fix="Say why: it goes back to whoever asked.")
             after = self._amended(review, values) if verdict is Verdict.AMEND else review.request.values
-            decision = self._judge(principal, review, verdict, after)
+            decision = self._judge(principal, review, verdict, after, now)
             answer = {
                 "verdict": verdict.value,
                 "values": after,
@@ -189,8 +186,8 @@ class Reviews:
                 fields=[FieldError(pointer="/values", detail="missing", kind="missing")],
                 fix='Send {"values": {"field": …}}.',
             )
-        merged = _merge_patch(review.request.values, values)
-        model = _model(review.request.model)
+        merged = merge_patch(review.request.values, values)
+        model = model_of(review.request.model)
         if model is None:
             return merged
         try:
@@ -198,19 +195,14 @@ class Reviews:
         except ValidationError as error:
             raise InvalidInput("The amended values are not valid.", fields=field_errors(error, "/values")) from error
 
-    def _judge(self, principal: Principal, review: Review, verdict: Verdict, after: Any) -> Decision:
+    def _judge(self, principal: Principal, review: Review, verdict: Verdict, after: Any, now: datetime) -> Decision:
         """Ask the policies whether this person may give this answer, with the values as they would stand."""
         registered = self._automations.get(review.automation)
-        amount = _amount(review.request, after)
-        if (
-            amount is None
-            and review.request.amount is not None
-            and principal.approval_limit is not None
-            and verdict is not Verdict.REJECT
-        ):
+        if principal.approval_limit is not None and unknown_amount(review.request, verdict, after):
             raise Refused(
-                "The amended amount cannot be compared with your approval limit, since its currency changed.",
-                fix="Ask somebody without a limit, or reject it with the right currency as the reason.",
+                "The amount as it would stand cannot be compared with your approval limit: it was not known, or its currency changed.",
+                fix="Ask somebody without a limit, or reject it with the right amount as the reason.",
+                extra={"reason": "amount-not-comparable"},
             )
         entity = ask.review(
             principal.tenant,
@@ -219,14 +211,12 @@ class Reviews:
             role=review.role,
             submitted_by=review.task_submitted_by,
             subject=review.subject,
-            amount=amount,
+            amount=amount_after(review.request, after),
         )
         context = {"verb": verdict.value, "single_operator": principal.single_operator}
         decision = ask.require(registered.bundle, principal, "review.answer", entity, context=context)
         if review.request.policy is None:
             return decision
-        facts: dict[str, Any] = {"verdict": verdict.value, "amount": amount}
-        facts["changed"] = [c.pointer for c in changes(review.request.values, after)]
         own = registered.bundle.decide(
             Question(
                 principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
@@ -237,7 +227,7 @@ class Reviews:
                     automation=review.automation,
                     submitted_by=review.task_submitted_by,
                 ),
-                context=facts,
+                context=answer_facts(review.request, verdict, after, today=now.date()),
             )
         )
         if not own.allowed:
@@ -479,46 +469,3 @@ async def _get(conn: Connection, review_id: str, *, lock: bool = False) -> Revie
     if row is None:
         raise NotFound(f"There is no review {review_id}.")
     return from_row(row)
-
-
-def _amount(request: ReviewRequest, after: Any) -> Decimal | None:
-    """Give what is at stake after the answer, in the currency of approval limits; None where that cannot be said."""
-    if request.amount is None:
-        return None
-    amount = Decimal(request.amount)
-    if request.amount_field is None:
-        return amount
-    if request.currency_field is not None:
-        before, now = at_pointer(request.values, request.currency_field), at_pointer(after, request.currency_field)
-        if before != now:
-            return None
-    try:
-        shown, amended = (Decimal(str(at_pointer(v, request.amount_field))) for v in (request.values, after))
-    except InvalidOperation:
-        return None
-    if not (shown.is_finite() and amended.is_finite() and amended >= 0):
-        return None
-    if shown == amended:
-        return amount
-    return None if shown <= 0 else (amount * amended / shown).quantize(Decimal("0.01"))
-
-
-def _merge_patch(target: Any, patch: Any) -> Any:
-    """Apply a JSON merge patch (RFC 7396), except that null sets a field to null: a form has no fields to remove."""
-    if not isinstance(patch, dict):
-        return patch
-    base = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        base[name] = _merge_patch(base.get(name), value) if isinstance(value, dict) else value
-    return base
-
-
-def _model(label: str | None) -> type[BaseModel] | None:
-    """Give the model of a review's values, which stands in the automation's own folder."""
-    if label is None:
-        return None
-    module, _, name = label.partition(":")
-    if not module.startswith(f"{PACKAGE}."):
-        return None
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None

@@ -212,6 +212,7 @@ class Task:
         escalate_after: timedelta | None = None,
         escalate_to: str | None = None,
         policy: str | None = None,
+        policy_fields: Sequence[str] = (),
         allow: Sequence[Verdict] = (Verdict.APPROVE, Verdict.REJECT, Verdict.AMEND),
     ) -> Answer[M]:
         """Ask a person, and wait for days if it must; costs neither memory nor a connection meanwhile.
@@ -222,8 +223,11 @@ class Task:
             deadline: when it expires; None never does. An expired review is `Verdict.EXPIRED`, never an approval.
             amount: what is at stake, in the currency of approval limits; amount_field and currency_field are JSON pointers into
                 the values, so that an amended amount is judged too.
-            policy: an action of the automation's policy that is asked about each answer.
+            policy: an action of the automation's policy that is asked about each answer; policy_fields: the fields of the values
+                that it is asked with, as they would stand after the answer.
         """
+        if unknown := sorted({*policy_fields} - type(values).model_fields.keys()):
+            raise ValueError(f"policy_fields: {type(values).__name__} has no field {', '.join(unknown)}")
         request = ReviewRequest(
             title=title,
             role=role,
@@ -241,6 +245,7 @@ class Task:
             escalate_after_s=escalate_after.total_seconds() if escalate_after else None,
             escalate_to=escalate_to,
             policy=policy,
+            policy_fields=tuple(policy_fields),
             allow=tuple(allow),
         )
         outcome = await self._perform(Kind.REVIEW, name, role, request)

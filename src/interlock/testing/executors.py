@@ -72,8 +72,14 @@ class OpenedReview:
 class FakeReviews(Plain):
     """The executor of `review`: people who answer as scripted, later by hand, or never."""
 
-    def __init__(self, clock: Clock, scripts: Mapping[str, Script | Sequence[Answered | str]]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        scripts: Mapping[str, Script | Sequence[Answered | str]],
+        judge: Callable[[ReviewRequest, Verdict, Any], None],
+    ) -> None:
         self._clock = clock
+        self._judge = judge
         self._scripts: dict[str, Script] = {name: _script(script) for name, script in scripts.items()}
         self._held: dict[tuple[str, int, str], OpenedReview] = {}
 
@@ -116,7 +122,8 @@ class FakeReviews(Plain):
         return Pending(wake_at=min(times, default=None))
 
     def answer(self, review: OpenedReview, answer: Answered, *, at: datetime) -> None:
-        """Answer an open review; raises Conflict where it is not open any more, InvalidInput for what it does not allow."""
+        """Answer an open review; raises Conflict where it is not open any more, InvalidInput for what it does not
+        allow, Refused where the automation's policy for answers is against it."""
         if review.state is not ReviewState.OPEN or (review.deadline is not None and review.deadline <= at):
             raise Conflict(f"The review {review.name!r} is {review.state.value} or past its deadline.")
         verdict = Verdict(answer.verdict)
@@ -126,6 +133,7 @@ class FakeReviews(Plain):
             raise InvalidInput("Amended values go with the verdict amend, and only with it.")
         amended = canonical.plain(answer.values) if answer.values is not None else {}
         after = _merged(review.request.values, amended) if amended else review.request.values
+        self._judge(review.request, verdict, after)
         review.state = ReviewState.ANSWERED
         review.answer = {
             "verdict": verdict.value,

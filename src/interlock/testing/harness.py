@@ -21,14 +21,15 @@ from interlock.data.objects import MemoryObjects
 from interlock.domain import canonical
 from interlock.domain.decisions import Answer, Decision, Reason
 from interlock.domain.effects import Effect, Kind, Outcome, Status
-from interlock.domain.errors import ConfigurationError, NotFound
+from interlock.domain.errors import ConfigurationError, NotFound, Refused
 from interlock.domain.ids import is_name, new_correlation_id, new_id
 from interlock.domain.ports import Executor
-from interlock.domain.reviews import Verdict
+from interlock.domain.reviews import ReviewRequest, Verdict
 from interlock.domain.tasks import ENDED, Claimed, State, TaskInfo
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
 from interlock.orchestration.advance import Advance
+from interlock.orchestration.answers import answer_facts
 from interlock.orchestration.automations import Registered
 from interlock.sdk.automation import Automation
 from interlock.sdk.step import Step
@@ -172,7 +173,7 @@ class Harness:
         self._tables = Tables(clock=self.clock, objects=MemoryObjects())
         self._tasks = MemoryTasks(self._tables)
         self._journal = HurriedJournal(self._tables, inline_bytes_max=BYTES_MAX, outcome_bytes_max=BYTES_MAX)
-        self._people = FakeReviews(self.clock, self.reviews)
+        self._people = FakeReviews(self.clock, self.reviews, self._judge)
         self.registers = FakeRegisters()
         self._boundary = Boundary(
             store=self._journal,
@@ -211,7 +212,7 @@ class Harness:
         by: str = "user:reviewer",
         reason: str | None = None,
     ) -> Result:
-        """Answer the open review of this name, now, and go on. Raises NotFound, Conflict or InvalidInput."""
+        """Answer the open review of this name, now, and go on. Raises NotFound, Conflict, InvalidInput or Refused."""
         review = next((r for r in self.open_reviews if r.name == name), None)
         if review is None:
             there = ", ".join(r.name for r in self.open_reviews) or "none"
@@ -365,6 +366,24 @@ class Harness:
         return ask.business(
             self._bundle, tenant=TENANT, automation=self._name, effects=self._effects, action=action, facts=facts
         )
+
+    def _judge(self, request: ReviewRequest, verdict: Verdict, after: Any) -> None:
+        """Ask the automation's policy for answers, where there is one; who may answer at all is the API's, not the automation's."""
+        if request.policy is None or self._bundle is None:
+            return
+        facts = answer_facts(request, verdict, after, today=self.clock.now().date())
+        decision = ask.business(
+            self._bundle,
+            tenant=TENANT,
+            automation=self._name,
+            effects=self._effects,
+            action=request.policy,
+            facts=facts,
+        )
+        if not decision.allowed:
+            raise Refused(
+                "; ".join(f"{r.text} [{r.policy}]" for r in decision.reasons), extra={"decision": decision.as_json()}
+            )
 
     def _fresh(self, failing: str | None, for_good: bool) -> Harness:
         given = {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -27,13 +27,14 @@ async def greet(task: Task, greeting: Greeting) -> Greeted:
         reasons=[reason.text for reason in decision.reasons],
         documents=[greeting.document.id] if greeting.document else [],
         subject=greeting.subject,
-        amount=greeting.amount,
+        amount=greeting.amount if greeting.rate_known else None,
         amount_field="/amount",
         currency_field="/currency",
         deadline=timedelta(days=1),
         escalate_after=timedelta(hours=20),
         escalate_to="boss",
         policy="answer",
+        policy_fields=["name", "amount"],
     )
     if answer.verdict == Verdict.EXPIRED:
         return Greeted(text=text, decision="expired", by="policy", amount=greeting.amount)

@@ -16,6 +16,7 @@ class Greeting(BaseModel):
 
     name: str = Field(min_length=1, max_length=80)
     amount: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
+    rate_known: bool = True
     subject: str | None = None
     document: Document | None = None
     fail: bool = False
