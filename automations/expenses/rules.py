@@ -6,9 +6,10 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from interlock import Document
@@ -17,6 +18,9 @@ from .schema import AnsweredForm, Assessment, Claim, ConfirmFacts, Facts, Form, 
 
 SAME_AMOUNT = Decimal("0.05")  # cash is rounded to 5 cents in several countries
 CENT = Decimal("0.01")
+SAME_MERCHANT = (
+    0.7  # of the letters in common: a name is often read with a few of them wrong, another shop shares fewer
+)
 _COMPANY = re.compile(r"\b(SDN|BHD|PTE|PTY|LTD|LIMITED|LLC|INC|CORP|CO|COMPANY|GMBH|AG|SA|BV|PLC|M)\b")
 
 
@@ -91,6 +95,68 @@ def normal_merchant(name: str) -> str:
     return " ".join(_COMPANY.sub(" ", letters).split())
 
 
+def same_merchant(one: str, other: str) -> bool:
+    """Tell whether two names may be those of one merchant; those that cannot be compared (another script) may."""
+    a, b = sorted((normal_merchant(one), normal_merchant(other)))
+    if not a:
+        return bool(b) or one.casefold().split() == other.casefold().split()
+    words, others = set(a.split()), set(b.split())
+    if words <= others or others <= words:  # "Starbucks", and "STARBUCKS COFFEE KLCC"
+        return True
+    return SequenceMatcher(None, a.replace(" ", ""), b.replace(" ", ""), autojunk=False).ratio() >= SAME_MERCHANT
+
+
+def suspicions(claim: Claim, reading: Reading) -> Mapping[str, str]:
+    """Name how a claim asks for more than the receipt says: a stable word, and what a manager should know.
+
+    Only what is claimed and read is compared, and less than was paid is nobody's gain. These are the moves that somebody who wants more
+    can make without forging the picture; a claim that makes one of them by accident is for a person too.
+    """
+    found = dict(_amount_suspicion(claim, reading))
+    read_date, merchant = _date(reading.date), _value(reading.merchant)
+    if claim.date is not None and read_date is not None and claim.date > read_date:
+        found["later-date"] = f"The claim states the day {claim.date}; {read_date} is printed, which is earlier."
+    if claim.merchant and merchant and not same_merchant(claim.merchant, merchant):
+        found["other-merchant"] = f"The claim names {claim.merchant}; the receipt is from {merchant}."
+    return found
+
+
+def _amount_suspicion(claim: Claim, reading: Reading) -> dict[str, str]:
+    total, claimed, currency = _amount(reading.total), claim.amount, _value(reading.currency)
+    if total is None or total <= 0 or claimed is None or claimed - total <= SAME_AMOUNT:
+        return {}
+    if claim.currency is not None and currency is not None and claim.currency != currency:
+        return {}  # amounts of two currencies say nothing about each other, and the claim is contradicted anyway
+    printed = [(amount, p.role) for p in reading.printed if (amount := _amount_of(p.value)) is not None]
+    taxes = {_amount(reading.tax), *(amount for amount, role in printed if role == "tax")} - {None}
+    if (claimed, "cash") in printed:
+        return {"cash-tendered": f"{claimed} is the cash that was given; {total} was to be paid."}
+    if any(tax and tax > 0 and abs(total + tax - claimed) <= SAME_AMOUNT for tax in taxes):
+        return {"tax-twice": f"{claimed} is the total of {total} with its tax added once more."}
+    roles = [role for amount, role in printed if amount == claimed]
+    if roles:
+        called = f" as {roles[0]}" if roles[0] else ""
+        return {"other-amount": f"{claimed} is on the receipt{called}, but its total is {total}."}
+    if _one_digit_apart(_digits(total), _digits(claimed)):
+        return {"digit-changed": f"{claimed} is the total of {total} with a digit changed, added or moved."}
+    return {}
+
+
+def _digits(amount: Decimal) -> str:
+    return format(amount.quantize(CENT), "f").replace(".", "")
+
+
+def _one_digit_apart(short: str, long: str) -> bool:
+    """Tell whether one digit was changed or added, or two beside each other were swapped."""
+    if len(long) == len(short) + 1:
+        return any(long[:n] + long[n + 1 :] == short for n in range(len(long)))
+    if len(long) != len(short):
+        return False
+    differ = [n for n, (a, b) in enumerate(zip(short, long, strict=True)) if a != b]
+    swapped = len(differ) == 2 and differ[1] == differ[0] + 1 and short[differ[0]] == long[differ[1]]
+    return len(differ) == 1 or (swapped and short[differ[1]] == long[differ[0]])
+
+
 def assess(
     book: RuleBook, claim: Claim | None, reading: Reading, documents: Sequence[Document], today: dt.date, submitter: str
 ) -> Assessment:
@@ -109,7 +175,7 @@ def assess(
         category=category,
         employee=employee,
     )
-    compared = _compare(claim, reading, read_total, read_date)
+    compared, suspected = _compare(claim, reading, read_total, read_date), suspicions(claim, reading)
     stated = claim.date or read_date
     base = None
     if form.total is not None and form.currency is not None and stated is not None:
@@ -120,7 +186,10 @@ def assess(
         has_claim=claim.amount is not None,
         claim_matches=not compared and None not in (claim.amount, claim.currency, claim.date),
         claim_contradicted=bool(compared),
+        suspicions=sorted(suspected),
         trusted=reading.trusted,
+        reading_supports_claim=reading.supports_claim,
+        several_receipts=reading.several_receipts,
         confidence_pct=int(reading.confidence * 100),
         larger_amount_present=bool(reading.larger_amounts),
         complete=print_of is not None,
@@ -139,7 +208,7 @@ def assess(
     return Assessment(
         form=form,
         facts=facts,
-        notes=[*compared, *_missing(form), *reading.reasons],
+        notes=[*suspected.values(), *compared, *_missing(form), *reading.reasons],
         keys=sorted({f"picture:{d.sha256}" for d in documents if d.sha256} | ({print_of} if print_of else set())),
         amount_base=base,
         base_currency=book.base_currency,
@@ -179,6 +248,9 @@ def _compare(claim: Claim, reading: Reading, total: Decimal | None, day: dt.date
     read_currency = _value(reading.currency)
     if claim.currency is not None and read_currency is not None and claim.currency != read_currency:
         found.append(f"claimed in {claim.currency}, read {read_currency}")
+    merchant = _value(reading.merchant)
+    if claim.merchant and merchant and not same_merchant(claim.merchant, merchant):
+        found.append(f"claimed of {claim.merchant}, read {merchant}")
     return found
 
 
@@ -192,8 +264,13 @@ def _value(field: Text | None) -> str | None:
 
 
 def _amount(field: Text | None) -> Decimal | None:
+    return _amount_of(field.value) if field else None
+
+
+def _amount_of(text: str) -> Decimal | None:
     try:
-        return Decimal(field.value).quantize(CENT) if field else None
+        amount = Decimal(text)
+        return amount.quantize(CENT) if amount.is_finite() else None
     except InvalidOperation:
         return None
 

@@ -26,6 +26,7 @@ class Claim(BaseModel):
     amount: Money | None = None
     currency: Currency | None = None
     date: dt.date | None = Field(default=None, description="The stated day of purchase.")
+    merchant: str | None = Field(default=None, max_length=200)
     category: str | None = None
     purpose: str | None = Field(default=None, max_length=500)
     submitted_on: dt.date | None = Field(default=None, description="The day of the claim; by default today.")
@@ -55,8 +56,19 @@ class Text(BaseModel):
     box: tuple[float, float, float, float] | None = None
 
 
+class Printed(BaseModel):
+    """An amount on the receipt, and what it is called there: cash, card, change, tax, subtotal, total, payable, excluding, saving, or ""."""
+
+    value: str
+    role: str = ""
+
+
 class Reading(BaseModel):
-    """What the reader found; null where it did not. `trusted`: good enough to stand without a claim, with reasons either way."""
+    """What the reader found; null where it did not.
+
+    `trusted`: good enough to stand without a claim, with reasons either way. `supports_claim`: good enough that a claim which says the
+    same may be believed at the reader's stated risk. `several_receipts`: its pages, or parts of one, look like different receipts.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -68,6 +80,9 @@ class Reading(BaseModel):
     receipt_number: Text | None = None
     confidence: Confidence = 0.0
     trusted: bool = False
+    supports_claim: bool = False
+    several_receipts: bool = False
+    printed: list[Printed] = Field(default_factory=list)
     reasons: list[str] = Field(default_factory=list)
     larger_amounts: list[str] = Field(default_factory=list)
 
@@ -78,7 +93,10 @@ class Facts(BaseModel):
     has_claim: bool
     claim_matches: bool
     claim_contradicted: bool
+    suspicions: list[str]
     trusted: bool
+    reading_supports_claim: bool
+    several_receipts: bool
     confidence_pct: int
     larger_amount_present: bool
     complete: bool

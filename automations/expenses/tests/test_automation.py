@@ -44,7 +44,10 @@ async def test_an_honest_claim_goes_straight_through(ledger: Path) -> None:
         ({"amount": "99.00"}, {}, "does not say what the claim says"),
         ({"date": "2018-03-05"}, {}, "does not say what the claim says"),
         ({}, {"trusted": False, "confidence": 0.5}, "too unsure"),
-        ({}, {"trusted": False, "confidence": 0.85, "larger_amounts": ["50.00"]}, "larger amount"),
+        ({}, {"trusted": False, "confidence": 0.99}, "too unsure"),
+        ({}, {"several_receipts": True, "supports_claim": True}, "different receipts"),
+        ({"amount": "50.00"}, {"printed": [{"value": "50.00", "role": "cash"}]}, "asks for more"),
+        ({"merchant": "Hotel Ritz"}, {}, "asks for more"),
         ({}, {"receipt_number": None}, "could not be told"),
         ({"submitted_on": "2018-12-01"}, {}, "older than the rules allow"),
         ({"date": "2018-04-01", "submitted_on": "2018-03-10"}, {"date": "2018-04-01"}, "in the future"),
@@ -61,7 +64,7 @@ async def test_what_a_person_is_asked_about(claim: dict[str, Any], reading: dict
     result = await run.run(expense(**claim))
     assert result.state is State.WAITING
     (review,) = run.open_reviews
-    assert any(reason in text for text in review.request.reasons)
+    assert any(reason in text for text in review.request.reasons), review.request.reasons
     assert review.request.role == "manager"
     assert review.request.subject == "user:amir"
 
@@ -93,6 +96,19 @@ async def test_some_categories_nobody_may_approve() -> None:
     result = await harness().run(expense(category="fines"))
     assert (result.output["decision"], result.output["by"]) == ("rejected", "policy")
     assert result.output["reasons"] == ["This category is not reimbursed."]
+
+
+async def test_a_claim_is_believed_where_the_reading_supports_it(ledger: Path) -> None:
+    supported = read(trusted=False, confidence=0.6, supports_claim=True)
+    assert (await harness(supported, ledger=ledger).run(expense())).output["by"] == "policy"
+    assert (await harness(supported, ledger=ledger).run(expense(None))).state is State.WAITING
+
+
+async def test_a_manager_reads_how_a_claim_asks_for_more() -> None:
+    run = harness(read(printed=[{"value": "20.00", "role": "cash"}]))
+    await run.run(expense(amount="20.00"))
+    (review,) = run.open_reviews
+    assert review.request.evidence["notes"][0] == "20.00 is the cash that was given; 12.30 was to be paid."
 
 
 @pytest.mark.parametrize(("trusted", "state"), [(True, State.SUCCEEDED), (False, State.WAITING)])
