@@ -12,7 +12,7 @@ from .steps import assess_answer, assess_expense, post_to_ledger
 
 APPROVED = "approved-expenses"  # the register of what was approved once
 MEANWHILE = "The same receipt was approved a moment ago."
-KNOWN = "As approved, it is a receipt that was approved before."
+KNOWN = "As approved, it is a receipt that was approved before, or one like it."
 ASKED_MAX = 5  # times that one expense is put to a person
 receipt_reader = Endpoint("receipt-reader", ReceiptRequest, Reading)
 
@@ -23,15 +23,16 @@ async def expenses(task: Task, expense: Expense) -> Outcome:
     today = (await task.now()).date()
     case = await task.step(assess_expense, expense.claim, prediction.value, expense.documents, today, task.submitted_by)
 
-    approved_before = await task.lookup(APPROVED, case.keys, name="find-duplicates")
-    facts = case.facts.model_copy(update={"duplicate": bool(approved_before)})
+    approved_before = await task.lookup(APPROVED, [*case.keys, *case.similar], name="find-duplicates")
+    duplicate, similar = (any(key in approved_before for key in keys) for keys in (case.keys, case.similar))
+    facts = case.facts.model_copy(update={"duplicate": duplicate, "similar": similar})
     decision = await task.decide("approve", facts)
     reasons = [reason.text for reason in decision.reasons]
     if decision.answer == "deny":
         return Outcome(decision="rejected", by="policy", reasons=reasons, **shown(case.form))
 
     if decision.answer == "allow":
-        reservation = await task.reserve(APPROVED, case.keys)
+        reservation = await task.reserve(APPROVED, [*case.keys, *case.similar])
         if reservation.held:
             return await post(task, case.form, by="policy", reasons=reasons)
         reasons = [MEANWHILE]  # two of them at once: the second is for a person
@@ -68,14 +69,20 @@ async def by_a_person(
             reasons = [reason.text for reason in decision.reasons]
             continue
 
-        reservation = await task.reserve(APPROVED, answered.keys)
-        unseen = not reservation.held and not set(reservation.holders.values()) <= set(approved_before.values())
-        if unseen:  # only a duplicate that the person was shown can have been overridden
-            reasons, approved_before = [KNOWN], approved_before | dict(reservation.holders)
+        found = await task.lookup(APPROVED, [*answered.keys, *answered.similar], name="find-duplicates-as-approved")
+        if not set(found.values()) <= set(
+            approved_before.values()
+        ):  # only what a person was shown can have been overridden
+            reasons, approved_before = [KNOWN], approved_before | found
             continue
-        if not reservation.held:  # the record says so; what is new of it must be known when it comes again
-            rest = [key for key in answered.keys if key not in reservation.holders]
-            await task.reserve(APPROVED, rest, name="reserve-rest")
+        reservation = await task.reserve(APPROVED, answered.keys)
+        if not set(reservation.holders.values()) <= {*approved_before.values()} and not reservation.held:
+            reasons, approved_before = [MEANWHILE], approved_before | dict(reservation.holders)
+            continue
+        # What is new of it must be known when it comes again, also where a person has overridden what it shares with another.
+        free = [key for key in [*answered.keys, *answered.similar] if key not in {*found, *reservation.holders}]
+        if free:
+            await task.reserve(APPROVED, free, name="reserve-rest")
         reasons = [answer.reason or "approved by a person", *reasons]
         return await post(task, case.form, by=by, reasons=reasons, overridden=not reservation.held)
     reasons = [f"{ASKED_MAX} answers were not within the rules.", *reasons]

@@ -74,19 +74,21 @@ def limit(book: RuleBook, employee: str | None, category: str) -> Decimal:
 
 def fingerprint(form: Form) -> str | None:
     """Give what makes two receipts the same one, None where a part is missing (which means: ask a person)."""
-    parts = (form.merchant, form.date, form.total, form.currency, form.receipt_number)
-    if any(part is None or part == "" for part in parts):
+    number = re.sub(r"[^A-Z0-9]", "", (form.receipt_number or "").upper())
+    return _digest("fingerprint", form, number) if form.receipt_number else None
+
+
+def likeness(form: Form) -> str | None:
+    """Give what two receipts have in common that may be the same one: the fingerprint without the number, which is often misread."""
+    return _digest("similar", form)
+
+
+def _digest(kind: str, form: Form, *more: str) -> str | None:
+    if not form.merchant or form.date is None or form.total is None or not form.currency:
         return None
-    text = "|".join(
-        (
-            normal_merchant(form.merchant or ""),
-            str(form.date),
-            format((form.total or Decimal(0)).quantize(CENT), "f"),
-            form.currency or "",
-            re.sub(r"[^A-Z0-9]", "", (form.receipt_number or "").upper()),
-        )
-    )
-    return "fingerprint:" + hashlib.sha256(text.encode()).hexdigest()
+    amount = format(form.total.quantize(CENT), "f")
+    text = "|".join((normal_merchant(form.merchant), str(form.date), amount, form.currency, *more))
+    return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def normal_merchant(name: str) -> str:
@@ -210,6 +212,7 @@ def assess(
         facts=facts,
         notes=[*suspected.values(), *compared, *_missing(form), *reading.reasons],
         keys=sorted({f"picture:{d.sha256}" for d in documents if d.sha256} | ({print_of} if print_of else set())),
+        similar=[alike] if (alike := likeness(form)) else [],
         amount_base=base,
         base_currency=book.base_currency,
     )
@@ -234,6 +237,7 @@ def assess_answer(book: RuleBook, form: Form, keys: Sequence[str], day: dt.date)
             reimbursable=bool(book.categories.get(category, {}).get("reimbursable", True)),
         ),
         keys=sorted({*keys} | ({print_of} if print_of else set())),
+        similar=[alike] if (alike := likeness(form)) else [],
         amount_base=base,
     )
 

@@ -112,6 +112,7 @@ class Facts(BaseModel):
     category_known: bool
     reimbursable: bool
     duplicate: bool = False
+    similar: bool = False
 
 
 class Form(BaseModel):
@@ -133,12 +134,14 @@ class Assessment(BaseModel):
     """The reading held against the claim and the company's rules.
 
     `keys` are unique among approved expenses: the pictures' digests, and the fingerprint where it is complete.
+    `similar` holds what an approved expense may share with another one of the same shop, day and amount; then a person looks at both.
     """
 
     form: Form
     facts: Facts
     notes: list[str]
     keys: list[str]
+    similar: list[str]
     amount_base: Decimal | None = None
     base_currency: Currency
 
@@ -159,6 +162,7 @@ class AnsweredForm(BaseModel):
 
     facts: ConfirmFacts
     keys: list[str]
+    similar: list[str]
     amount_base: Decimal | None = None
 
 

@@ -285,24 +285,48 @@ async def test_an_amended_receipt_is_known_as_it_was_read_and_as_it_was_amended(
     for picture in ("b" * 64, "c" * 64):
         again = await run.run(expense(picture=picture))
         assert again.state is State.WAITING
+        assert run.open_reviews[0].request.reasons == ("The same receipt was approved before.",)
         assert run.open_reviews[0].request.evidence["approved_before"] == [first.task_id]
     assert len(entries(ledger)) == 1
 
 
 async def test_an_amendment_into_a_duplicate_is_shown_before_it_overrides(ledger: Path) -> None:
-    readings = iter([read(), read(receipt_number="B-7", **UNSURE), read(receipt_number="B-7")])
+    other: dict[str, Any] = {"receipt_number": "B-7", "total": "99.00"}
+    readings = iter([read(), read(**other, **UNSURE), read(**other)])
     run = harness(lambda: next(readings), ledger=ledger)
     first = await run.run(expense())
     await run.run(expense(picture="b" * 64))
-    asked = await run.answer("approve-expense", "amend", values={"receipt_number": "A-100"}, by="user:mei")
+    asked = await run.answer(
+        "approve-expense", "amend", values={"receipt_number": "A-100", "total": "12.30"}, by="user:mei"
+    )
     assert asked.state is State.WAITING
     (review,) = run.open_reviews
-    assert review.request.reasons == ("As approved, it is a receipt that was approved before.",)
+    assert review.request.reasons == ("As approved, it is a receipt that was approved before, or one like it.",)
     assert review.request.evidence["approved_before"] == [first.task_id]
     overridden = await run.answer("approve-expense", "approve", by="user:mei")
     assert overridden.output["overridden_duplicate"]
-    third = await run.run(expense(picture="c" * 64))
-    assert run.open_reviews[0].request.evidence["approved_before"] == [overridden.task_id], third.state
+    third = await run.run(expense(picture="b" * 64, amount="99.00"))
+    assert third.state is State.WAITING
+    assert run.open_reviews[0].request.evidence["approved_before"] == [overridden.task_id]
+
+
+async def test_a_receipt_like_one_that_was_approved_is_for_a_person_who_sees_both(ledger: Path) -> None:
+    """The same receipt photographed again, its number read otherwise or not at all; or a second coffee of the same price."""
+    readings = iter(
+        [read(), read(receipt_number="A-1O0"), read(receipt_number=None), read(receipt_number="A-200", total="12.40")]
+    )
+    run = harness(lambda: next(readings), ledger=ledger)
+    first = await run.run(expense())
+    await run.run(expense(picture="b" * 64))
+    (review,) = run.open_reviews
+    assert review.request.reasons == ("A receipt of the same merchant, day and amount was approved before.",)
+    assert review.request.evidence["approved_before"] == [first.task_id]
+    second = await run.answer("approve-expense", "approve", by="user:mei", reason="a second coffee")
+    assert (second.output["decision"], second.output["overridden_duplicate"]) == ("approved", False)
+    await run.run(expense(picture="c" * 64))
+    assert run.open_reviews[0].request.evidence["approved_before"] == [first.task_id]
+    another = await run.run(expense(picture="d" * 64, amount="12.40"))
+    assert another.output["by"] == "policy"
 
 
 async def test_cancelling_while_a_person_is_asked() -> None:

@@ -68,6 +68,7 @@ def test_a_fingerprint_needs_every_part(missing: str) -> None:
     assessment = assess(None, **changed)
     assert not assessment.facts.complete
     assert [k.partition(":")[0] for k in assessment.keys] == ["picture"]
+    assert len(assessment.similar) == (missing == "receipt_number")
 
 
 def test_the_fingerprint_sees_through_spelling() -> None:
