@@ -301,6 +301,35 @@ async def test_what_cannot_be_retried_fails_at_once() -> None:
     assert done == ["block", "unblock"]
 
 
+def failing_first(made: list[str]) -> Callable[[str, Decimal], str]:
+    def call(order: str, amount: Decimal) -> str:
+        made.append(order)
+        if len(made) == 1:
+            raise NonRetryable("not now")
+        return "done"
+
+    return call
+
+
+async def test_a_failed_task_is_tried_again_from_where_it_failed() -> None:
+    made: list[str] = []
+    testing = harness(steps={"block-money": failing_first(made)})
+    failed = await testing.run(REQUEST)
+    assert failed.state is State.FAILED
+    retried = await testing.retry()
+    assert (retried.state, retried.names[: len(failed.names) - 1]) == (State.SUCCEEDED, failed.names[:-1])
+    assert len(made) == 2
+    with pytest.raises(Conflict, match="Only a failed task"):
+        await testing.retry()
+
+
+async def test_a_task_that_acted_after_its_failure_is_not_tried_again() -> None:
+    testing = harness(steps={"pay": failing_first([])})
+    assert (await testing.run(REQUEST)).state is State.FAILED
+    with pytest.raises(Conflict, match="went on to unblock-money"):
+        await testing.retry()
+
+
 async def test_each_effect_failing_once_and_for_good() -> None:
     cases = [case async for case in harness().each_effect_failing_once(REQUEST)]
     assert [(str(case), case.result.state.value) for case in cases] == [

@@ -182,23 +182,45 @@ async def test_each_effect_may_fail_once(ledger: Path, tmp_path: Path) -> None:
     assert seen >= 6
 
 
-async def test_a_failed_posting_keeps_the_receipt_for_its_retry(ledger: Path) -> None:
-    """Nothing follows the failure, so a retry begins at it; meanwhile the same receipt is a duplicate and no second posting."""
-    down = True
+class Ledger:
+    """A ledger that may be down."""
 
-    def posts(form: Form) -> Posting:
-        if down:
+    def __init__(self) -> None:
+        self.down = True
+        self.entries: list[Form] = []
+
+    def post(self, form: Form) -> Posting:
+        if self.down:
             raise OSError("the ledger is down")
-        return Posting(id="led_1", amount=form.total, currency=form.currency, account="expenses:meals")
+        self.entries.append(form)
+        return Posting.model_validate({"id": "led_1", "amount": form.total, "currency": form.currency, "account": "a"})
 
-    run = harness(steps={"post-to-ledger": posts}, ledger=ledger)
+
+async def test_a_failed_posting_is_retried_and_posts_once() -> None:
+    """Nothing follows the failure, so a retry begins at it and not before; and it knows its receipt still."""
+    books = Ledger()
+    run = harness(steps={"post-to-ledger": books.post})
     failed = await run.run(expense())
     assert failed.state is State.FAILED
     assert failed.names[-1] == "post-to-ledger"
-    down = False
+    books.down = False
+    retried = await run.retry()
+    assert retried.output["decision"] == "approved"
     again = await run.run(expense())
     assert again.state is State.WAITING
     assert run.open_reviews[0].request.evidence["approved_before"] == [failed.task_id]
+    assert len(books.entries) == 1
+
+
+async def test_what_is_handed_in_again_after_a_failed_posting_is_for_a_person() -> None:
+    books = Ledger()
+    run = harness(steps={"post-to-ledger": books.post})
+    failed = await run.run(expense())
+    books.down = False
+    again = await run.run(expense())
+    assert again.state is State.WAITING
+    assert run.open_reviews[0].request.evidence["approved_before"] == [failed.task_id]
+    assert books.entries == []
 
 
 UNSURE: dict[str, Any] = {"trusted": False, "confidence": 0.3}

@@ -27,7 +27,7 @@ _LIVE = (
     " from effects e where e.tenant = current_tenant() and e.task_id = %s and not exists (select from journal_cuts c"
     " where c.tenant = e.tenant and c.task_id = e.task_id and e.generation < c.generation and e.seq >= c.from_seq)"
 )
-_ACTING = ("step", "emit", "fetch", "tool", "review")
+ACTING = ("step", "emit", "fetch", "tool", "review")
 
 
 class TaskActions:
@@ -178,7 +178,7 @@ class TaskActions:
         rows = await (
             await conn.execute(
                 "select e.name" + _LIVE + " and e.seq > %s and e.status = 'ok' and e.kind = any(%s) order by e.seq",
-                (task_id, from_seq, list(_ACTING)),
+                (task_id, from_seq, list(ACTING)),
             )
         ).fetchall()
         return [row[0] for row in rows]

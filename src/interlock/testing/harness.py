@@ -21,7 +21,7 @@ from interlock.data.objects import MemoryObjects
 from interlock.domain import canonical
 from interlock.domain.decisions import Answer, Decision, Reason
 from interlock.domain.effects import Effect, Kind, Outcome, Status
-from interlock.domain.errors import ConfigurationError, NotFound, Refused
+from interlock.domain.errors import ConfigurationError, Conflict, NotFound, Refused
 from interlock.domain.ids import is_name, new_correlation_id, new_id
 from interlock.domain.ports import Executor
 from interlock.domain.reviews import ReviewRequest, Verdict
@@ -31,6 +31,7 @@ from interlock.governance.decide import Bundle
 from interlock.orchestration.advance import Advance
 from interlock.orchestration.answers import answer_facts
 from interlock.orchestration.automations import Registered
+from interlock.orchestration.task_actions import ACTING
 from interlock.sdk.automation import Automation
 from interlock.sdk.step import Step
 from interlock.sdk.task import Task
@@ -232,6 +233,20 @@ class Harness:
     async def cancel(self) -> Result:
         """Ask the task to stop, and go on: its `except` and `finally` run."""
         await self._tasks.cancel(TENANT, self._task_id)
+        return await self._go()
+
+    async def retry(self) -> Result:
+        """Try the failed task again from the effect that failed, and go on. Raises Conflict where it has not failed, or acted outside since."""
+        row = self._tables.row(TENANT, self._task_id)
+        if row.state is not State.FAILED:
+            raise Conflict(f"Only a failed task can be tried again; this one is {row.state.value}.")
+        stored = sorted(self._journal.rows(row.info, row.generation), key=lambda s: s.recorded.seq)
+        failed = [s.recorded.seq for s in stored if s.recorded.outcome.status in (Status.FAILED, Status.DENIED)]
+        from_seq = failed[-1] if failed else len(stored) + 1
+        later = [s.effect.name for s in stored if s.recorded.seq > from_seq and s.effect.kind.value in ACTING]
+        if later:
+            raise Conflict(f"After the effect that failed the task went on to {', '.join(later)}.")
+        self._tasks.retry(TENANT, self._task_id, from_seq)
         return await self._go()
 
     async def deploy(self, automation: Automation[Any, Any]) -> Result:
