@@ -69,14 +69,14 @@ async def by_a_person(
             reasons = [reason.text for reason in decision.reasons]
             continue
 
+        # Only what a person was shown can have been overridden; what they were not is asked again.
+        seen = set(approved_before.values())
         found = await task.lookup(APPROVED, [*answered.keys, *answered.similar], name="find-duplicates-as-approved")
-        if not set(found.values()) <= set(
-            approved_before.values()
-        ):  # only what a person was shown can have been overridden
+        if not set(found.values()) <= seen:
             reasons, approved_before = [KNOWN], approved_before | found
             continue
         reservation = await task.reserve(APPROVED, answered.keys)
-        if not set(reservation.holders.values()) <= {*approved_before.values()} and not reservation.held:
+        if not reservation.held and not set(reservation.holders.values()) <= seen:
             reasons, approved_before = [MEANWHILE], approved_before | dict(reservation.holders)
             continue
         # What is new of it must be known when it comes again, also where a person has overridden what it shares with another.

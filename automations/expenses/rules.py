@@ -105,7 +105,10 @@ def same_merchant(one: str, other: str) -> bool:
     words, others = set(a.split()), set(b.split())
     if words <= others or others <= words:  # "Starbucks", and "STARBUCKS COFFEE KLCC"
         return True
-    return SequenceMatcher(None, a.replace(" ", ""), b.replace(" ", ""), autojunk=False).ratio() >= SAME_MERCHANT
+    a, b = sorted((a.replace(" ", ""), b.replace(" ", "")))
+    if b.startswith(a):  # "MR DIY", and "MR. D.I.Y. (JOHOR)"
+        return True
+    return SequenceMatcher(None, a, b, autojunk=False).ratio() >= SAME_MERCHANT
 
 
 def suspicions(claim: Claim, reading: Reading) -> Mapping[str, str]:

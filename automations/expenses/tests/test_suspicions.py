@@ -116,6 +116,19 @@ def test_another_merchant_is_named(name: str) -> None:
     assert suspected({"merchant": name}, read()) == ["other-merchant"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("MR DIY", "MR. D.I.Y. (JOHOR) SDN BHD"),
+        ("TESC0 ST0RES", "TESCO STORES (M) SDN BHD"),
+        ("Starbucks", "星巴克"),
+        ("AEON CO. (M) BHD", "Aeon"),
+    ],
+)
+def test_another_spelling_is_no_other_merchant(one: str, other: str) -> None:
+    assert rules.same_merchant(one, other)
+
+
 def test_amounts_of_two_currencies_are_not_compared() -> None:
     assert suspected({"amount": "112.30", "currency": "USD"}, read()) == []
 
