@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from interlock.cli.client import Client
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import print_json, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
 from interlock.sdk import check as replay_check
 from interlock.sdk.replayed import replayed
@@ -37,7 +36,8 @@ def create(
     if as_json:
         print_json(made)
         return
-    console().print(f"{made['key']}\nKeep it: it is not shown again.")
+    say(made["key"])
+    say("Keep it: it is not shown again.")
 
 
 @keys.command("list", epilog="Example: interlock key list")
@@ -80,7 +80,7 @@ def show(name: str, data: Data = None, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    console().print_json(json.dumps(found))
+    say_json("", found)
 
 
 @automations.command(epilog="Example: interlock automation check automations/expenses")
@@ -98,8 +98,9 @@ def check(
     if as_json:
         print_json({"ok": not findings, "findings": [str(found) for found in findings]})
     else:
-        console().print(
-            "\n".join(str(found) for found in findings) or f"{folder}: nothing that a replay could not repeat"
-        )
+        for found in findings:
+            say(found)
+        if not findings:
+            say(folder, ": nothing that a replay could not repeat")
     if findings:
         raise typer.Exit(2)

@@ -6,9 +6,10 @@ import asyncio
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, print_json, print_table, say
 from interlock.domain.errors import Unavailable
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
@@ -78,21 +79,20 @@ def database_urls(settings: Settings) -> DatabaseUrls:
 
 
 def _print(report: Report, key: str, shown: int) -> None:
-    out = console()
-    word = "[green]verified[/]" if report.ok else "[red]BROKEN[/]"
-    out.print(f"[bold]Audit log {word}[/] in {report.duration_s:g} s")
-    out.print(f"  records      {report.records} ({report.pending} written meanwhile)")
-    out.print(
+    word = Text("verified", "bold green") if report.ok else Text("BROKEN", "bold red")
+    say(bold("Audit log "), word, f" in {report.duration_s:g} s")
+    say(f"  records      {report.records} ({report.pending} written meanwhile)")
+    say(
         f"  covering     {report.tasks} tasks, {report.effects} effects, {report.reviews} reviews; {report.erased} erased"
     )
-    out.print(
+    say(
         f"  checkpoints  {report.checkpoints}, each signature holds"
         if report.ok
         else f"  checkpoints  {report.checkpoints}"
     )
-    out.print(f"  root         {report.root}")
-    out.print(f"  key          {key}")
+    say("  root         ", report.root)
+    say("  key          ", key)
     if not report.ok:
         rows = [(f.what, f.where, f.expected, f.found) for f in report.findings[:shown]]
-        out.print(f"  {report.findings_total} things do not hold:")
+        say(f"  {report.findings_total} things do not hold:")
         print_table(("should hold", "where", "expected", "found"), rows)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from interlock.cli.client import Client
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, print_json, print_table, say, say_json
 from interlock.cli.tasks import input_from
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The inbox: list, claim and answer reviews.")
@@ -48,7 +47,7 @@ def list_(
     ]
     print_table(("review", "what", "role", "assignee", "why", "deadline"), rows)
     if page.get("next_cursor"):
-        console().print(f"more: --cursor {page['next_cursor']}")
+        say("more: --cursor ", page["next_cursor"])
 
 
 @app.command(epilog="Example: interlock review show rev_0193…")
@@ -135,15 +134,13 @@ def _print(review: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(review)
         return
-    out, request = console(), review["request"]
-    out.print(f"[bold]{review['id']}[/]  {request['title']}  [bold]{review['state']}[/]")
-    out.print(f"  task         {review['task_id']}")
-    out.print(f"  for          {review['role']}{' · claimed by ' + review['assignee'] if review['assignee'] else ''}")
-    out.print(f"  deadline     {review['deadline'] or 'never expires'}")
+    request = review["request"]
+    say(bold(review["id"]), "  ", request["title"], "  ", bold(review["state"]))
+    say("  task         ", review["task_id"])
+    say("  for          ", review["role"], " · claimed by " if review["assignee"] else "", review["assignee"] or "")
+    say("  deadline     ", review["deadline"] or "never expires")
     for reason in request["reasons"]:
-        out.print(f"  because      {reason}")
-    out.print("  values       ", end="")
-    out.print_json(json.dumps(request["values"]))
+        say("  because      ", reason)
+    say_json("  values       ", request["values"])
     if review.get("answer"):
-        out.print("  answer       ", end="")
-        out.print_json(json.dumps({k: v for k, v in review["answer"].items() if k != "decision"}))
+        say_json("  answer       ", {k: v for k, v in review["answer"].items() if k != "decision"})

@@ -12,7 +12,7 @@ import typer
 
 from interlock.cli.client import Client
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, console, line, print_json, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Submit, watch, list, cancel and retry tasks.")
@@ -110,7 +110,7 @@ def list_(
     rows = [(t["id"], t["automation"], t["state"], _summary(t), t["accepted_at"]) for t in page["items"]]
     print_table(("task", "automation", "state", "result", "accepted"), rows)
     if page.get("next_cursor"):
-        console().print(f"more: --cursor {page['next_cursor']}")
+        say("more: --cursor ", page["next_cursor"])
 
 
 @app.command(epilog="Example: interlock task timeline task_0193…")
@@ -181,17 +181,17 @@ def needs_person(task: dict[str, Any]) -> bool:
 def _wait(client: Client, task_id: str, timeout_s: float, *, quiet: bool) -> dict[str, Any]:
     until = time.monotonic() + timeout_s
     out = console(stderr=True)
-    with out.status(f"waiting for {task_id}") as spinner:
+    with out.status(line("waiting for ", task_id)) as spinner:
         while True:
             task: dict[str, Any] = client.get(f"/v1/tasks/{task_id}")
             if task["state"] in (*ENDED, "blocked") or needs_person(task):
                 return task
             if time.monotonic() > until:
                 if not quiet:
-                    out.print(f"still {task['state']} after {timeout_s:g} s")
+                    out.print(line(f"still {task['state']} after {timeout_s:g} s"))
                 return task
             done = [e["name"] for e in task.get("effects", []) if e["status"] != "pending"]
-            spinner.update(f"{task['state']}{' after ' + done[-1] if done else ''}")
+            spinner.update(line(task["state"], f" after {done[-1]}" if done else ""))
             time.sleep(POLL_S)
 
 
@@ -204,20 +204,17 @@ def _print_task(task: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(task)
         return
-    out = console()
-    out.print(f"[bold]{task['id']}[/]  {task['automation']} {task.get('version', '')}  [bold]{task['state']}[/]")
-    out.print(f"  correlation  {task['correlation_id']}")
+    say(bold(task["id"]), "  ", task["automation"], " ", task.get("version", ""), "  ", bold(task["state"]))
+    say("  correlation  ", task["correlation_id"])
     if task.get("output") is not None:
-        out.print("  output       ", end="")
-        out.print_json(json.dumps(task["output"]))
+        say_json("  output       ", task["output"])
     if task.get("error"):
-        out.print("  error        ", end="")
-        out.print_json(json.dumps(task["error"]))
+        say_json("  error        ", task["error"])
     if task.get("effects"):
         print_effects(task["effects"])
     if needs_person(task):
         review = next(e for e in task["effects"] if e["kind"] == "review" and e["status"] == "pending")
-        out.print(f"  waits for a person: interlock review show {review.get('review_id')}")
+        say("  waits for a person: interlock review show ", review.get("review_id"))
 
 
 def _summary(task: dict[str, Any]) -> str | None:
