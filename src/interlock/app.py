@@ -49,7 +49,9 @@ from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
 from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
 from interlock.orchestration.api_keys import ApiKeys
+from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, config_of, load_all
+from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
@@ -121,7 +123,9 @@ async def opened(
             settings.outgoing_allow, settings.outgoing_timeout_s, settings.outgoing_response_bytes_max
         )
         stack.push_async_callback(outgoing.aclose)
-        documents = DocumentStore(database, objects, document_limits(settings))
+        documents = DocumentStore(
+            database, objects, document_limits(settings), DocumentRecords(subject_keys, clock).stored
+        )
         recorder = Recorder(database)
         identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
         tasks = PostgresTasks(
@@ -383,8 +387,17 @@ async def bootstrap(settings: Settings) -> None:
             return
         async with database.tenant(DEFAULT_TENANT) as conn:
             await conn.execute("select pg_advisory_xact_lock(%s)", (0x1A7E_0002,))
-            _, key = await identity.create_key(
-                conn, name="admin", user="user:admin", roles=("admin",), created_by="interlock"
+            _, key = await create_recorded(
+                conn,
+                identity,
+                SubjectKeys(Keys.of(settings).subjects),
+                Clock(),
+                tenant=DEFAULT_TENANT,
+                by="interlock",
+                by_key=None,
+                name="admin",
+                user="user:admin",
+                roles=("admin",),
             )
             write_private(key_file, f"{key}\n".encode())
     finally:

@@ -13,23 +13,30 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.boundary.journal import PostgresJournal
 from interlock.boundary.recorder import Recorder
+from interlock.data.document_store import DocumentStore
+from interlock.data.documents import DocumentLimits
 from interlock.data.objects import MemoryObjects
 from interlock.domain import canonical
+from interlock.domain.documents import Document
 from interlock.domain.effects import Effect, Kind, Outcome, Status
 from interlock.domain.ids import new_id
 from interlock.domain.tasks import Claimed, Ended, State, TaskInfo
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
+from interlock.governance.identity import Identity, Principal
 from interlock.infra import database
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
 from interlock.infra.settings import Settings
+from interlock.orchestration.api_keys import ApiKeys
+from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.store import PostgresTasks, log
 from interlock.sdk.task import input_digest
 
 TENANT = "acme"
 KEYS = SubjectKeys(bytes(range(32)))
+OBJECTS = MemoryObjects()
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
@@ -151,6 +158,26 @@ class Writers:
             subject_key=key,
             callback_url=callback_url,
         )
+
+    async def document(self, data: bytes) -> Document:
+        records = DocumentRecords(KEYS, self.clock)
+        store = DocumentStore(self._app, OBJECTS, DocumentLimits(), records.stored)
+        return await store.add(self._tenant, data=data, filename="receipt.pdf", by="user:amir")
+
+    async def key(self, user: str, *roles: str, **given: Any) -> str:
+        """Make an API key as a person does."""
+        info, _ = await self._api_keys().create(self._owner(), name=user, user=user, roles=roles, **given)
+        return info.id
+
+    async def revoke_key(self, key_id: str) -> None:
+        await self._api_keys().revoke(self._owner(), key_id)
+
+    def _api_keys(self) -> ApiKeys:
+        identity = Identity(self._app, pepper=bytes(32), environment="test")
+        return ApiKeys(database=self._app, identity=identity, keys=KEYS, clock=self.clock)
+
+    def _owner(self) -> Principal:
+        return Principal(tenant=self._tenant, id="user:olga", roles=("owner",), key_id="k", approval_limit=None)
 
     async def effect(self, task: Claimed, name: str, seq: int, value: Any, *, opened: bool = False) -> Effect:
         asked = {"document": name}

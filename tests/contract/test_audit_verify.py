@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
+import pypdfium2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.contract.prepared_database import KEYS, SIGNING_KEY, TENANT, Prepared, Writers, opened, prepare
+from tests.contract.prepared_database import KEYS, OBJECTS, SIGNING_KEY, TENANT, Prepared, Writers, opened, prepare
 
 from interlock.domain.errors import Unavailable
 from interlock.domain.tasks import State
@@ -26,13 +29,23 @@ from interlock.orchestration.store import log
 
 pytestmark = pytest.mark.postgres
 TABLES = (
-    *("tenants", "subject_keys", "tasks", "effects", "openings", "reviews", "outbox"),
+    *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "outbox"),
     *("audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
 )
 
 
 async def checked(prepared: Prepared) -> Report:
-    return await verify(prepared.app, prepared.relay, prepared.audit_log(), KEYS, SIGNING_KEY.public_key())
+    return await verify(
+        prepared.app, prepared.relay, prepared.audit_log(), KEYS, SIGNING_KEY.public_key(), digest=OBJECTS.sha256
+    )
+
+
+def a_pdf(text: str) -> bytes:
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(200, 300)
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue() + f"% {text}\n".encode()
 
 
 async def build(urls: DatabaseUrls) -> None:
@@ -41,6 +54,10 @@ async def build(urls: DatabaseUrls) -> None:
         for tenant in (TENANT, "zeta"):
             await prepared.add_tenant(tenant)
             writers = Writers(prepared, tenant=tenant)
+            await writers.document(a_pdf(tenant))
+            await writers.key("user:mei", "reviewer", approval_limit=Decimal("2000.50"))
+            await writers.key("user:bo", "boss", expires_at=writers.clock.now() + timedelta(days=1))
+            await writers.revoke_key(await writers.key("user:old", "reviewer"))
             done = await writers.accept(subject="person:lim")
             await writers.effect(done, "read-receipt", 1, {"total": "12.30"})
             await writers.effect(done, "post", 2, {"posted": True}, opened=True)
@@ -259,6 +276,37 @@ TAMPERINGS = {
     ),
     "a checkpoint's note": ("update audit_checkpoints set note = replace(note, 'A', 'B')", "signed"),
     "a checkpoint's size": ("update audit_checkpoints set size = size + 1000", "the log can be continued"),
+    "a document's digest": (
+        "update documents set sha256 = repeat('0', 64)",
+        "the document is what the leaf commits to",
+    ),
+    "a document's file, exchanged for another one": (
+        "update documents d set object_key = (select o.object_key from documents o where o.tenant <> d.tenant)",
+        "the file is the document's",
+    ),
+    "a document's file that is gone": ("update documents set object_key = 'nowhere'", "the document's file is there"),
+    "a document's name": ("update documents set filename = 'other.pdf'", "the document is what the leaf commits to"),
+    "a document's size": ("update documents set size_bytes = 1", "the document's size is that of the leaf"),
+    "a deleted document": ("delete from documents where tenant = 'acme'", "a document with a leaf is there"),
+    "an invented document": (
+        "insert into documents select tenant, 'doc_0', sha256, filename, media_type, size_bytes, pages, object_key, created_by, created_at"
+        " from documents",
+        "a document has one leaf",
+    ),
+    "raised roles": ("update api_keys set roles = '{owner}' where user_id = 'user:mei'", "the key's roles"),
+    "a raised limit": ("update api_keys set approval_limit = null", "the key's approval_limit"),
+    "a longer life of a key": ("update api_keys set expires_at = null", "the key's expires_at"),
+    "a key of another person": (
+        "update api_keys set user_id = 'user:bo' where user_id = 'user:mei'",
+        "the key is whose the leaf commits to",
+    ),
+    "a key that was given back": ("update api_keys set revoked_at = null", "the key is revoked as the log says"),
+    "an invented API key": (
+        "insert into api_keys select tenant, 'planted' || tenant, sha256(key_hash), name, user_id, '{owner}', null, created_by, created_at"
+        " from api_keys where user_id = 'user:mei'",
+        "an API key has one leaf",
+    ),
+    "a deleted API key": ("delete from api_keys where user_id = 'user:old'", "an API key with a leaf is there"),
     "an erasure that nobody recorded": (
         "update subject_keys set wrapped_key = null where subject = 'person:lim'",
         "the subject's key is there, or was erased",
@@ -310,6 +358,8 @@ COVERED = {
     "audit_positions": "position leaf_hash record_id tenant",
     "audit_checkpoints": "size root frontier note",
     "subject_keys": "wrapped_key",
+    "documents": "id sha256 filename media_type size_bytes object_key",
+    "api_keys": "id name user_id approval_limit",
 }
 
 
@@ -327,7 +377,8 @@ async def test_one_changed_byte_anywhere_is_found(store: Prepared) -> None:
 
 async def _change_one_byte(store: Prepared, chance: random.Random, table: str, column: str) -> None:
     # What the input's digest is made of is checked where the input stands in the row.
-    where = "input is not null" if column in ("name", "target", "input_digest") else f"{column} is not null"
+    digested = table == "effects" and column in ("name", "target", "input_digest")
+    where = "input is not null" if digested else f"{column} is not null"
     rows = await store.ask(
         f"select ctid::text, {column}::text, pg_typeof({column})::text from {table} where {where} order by ctid"
     )
@@ -348,8 +399,8 @@ async def _change_one_byte(store: Prepared, chance: random.Random, table: str, c
 
 def _changed(chance: random.Random, text: str, kind: str) -> str:
     """Change one byte, so that the column's type still takes it."""
-    if kind in ("integer", "bigint"):
-        return str(int(text) ^ 1 << chance.randrange(20, 28))
+    if kind in ("integer", "bigint", "numeric"):
+        return str(int(float(text)) ^ 1 << chance.randrange(20, 28))
     letters = "0123456789abcdef" if kind == "bytea" else "0123456789xyz"
     while True:
         at = chance.randrange(2 if kind == "bytea" else 0, len(text))

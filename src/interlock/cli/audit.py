@@ -10,6 +10,7 @@ from rich.text import Text
 
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import bold, print_json, print_table, say
+from interlock.data.objects import Objects
 from interlock.domain.errors import Unavailable
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
@@ -54,7 +55,10 @@ async def _verify(settings: Settings) -> Report:
     try:
         private = keys.audit_key
         log = AuditLog(relay_database, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=private)
-        return await check(app_database, relay_database, log, SubjectKeys(keys.subjects), private.public_key())
+        digest = Objects(settings.objects_url).sha256
+        return await check(
+            app_database, relay_database, log, SubjectKeys(keys.subjects), private.public_key(), digest=digest
+        )
     finally:
         await relay_database.close()
         await app_database.close()
@@ -83,7 +87,8 @@ def _print(report: Report, key: str, shown: int) -> None:
     say(bold("Audit log "), word, f" in {report.duration_s:g} s")
     say(f"  records      {report.records} ({report.pending} written meanwhile)")
     say(
-        f"  covering     {report.tasks} tasks, {report.effects} effects, {report.reviews} reviews; {report.erased} erased"
+        f"  covering     {report.tasks} tasks, {report.effects} effects, {report.reviews} reviews,"
+        f" {report.documents} documents; {report.erased} erased"
     )
     say(
         f"  checkpoints  {report.checkpoints}, each signature holds"

@@ -78,6 +78,12 @@ class UnsafeDocument(InterlockError):
     code, title, status, exit_code = "document.unsafe", "The document is over a limit", 422, 2
 
 
+class DocumentChanged(InterlockError):
+    """The stored file is not the one that was uploaded: its SHA-256 is another one. Its bytes are given to nobody."""
+
+    code, title = "document.changed", "The stored document was changed"
+
+
 class NotFound(InterlockError):
     code, title, status, exit_code = "not_found", "Not found", 404, 3
 
