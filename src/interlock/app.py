@@ -35,8 +35,10 @@ from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
+from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
+from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database
 from interlock.infra.http import GuardedClient
 from interlock.infra.keys import AUDIT_KEY_NAME, Keys
@@ -210,7 +212,9 @@ def deliveries(settings: Settings, database: Database, client: GuardedClient, cl
 def audit_log(settings: Settings, relay: Database) -> AuditLog:
     """Build what sequences and signs the audit log."""
     keys = Keys.of(settings)
-    return AuditLog(relay, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=keys.audit_key)
+    path, public = DataFolder(settings.data_dir).kept_checkpoint, keys.audit_key.public_key()
+    kept = KeptCheckpoint(path, key_name=AUDIT_KEY_NAME, public_key=public)
+    return AuditLog(relay, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=keys.audit_key, kept=kept)
 
 
 def build_relay(app: App, relay: Database) -> Relay:

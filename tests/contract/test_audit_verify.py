@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import random
+import stat
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.contract.prepared_database import KEYS, OBJECTS, SIGNING_KEY, TENANT, Prepared, Writers, opened, prepare
 
-from interlock.domain.errors import Unavailable
+from interlock.domain.errors import AuditBroken, Unavailable
 from interlock.domain.tasks import State
 from interlock.governance import audit
 from interlock.governance.findings import FINDINGS_MAX, Report
@@ -29,7 +30,8 @@ from interlock.orchestration.store import log
 
 pytestmark = pytest.mark.postgres
 TABLES = (
-    *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "outbox"),
+    *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "review_events"),
+    *("journal_cuts", "outbox"),
     *("audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
 )
 
@@ -218,6 +220,34 @@ TAMPERINGS = {
         "update reviews set state = 'answered', answer = '{}' where state = 'open'",
         "the state follows from its latest leaf",
     ),
+    "the question of a review": (
+        'update reviews set request = \'{"title": "other"}\'',
+        "the question is what the leaf commits to",
+    ),
+    "whom a review is about": ("update reviews set subject = 'user:eve'", "the question is what the leaf commits to"),
+    "a review's deadline": ("update reviews set deadline = time_now()", "the question is what the leaf commits to"),
+    "who asked for a review": ("update reviews set task_submitted_by = 'x'", "the question is what the leaf commits"),
+    "a review's role": ("update reviews set role = 'clerk'", "the role is the one that it was given to last"),
+    "a deleted line of history": (
+        "delete from review_events where kind = 'opened'",
+        "the history is that of the leaves",
+    ),
+    "another verdict in the history": (
+        "update review_events set data = '{\"verdict\": \"reject\"}' where kind = 'answered'",
+        "the history is that of the leaves",
+    ),
+    "an invented line of history": (
+        "insert into review_events (tenant, review_id, kind, by_whom) select tenant, id, 'claimed', 'user:eve' from reviews",
+        "the history is that of the leaves",
+    ),
+    "labels": ('update tasks set labels = \'{"team": "x"}\'', "labels, priority, deadline and callback"),
+    "a callback": ("update tasks set callback_url = 'https://eve.example'", "labels, priority, deadline and callback"),
+    "a task's deadline": ("update tasks set deadline = time_now()", "labels, priority, deadline and callback"),
+    "a task's priority": ("update tasks set priority = 9", "labels, priority, deadline and callback"),
+    "a cut that nobody asked for": (
+        "insert into journal_cuts (tenant, task_id, generation, from_seq, requested_by) select tenant, id, 2, 1, 'x' from tasks",
+        "the journal is cut where its retries say",
+    ),
     "a deleted review": ("delete from reviews", "a review with leaves is there"),
     "an invented review": (
         "update reviews set id = 'rev_0' where state = 'open'",
@@ -352,7 +382,8 @@ async def test_a_record_that_is_removed_before_it_is_sequenced_is_missed(
 COVERED = {
     "effects": "seq kind name target input_digest input input_ref status value value_ref meta salt task_id effect_id generation",
     "tasks": "state generation automation automation_version correlation_id submitted_by input output output_ref error commit_salt",
-    "reviews": "task_id state answer answer_salt answered_by",
+    "reviews": "task_id state answer answer_salt answered_by request role automation name task_submitted_by",
+    "review_events": "kind",
     "openings": "task_id generation effect_id kind",
     "audit_records": "leaf tenant task_id",
     "audit_positions": "position leaf_hash record_id tenant",
@@ -422,8 +453,8 @@ async def test_an_erased_key_is_counted_and_not_held_against_the_store(store: Pr
         "update subject_keys set wrapped_key = null, erased_at = time_now() where subject = 'person:lim'"
     )
     report = await checked(store)
-    # In each tenant: the input, the output, two effects and an answer.
-    assert (report.ok, report.erased) == (True, 10)
+    # In each tenant: the input, the output, two effects, a question and its answer.
+    assert (report.ok, report.erased) == (True, 12)
 
 
 async def test_another_key_convicts_every_checkpoint(store: Prepared) -> None:
@@ -489,7 +520,11 @@ async def test_a_retried_task_and_a_cancelled_one_pass(store: Prepared) -> None:
             "update tasks set generation = 2, error = null, ended_at = null, state = 'accepted' where id = %s",
             (task.info.id,),
         )
-        facts = {"task": task.info.id, "generation": 2, "state": "accepted"}
+        await conn.execute(
+            "insert into journal_cuts (tenant, task_id, generation, from_seq, requested_by) values ('acme', %s, 2, 1, 'x')",
+            (task.info.id,),
+        )
+        facts = {"task": task.info.id, "generation": 2, "state": "accepted", "from_seq": 1}
         leaf = audit.leaf("task.retried", tenant=TENANT, at=datetime.now(UTC), facts=facts)
         await log(conn, tenant=TENANT, task_id=task.info.id, leaf=leaf)
     assert (await checked(store)).ok
@@ -497,6 +532,48 @@ async def test_a_retried_task_and_a_cancelled_one_pass(store: Prepared) -> None:
     await writers.effect(again, "read-receipt", 2, {"total": "1.00"})
     await writers.end(again, State.CANCELLED)
     assert (await checked(store)).ok
+    for change in ("update journal_cuts set from_seq = 2", "delete from journal_cuts"):
+        await store.tamper(change)
+        report = await checked(store)
+        assert [found.what for found in report.findings] == ["the journal is cut where its retries say"]
+
+
+LAST = "(select max(size) from audit_checkpoints)"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "delete from audit_checkpoints",
+        f"delete from audit_checkpoints where size = {LAST}",
+        f"delete from audit_checkpoints where size = {LAST}; delete from audit_positions where position >= {LAST};"
+        " delete from audit_records r where not exists (select from audit_positions p where p.record_id = r.id)",
+    ],
+    ids=["all", "the last", "the last with its records"],
+)
+async def test_deleted_checkpoints_are_missed_where_one_is_kept_outside(
+    store: Prepared, tmp_path: Path, statements: str
+) -> None:
+    store.kept = tmp_path / "audit" / "last-checkpoint"
+    writers = Writers(store)
+    await writers.end(await writers.accept(), output=1)
+    assert (await checked(store)).ok
+    assert (await checked(store)).ok
+    assert stat.S_IMODE(store.kept.stat().st_mode) == 0o600
+    await store.tamper(*statements.split(";"))
+    # However often it is asked, and with a relay that goes on: nothing is signed over the loss.
+    for _ in range(2):
+        with pytest.raises(AuditBroken, match="is not among those of the database"):
+            await store.audit_log().checkpoint()
+        report = await checked(store)
+        assert "the log can be continued" in {found.what for found in report.findings}
+
+
+async def test_a_kept_checkpoint_that_nobody_signed_is_a_finding(store: Prepared, tmp_path: Path) -> None:
+    store.kept = tmp_path / "last-checkpoint"
+    for forged in (b"interlock.test/log\n1\nAAAA\n", b"\xff", b""):
+        store.kept.write_bytes(forged)
+        assert [found.what for found in (await checked(store)).findings][:1] == ["the log can be continued"]
 
 
 async def test_a_database_that_is_away_is_no_verdict(store: Prepared, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.checkpoints import verifier_key
 from interlock.governance.findings import Report
+from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.verify import verify as check
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database, DatabaseUrls, urls
@@ -54,7 +55,11 @@ async def _verify(settings: Settings) -> Report:
     await relay_database.open()
     try:
         private = keys.audit_key
-        log = AuditLog(relay_database, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=private)
+        path = DataFolder(settings.data_dir).kept_checkpoint
+        kept = KeptCheckpoint(path, key_name=AUDIT_KEY_NAME, public_key=private.public_key())
+        log = AuditLog(
+            relay_database, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=private, kept=kept
+        )
         digest = Objects(settings.objects_url).sha256
         return await check(
             app_database, relay_database, log, SubjectKeys(keys.subjects), private.public_key(), digest=digest

@@ -203,6 +203,13 @@ class Submit:
                     return repeated
             key = await subject_key(conn, self._keys, tenant, str(subject))
             salt = audit.new_salt()
+            deadline = _deadline(submission, registered, self._clock.now())
+            terms = audit.task_terms(
+                labels=submission.labels,
+                priority=submission.priority,
+                deadline=deadline,
+                callback_url=submission.callback_url,
+            )
             facts = {
                 "task": task_id,
                 "generation": 1,
@@ -211,9 +218,9 @@ class Submit:
                 "version": registered.manifest.version,
                 "correlation": correlation_id,
                 "commit": audit.commit(key, salt, (data.decode() if inline else None, input_ref, by)),
+                "terms": audit.commit(key, salt, terms),
                 "salt": salt.hex(),
             }
-            deadline = _deadline(submission, registered, self._clock.now())
             async with conn.pipeline():
                 await conn.execute(
                     "insert into tasks (tenant, id, automation, automation_version, correlation_id, subject, input, input_ref, labels,"
