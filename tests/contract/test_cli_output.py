@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +49,9 @@ def answers(text: str) -> dict[str, Any]:
         "GET /v1/reviews": {"items": [review_of(text)], "next_cursor": text},
         "GET /v1/reviews/r": review_of(text),
         "GET /v1/tasks": {"items": [task_of(text)], "next_cursor": text},
+        "POST /v1/documents": {"id": "doc_1"},
+        "POST /v1/tasks": {"id": "running"},
+        "GET /v1/tasks/running": task_of(text) | {"state": "running", "effects": []},
         "GET /v1/tasks/t": task_of(text),
         "GET /v1/tasks/t/timeline": {"effects": task_of(text)["effects"]},
     }
@@ -66,7 +72,7 @@ class Hostile(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    do_POST = do_DELETE = do_GET
 
     def log_message(self, *_: Any) -> None: ...
 
@@ -129,3 +135,58 @@ def test_a_message_of_the_check_keeps_its_brackets(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["automation", "check", str(tmp_path)])
     assert said.exit_code == 2
     assert "[config]" in said.stdout
+
+
+@pytest.mark.parametrize("text", ["plain"])
+@pytest.mark.parametrize(
+    ("arguments", "environ", "code"),
+    [
+        (["task", "submit", "a", "--idempotency-key", "clé-1"], {}, 2),
+        (["task", "submit", "a", "--idempotency-key", ""], {}, 2),
+        (["task", "submit", "a", "--idempotency-key", " a"], {}, 2),
+        (["task", "list"], {"INTERLOCK_API_KEY": "clé"}, 2),
+        (["task", "show", "../keys"], {}, 3),
+        (["task", "show", "t?x=1"], {}, 3),
+        (["task", "show", ".."], {}, 2),
+        (["task", "submit", "a", "--set", "x=a\udce9"], {}, 2),
+        (["review", "show", "a\udce9"], {}, 3),
+        (["key", "revoke", "../tasks/t:cancel"], {}, 3),
+        (["task", "submit", "a", "--input", "@latin1.json"], {}, 2),
+        (["automation", "check", "."], {}, 2),
+    ],
+)
+def test_odd_arguments_are_told_without_a_trace(
+    text: str, url: str, arguments: list[str], environ: dict[str, str], code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "latin1.json").write_bytes(b'{"name": "caf\xe9"}')
+    (tmp_path / "automation.py").write_bytes(b"# caf\xe9\n")
+    said = interlock(tmp_path, url, arguments, environ)
+    assert said.returncode == code, said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("text", ["plain"])
+def test_a_file_with_a_name_that_is_not_utf8_is_uploaded(text: str, url: str, tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    said = interlock(tmp_path, url, ["task", "submit", "a", os.fsdecode(b"caf\xe9.png")], {})
+    assert (said.returncode, "Traceback" in said.stderr) == (0, False), said.stderr
+
+
+@pytest.mark.parametrize("text", ["plain"])
+def test_waiting_too_short_exits_with_5_and_says_that_the_task_goes_on(text: str, url: str, tmp_path: Path) -> None:
+    for command in (["task", "wait", "running"], ["task", "submit", "slow", "--wait"]):
+        said = interlock(tmp_path, url, [*command, "--timeout", "0"], {})
+        assert said.returncode == 5, said.stderr
+        assert "The task goes on: interlock task wait running" in said.stderr
+    assert interlock(tmp_path, url, ["task", "submit", "slow"], {}).returncode == 0
+
+
+def interlock(
+    folder: Path, url: str, arguments: list[str], environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
+    own = {"INTERLOCK_API_URL": url, "INTERLOCK_API_KEY": "k", "NO_COLOR": "1", "COLUMNS": "200", **environ}
+    command = [sys.executable, "-m", "interlock.cli", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env={**clean, **own}, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from interlock.cli.client import Client
+from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import bold, print_json, print_table, say, say_json
 from interlock.cli.tasks import input_from
@@ -53,7 +53,7 @@ def list_(
 @app.command(epilog="Example: interlock review show rev_0193…")
 def show(review_id: ReviewId, data: Data = None, as_json: Json = False) -> None:
     """Show what is asked, why, and what was read."""
-    _print(Client(settings_for(data)).get(f"/v1/reviews/{review_id}"), as_json)
+    _print(Client(settings_for(data)).get(f"/v1/reviews/{part(review_id)}"), as_json)
 
 
 @app.command(epilog="Example: interlock review claim rev_0193…")
@@ -65,7 +65,7 @@ def claim(
 ) -> None:
     """Take a review for yourself."""
     verb = "release" if release else "claim"
-    _print(Client(settings_for(data)).post(f"/v1/reviews/{review_id}:{verb}", repeat=True), as_json)
+    _print(Client(settings_for(data)).post(f"/v1/reviews/{part(review_id)}:{verb}", repeat=True), as_json)
 
 
 @app.command(epilog='Example: interlock review approve rev_0193… --reason "checked with the hotel"')
@@ -127,7 +127,7 @@ def revoke(review_id: ReviewId, data: Data = None, as_json: Json = False) -> Non
 
 def _answer(review_id: str, verb: str, body: dict[str, Any], data: Any, as_json: bool) -> None:
     sent = {k: v for k, v in body.items() if v is not None and not (k == "hold_s" and v == 0)}
-    _print(Client(settings_for(data)).post(f"/v1/reviews/{review_id}:{verb}", sent), as_json)
+    _print(Client(settings_for(data)).post(f"/v1/reviews/{part(review_id)}:{verb}", sent), as_json)
 
 
 def _print(review: dict[str, Any], as_json: bool) -> None:
