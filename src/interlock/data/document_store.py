@@ -80,9 +80,9 @@ class DocumentStore:
             await self._record(conn, tenant, document, key, by)
         return document
 
-    async def find(self, tenant: str, ids: Sequence[str]) -> list[Document]:
-        """Give documents in the order asked; raises InvalidInput naming one that is not there."""
-        return [document for document, _ in await self._find(tenant, ids)]
+    async def find(self, tenant: str, ids: Sequence[str], *, pointers: Sequence[str] | None = None) -> list[Document]:
+        """Give documents in the order asked; raises InvalidInput naming one that is not there, by its pointer in the input."""
+        return [document for document, _ in await self._find(tenant, ids, pointers)]
 
     async def get(self, tenant: str, document_id: str) -> Document:
         """Give one document; raises NotFound."""
@@ -110,7 +110,9 @@ class DocumentStore:
             )
         return data
 
-    async def _find(self, tenant: str, ids: Sequence[str]) -> list[tuple[Document, str]]:
+    async def _find(
+        self, tenant: str, ids: Sequence[str], pointers: Sequence[str] | None = None
+    ) -> list[tuple[Document, str]]:
         if not ids:
             return []
         async with self._database.tenant(tenant) as conn:
@@ -124,9 +126,10 @@ class DocumentStore:
         }
         for number, document_id in enumerate(ids):
             if document_id not in found:
+                pointer = f"/documents/{number}/id" if pointers is None else pointers[number]
                 raise InvalidInput(
                     f"There is no document {document_id}.",
                     fix="Upload it with POST /v1/documents first.",
-                    fields=[FieldError(pointer=f"/documents/{number}/id", detail="no such document", kind="missing")],
+                    fields=[FieldError(pointer=pointer, detail="no such document", kind="missing")],
                 )
         return [found[document_id] for document_id in ids]

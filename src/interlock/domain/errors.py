@@ -62,6 +62,12 @@ class MalformedRequest(InterlockError):
     code, title, status, exit_code = "request.malformed", "The request cannot be read", 400, 2
 
 
+class UnsupportedBody(InterlockError):
+    """A body of another type than the route reads."""
+
+    code, title, status, exit_code = "request.unsupported", "The type of the body is not supported", 415, 2
+
+
 class TooLarge(InterlockError):
     code, title, status, exit_code = "input.too_large", "The input is over a limit", 413, 2
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from interlock.domain.errors import InvalidInput
+from interlock.domain.errors import FieldError, InvalidInput
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Identity, KeyInfo, Principal
@@ -37,7 +37,11 @@ class ApiKeys:
     ) -> tuple[KeyInfo, str]:
         """Make a key; gives it with its secret, which is never shown again. Raises InvalidInput."""
         if expires_at is not None and expires_at <= self._clock.now():
-            raise InvalidInput("expires_at is in the past.", fix="Give a later time, or none.")
+            raise InvalidInput(
+                "expires_at is in the past.",
+                fix="Give a later time, or none.",
+                fields=[FieldError(pointer="/expires_at", detail="in the past")],
+            )
         async with self._database.tenant(principal.tenant) as conn:
             key_id, secret = await create(
                 conn,
