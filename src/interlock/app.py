@@ -35,8 +35,10 @@ from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
+from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
+from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database
 from interlock.infra.http import GuardedClient
 from interlock.infra.keys import AUDIT_KEY_NAME, Keys
@@ -49,7 +51,9 @@ from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
 from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
 from interlock.orchestration.api_keys import ApiKeys
+from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, config_of, load_all
+from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
@@ -121,7 +125,9 @@ async def opened(
             settings.outgoing_allow, settings.outgoing_timeout_s, settings.outgoing_response_bytes_max
         )
         stack.push_async_callback(outgoing.aclose)
-        documents = DocumentStore(database, objects, document_limits(settings))
+        documents = DocumentStore(
+            database, objects, document_limits(settings), DocumentRecords(subject_keys, clock).stored
+        )
         recorder = Recorder(database)
         identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
         tasks = PostgresTasks(
@@ -206,7 +212,9 @@ def deliveries(settings: Settings, database: Database, client: GuardedClient, cl
 def audit_log(settings: Settings, relay: Database) -> AuditLog:
     """Build what sequences and signs the audit log."""
     keys = Keys.of(settings)
-    return AuditLog(relay, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=keys.audit_key)
+    path, public = DataFolder(settings.data_dir).kept_checkpoint, keys.audit_key.public_key()
+    kept = KeptCheckpoint(path, key_name=AUDIT_KEY_NAME, public_key=public)
+    return AuditLog(relay, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=keys.audit_key, kept=kept)
 
 
 def build_relay(app: App, relay: Database) -> Relay:
@@ -383,8 +391,17 @@ async def bootstrap(settings: Settings) -> None:
             return
         async with database.tenant(DEFAULT_TENANT) as conn:
             await conn.execute("select pg_advisory_xact_lock(%s)", (0x1A7E_0002,))
-            _, key = await identity.create_key(
-                conn, name="admin", user="user:admin", roles=("admin",), created_by="interlock"
+            _, key = await create_recorded(
+                conn,
+                identity,
+                SubjectKeys(Keys.of(settings).subjects),
+                Clock(),
+                tenant=DEFAULT_TENANT,
+                by="interlock",
+                by_key=None,
+                name="admin",
+                user="user:admin",
+                roles=("admin",),
             )
             write_private(key_file, f"{key}\n".encode())
     finally:

@@ -98,6 +98,7 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in ROLES:
         sys.stderr.write(f"usage: python -m interlock.serve {'|'.join(ROLES)}\n")
         return 2
+    os.umask(0o077)  # what steps make, such as a ledger, is this user's alone
     try:
         settings = load()
         logs.configure(level=settings.log_level, as_json=settings.log_json)

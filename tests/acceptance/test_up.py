@@ -121,6 +121,10 @@ def test_open_tasks_go_on_in_the_next_life(interlock: Product, receipts: list[Re
     ended = interlock.json("task", "wait", task["id"])
     assert (ended["state"], ended["output"]["decision"]) == ("succeeded", "rejected")
     interlock.json("audit", "verify")
+    folder = Path(interlock.json("status")["data_dir"])
+    made = [folder / "ledger.sqlite", folder / "audit" / "last-checkpoint", *(folder / "log").glob("*.log")]
+    open_to_others = [str(file) for file in made if file.exists() and file.stat().st_mode & 0o077]
+    assert open_to_others == []
 
 
 def test_a_wrong_setting_is_named_and_nothing_starts(interlock: Product) -> None:

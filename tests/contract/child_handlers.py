@@ -28,6 +28,10 @@ def handler(config: Mapping[str, Any]) -> Handler:
                 return sorted(os.environ)
             case "raise":
                 raise KeyError("broken")
+            case "raise nothing":
+                error = MemoryError()
+                error.add_note("while reading page 1")
+                raise error
             case "give up":
                 raise GiveUp("no use", kind="Hopeless")
             case "die":

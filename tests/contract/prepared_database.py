@@ -13,23 +13,33 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.boundary.journal import PostgresJournal
 from interlock.boundary.recorder import Recorder
+from interlock.data.document_store import DocumentStore
+from interlock.data.documents import DocumentLimits
 from interlock.data.objects import MemoryObjects
 from interlock.domain import canonical
+from interlock.domain.documents import Document
 from interlock.domain.effects import Effect, Kind, Outcome, Status
 from interlock.domain.ids import new_id
 from interlock.domain.tasks import Claimed, Ended, State, TaskInfo
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
+from interlock.governance.identity import Identity, Principal
+from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.infra import database
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
 from interlock.infra.settings import Settings
+from interlock.orchestration.api_keys import ApiKeys
+from interlock.orchestration.documents import DocumentRecords
+from interlock.orchestration.reviews import event
 from interlock.orchestration.store import PostgresTasks, log
 from interlock.sdk.task import input_digest
 
 TENANT = "acme"
 KEYS = SubjectKeys(bytes(range(32)))
+OBJECTS = MemoryObjects()
+QUESTION = '{"title":"A dinner"}'
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
@@ -41,9 +51,14 @@ class Prepared:
     app: Database
     relay: Database
     clock: Clock = field(default_factory=Clock)
+    kept: Path | None = None
 
     def audit_log(self) -> AuditLog:
-        return AuditLog(self.relay, origin="interlock.test/log", key_name="interlock.test", private_key=SIGNING_KEY)
+        public = SIGNING_KEY.public_key()
+        kept = None if self.kept is None else KeptCheckpoint(self.kept, key_name="interlock.test", public_key=public)
+        return AuditLog(
+            self.relay, origin="interlock.test/log", key_name="interlock.test", private_key=SIGNING_KEY, kept=kept
+        )
 
     async def tamper(self, *statements: str) -> None:
         """Run statements as a superuser whom no key, trigger or policy stops."""
@@ -128,6 +143,9 @@ class Writers:
             "version": info.version,
             "correlation": info.correlation_id,
             "commit": audit.commit(key, salt, (text, None, by)),
+            "terms": audit.commit(
+                key, salt, audit.task_terms(labels={}, priority=0, deadline=None, callback_url=callback_url)
+            ),
             "salt": salt.hex(),
         }
         async with self._app.tenant(self._tenant) as conn:
@@ -151,6 +169,26 @@ class Writers:
             subject_key=key,
             callback_url=callback_url,
         )
+
+    async def document(self, data: bytes) -> Document:
+        records = DocumentRecords(KEYS, self.clock)
+        store = DocumentStore(self._app, OBJECTS, DocumentLimits(), records.stored)
+        return await store.add(self._tenant, data=data, filename="receipt.pdf", by="user:amir")
+
+    async def key(self, user: str, *roles: str, **given: Any) -> str:
+        """Make an API key as a person does."""
+        info, _ = await self._api_keys().create(self._owner(), name=user, user=user, roles=roles, **given)
+        return info.id
+
+    async def revoke_key(self, key_id: str) -> None:
+        await self._api_keys().revoke(self._owner(), key_id)
+
+    def _api_keys(self) -> ApiKeys:
+        identity = Identity(self._app, pepper=bytes(32), environment="test")
+        return ApiKeys(database=self._app, identity=identity, keys=KEYS, clock=self.clock)
+
+    def _owner(self) -> Principal:
+        return Principal(tenant=self._tenant, id="user:olga", roles=("owner",), key_id="k", approval_limit=None)
 
     async def effect(self, task: Claimed, name: str, seq: int, value: Any, *, opened: bool = False) -> Effect:
         asked = {"document": name}
@@ -180,11 +218,30 @@ class Writers:
         async with self._app.tenant(self._tenant) as conn:
             await conn.execute(
                 "insert into reviews (tenant, id, task_id, generation, effect_id, automation, name, input_digest, request, role,"
-                " task_submitted_by, correlation_id) values (%s, %s, %s, 1, %s, 'expenses', 'check', '', '{}', 'manager', %s, %s)",
-                (self._tenant, review_id, task.info.id, effect_id, task.info.submitted_by, task.info.correlation_id),
+                " task_submitted_by, correlation_id) values (%s, %s, %s, 1, %s, 'expenses', 'check', '', %s::json, 'manager', %s, %s)",
+                (
+                    self._tenant,
+                    review_id,
+                    task.info.id,
+                    effect_id,
+                    QUESTION,
+                    task.info.submitted_by,
+                    task.info.correlation_id,
+                ),
             )
             facts: dict[str, Any] = {"task": task.info.id, "review": review_id}
-            leaf = audit.leaf("review.opened", tenant=self._tenant, at=self.clock.now(), facts=facts)
+            parts = audit.review_parts(
+                request=QUESTION,
+                subject=None,
+                deadline=None,
+                automation="expenses",
+                name="check",
+                submitted_by=task.info.submitted_by,
+            )
+            commit = {"salt": salt.hex(), "commit": audit.commit(task.subject_key, salt, parts)}
+            await event(conn, review_id, "opened", "interlock", {"role": "manager"})
+            opened = facts | commit | {"role": "manager"}
+            leaf = audit.leaf("review.opened", tenant=self._tenant, at=self.clock.now(), facts=opened)
             await log(conn, tenant=self._tenant, task_id=task.info.id, leaf=leaf)
             if verdict is None:
                 return review_id
@@ -192,6 +249,7 @@ class Writers:
                 "update reviews set state = 'answered', answer = %s::json, answer_salt = %s, answered_by = 'user:mia' where id = %s",
                 (answer, salt, review_id),
             )
+            await event(conn, review_id, "answered", "user:mia", {"verdict": verdict, "hold_s": 0})
             facts |= {"verdict": verdict, "commit": audit.commit(task.subject_key, salt, (answer,))}
             leaf = audit.leaf("review.answered", tenant=self._tenant, at=self.clock.now(), facts=facts)
             await log(conn, tenant=self._tenant, task_id=task.info.id, leaf=leaf)

@@ -23,6 +23,7 @@ from interlock.app import App, Worker, audit_log, opened
 from interlock.infra import database, outbox
 from interlock.infra.database import Database, DatabaseUrls
 from interlock.infra.settings import Settings
+from interlock.orchestration.api_keys import create as create_recorded
 
 AUTOMATIONS = Path(__file__).parents[1] / "automations"
 TENANTS = ("default", "other")
@@ -182,12 +183,17 @@ async def _populate(running: Running) -> None:
         )
     for who, (tenant, user, roles, limit) in PEOPLE.items():
         async with running.app.database.tenant(tenant) as conn:
-            _, key = await running.app.identity.create_key(
+            _, key = await create_recorded(
                 conn,
+                running.app.identity,
+                running.app.subject_keys,
+                running.app.clock,
+                tenant=tenant,
+                by="tests",
+                by_key=None,
                 name=who,
                 user=user,
                 roles=roles,
-                created_by="tests",
                 approval_limit=limit,  # type: ignore[arg-type]
             )
         running.keys[who] = key

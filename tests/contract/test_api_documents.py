@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pypdfium2
@@ -12,6 +15,10 @@ import pytest
 from PIL import Image
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running
+
+from interlock.boundary.infer import InferExecutor
+from interlock.domain.errors import ExecutorFailed
+from interlock.serving.gateway import Gateway
 
 pytestmark = MARKS
 __all__ = ["api"]
@@ -163,3 +170,21 @@ async def test_who_may_not_read_documents_does_not(api: Running) -> None:
     assert (await api.as_("nobody").get(f"/v1/documents/{document['id']}/content")).status_code == 403
     assert (await api.as_("nobody").post("/v1/documents", files={"file": ("r.jpg", jpeg())})).status_code == 403
     assert (await api.as_("reviewer").get(f"/v1/documents/{document['id']}/content")).status_code == 200
+
+
+async def test_a_changed_file_is_given_to_nobody(api: Running) -> None:
+    data = png(9, 9)
+    made = (await upload(api, data, "changed.png")).json()
+    key = f"tenants/default/documents/{made['id']}"
+    stored = Path(unquote(urlsplit(api.app.settings.objects_url).path)) / key
+    stored.write_bytes(data[:-1] + b"!")
+    answer = await api.as_("author").get(f"/v1/documents/{made['id']}/content")
+    assert (answer.status_code, answer.json()["code"]) == (500, "document.changed")
+    assert data[:50] not in answer.content
+    task = SimpleNamespace(info=SimpleNamespace(tenant="default", automation="greet"))
+    effect = SimpleNamespace(input={"documents": [{"id": made["id"]}]}, target="reader")
+    with pytest.raises(ExecutorFailed) as failed:
+        await InferExecutor(Gateway(), api.app.documents).execute(effect, SimpleNamespace(task=task))  # type: ignore[arg-type]
+    assert (failed.value.kind, failed.value.retry) == ("DocumentChanged", False)
+    stored.write_bytes(data)
+    assert (await api.as_("author").get(f"/v1/documents/{made['id']}/content")).content == data

@@ -9,6 +9,9 @@ import pytest
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running
 
+from interlock.app import audit_log
+from interlock.governance.verify import verify
+
 pytestmark = MARKS
 __all__ = ["api"]
 
@@ -250,3 +253,24 @@ async def test_the_inbox_is_narrowed_and_paged_oldest_first(api: Running) -> Non
 @pytest.mark.parametrize("verb", ["claim", "release", "approve", "escalate", "revoke"])
 async def test_a_review_that_is_not_there_is_404(api: Running, verb: str) -> None:
     assert (await api.as_("reviewer").post(f"/v1/reviews/rev_nothing:{verb}")).status_code == 404
+
+
+async def test_what_people_did_with_reviews_verifies(api: Running) -> None:
+    _, review_id = await api.review()
+    for who, verb, body in (
+        ("reviewer", "claim", {}),
+        ("reviewer", "ask", {"text": "Who was there?"}),
+        ("author", "reply", {"text": "Mei"}),
+        ("reviewer", "release", {}),
+        ("reviewer", "escalate", {}),
+        ("boss", "approve", {"hold_s": 20}),
+        ("boss", "revoke", {}),
+        ("boss", "approve", {}),
+    ):
+        answer = await api.as_(who).post(f"/v1/reviews/{review_id}:{verb}", json=body)
+        assert answer.status_code == 200, (verb, answer.text)
+    log = audit_log(api.app.settings, api.relay)
+    public = api.app.keys.audit_key.public_key()
+    report = await verify(api.app.database, api.relay, log, api.app.subject_keys, public, digest=api.app.objects.sha256)
+    assert report.findings == ()
+    assert report.reviews > 0

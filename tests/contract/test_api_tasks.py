@@ -10,6 +10,8 @@ import pytest
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running, effect_path
 
+from interlock.domain.errors import InvalidInput
+
 pytestmark = MARKS
 __all__ = ["api"]
 
@@ -338,3 +340,33 @@ async def test_a_correlation_shows_the_whole_matter(api: Running) -> None:
     assert found["complete"] is True
     assert (await api.as_("owner").get(f"/v1/correlations/{'0' * 32}")).status_code == 404
     assert (await api.as_("nobody").get(f"/v1/correlations/{task['correlation_id']}")).status_code == 403
+
+
+async def test_what_is_wrong_is_named_by_its_place_in_the_body(api: Running) -> None:
+    async def refused(path: str, body: dict[str, Any]) -> tuple[int, list[str], str]:
+        answer = await api.as_("owner").post(path, json=body)
+        return answer.status_code, [e["pointer"] for e in answer.json()["errors"]], str(answer.json()["fix"])
+
+    task = {"automation": "greet", "input": {"name": "Ada"}}
+    status, pointers, _ = await refused("/v1/tasks", task | {"callback_url": "http://127.0.0.1:1/x"})
+    assert (status, pointers) == (422, ["/callback_url"])
+    status, pointers, fix = await refused("/v1/tasks", {"automation": "greet", "input": {}})
+    assert (status, pointers) == (422, ["/input/name"])
+    assert "`errors`" in fix
+    key = {"name": "k", "user": "user:k", "roles": ["reviewer"], "expires_at": "2001-01-01T00:00:00Z"}
+    assert (await refused("/v1/keys", key))[:2] == (422, ["/expires_at"])
+    with pytest.raises(InvalidInput) as unknown:
+        await api.app.documents.find("default", ["doc_x"], pointers=["/input/documents/0/id"])
+    assert unknown.value.fields[0].pointer == "/input/documents/0/id"
+
+
+async def test_a_body_of_another_type_is_415(api: Running) -> None:
+    body = b'{"automation": "greet", "input": {"name": "Ada"}}'
+    for kind, status in (
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/json; charset=utf-8", 202),
+        ("application/merge-patch+json", 202),
+    ):
+        answer = await api.as_("author").post("/v1/tasks", content=body, headers={"content-type": kind})
+        assert answer.status_code == status, answer.text

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
+import stat
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
+import pypdfium2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.contract.prepared_database import KEYS, SIGNING_KEY, TENANT, Prepared, Writers, opened, prepare
+from tests.contract.prepared_database import KEYS, OBJECTS, SIGNING_KEY, TENANT, Prepared, Writers, opened, prepare
 
-from interlock.domain.errors import Unavailable
+from interlock.domain.errors import AuditBroken, Unavailable
 from interlock.domain.tasks import State
 from interlock.governance import audit
 from interlock.governance.findings import FINDINGS_MAX, Report
@@ -26,13 +30,24 @@ from interlock.orchestration.store import log
 
 pytestmark = pytest.mark.postgres
 TABLES = (
-    *("tenants", "subject_keys", "tasks", "effects", "openings", "reviews", "outbox"),
+    *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "review_events"),
+    *("journal_cuts", "outbox"),
     *("audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
 )
 
 
 async def checked(prepared: Prepared) -> Report:
-    return await verify(prepared.app, prepared.relay, prepared.audit_log(), KEYS, SIGNING_KEY.public_key())
+    return await verify(
+        prepared.app, prepared.relay, prepared.audit_log(), KEYS, SIGNING_KEY.public_key(), digest=OBJECTS.sha256
+    )
+
+
+def a_pdf(text: str) -> bytes:
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(200, 300)
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue() + f"% {text}\n".encode()
 
 
 async def build(urls: DatabaseUrls) -> None:
@@ -41,6 +56,10 @@ async def build(urls: DatabaseUrls) -> None:
         for tenant in (TENANT, "zeta"):
             await prepared.add_tenant(tenant)
             writers = Writers(prepared, tenant=tenant)
+            await writers.document(a_pdf(tenant))
+            await writers.key("user:mei", "reviewer", approval_limit=Decimal("2000.50"))
+            await writers.key("user:bo", "boss", expires_at=writers.clock.now() + timedelta(days=1))
+            await writers.revoke_key(await writers.key("user:old", "reviewer"))
             done = await writers.accept(subject="person:lim")
             await writers.effect(done, "read-receipt", 1, {"total": "12.30"})
             await writers.effect(done, "post", 2, {"posted": True}, opened=True)
@@ -201,6 +220,34 @@ TAMPERINGS = {
         "update reviews set state = 'answered', answer = '{}' where state = 'open'",
         "the state follows from its latest leaf",
     ),
+    "the question of a review": (
+        'update reviews set request = \'{"title": "other"}\'',
+        "the question is what the leaf commits to",
+    ),
+    "whom a review is about": ("update reviews set subject = 'user:eve'", "the question is what the leaf commits to"),
+    "a review's deadline": ("update reviews set deadline = time_now()", "the question is what the leaf commits to"),
+    "who asked for a review": ("update reviews set task_submitted_by = 'x'", "the question is what the leaf commits"),
+    "a review's role": ("update reviews set role = 'clerk'", "the role is the one that it was given to last"),
+    "a deleted line of history": (
+        "delete from review_events where kind = 'opened'",
+        "the history is that of the leaves",
+    ),
+    "another verdict in the history": (
+        "update review_events set data = '{\"verdict\": \"reject\"}' where kind = 'answered'",
+        "the history is that of the leaves",
+    ),
+    "an invented line of history": (
+        "insert into review_events (tenant, review_id, kind, by_whom) select tenant, id, 'claimed', 'user:eve' from reviews",
+        "the history is that of the leaves",
+    ),
+    "labels": ('update tasks set labels = \'{"team": "x"}\'', "labels, priority, deadline and callback"),
+    "a callback": ("update tasks set callback_url = 'https://eve.example'", "labels, priority, deadline and callback"),
+    "a task's deadline": ("update tasks set deadline = time_now()", "labels, priority, deadline and callback"),
+    "a task's priority": ("update tasks set priority = 9", "labels, priority, deadline and callback"),
+    "a cut that nobody asked for": (
+        "insert into journal_cuts (tenant, task_id, generation, from_seq, requested_by) select tenant, id, 2, 1, 'x' from tasks",
+        "the journal is cut where its retries say",
+    ),
     "a deleted review": ("delete from reviews", "a review with leaves is there"),
     "an invented review": (
         "update reviews set id = 'rev_0' where state = 'open'",
@@ -259,6 +306,37 @@ TAMPERINGS = {
     ),
     "a checkpoint's note": ("update audit_checkpoints set note = replace(note, 'A', 'B')", "signed"),
     "a checkpoint's size": ("update audit_checkpoints set size = size + 1000", "the log can be continued"),
+    "a document's digest": (
+        "update documents set sha256 = repeat('0', 64)",
+        "the document is what the leaf commits to",
+    ),
+    "a document's file, exchanged for another one": (
+        "update documents d set object_key = (select o.object_key from documents o where o.tenant <> d.tenant)",
+        "the file is the document's",
+    ),
+    "a document's file that is gone": ("update documents set object_key = 'nowhere'", "the document's file is there"),
+    "a document's name": ("update documents set filename = 'other.pdf'", "the document is what the leaf commits to"),
+    "a document's size": ("update documents set size_bytes = 1", "the document's size is that of the leaf"),
+    "a deleted document": ("delete from documents where tenant = 'acme'", "a document with a leaf is there"),
+    "an invented document": (
+        "insert into documents select tenant, 'doc_0', sha256, filename, media_type, size_bytes, pages, object_key, created_by, created_at"
+        " from documents",
+        "a document has one leaf",
+    ),
+    "raised roles": ("update api_keys set roles = '{owner}' where user_id = 'user:mei'", "the key's roles"),
+    "a raised limit": ("update api_keys set approval_limit = null", "the key's approval_limit"),
+    "a longer life of a key": ("update api_keys set expires_at = null", "the key's expires_at"),
+    "a key of another person": (
+        "update api_keys set user_id = 'user:bo' where user_id = 'user:mei'",
+        "the key is whose the leaf commits to",
+    ),
+    "a key that was given back": ("update api_keys set revoked_at = null", "the key is revoked as the log says"),
+    "an invented API key": (
+        "insert into api_keys select tenant, 'planted' || tenant, sha256(key_hash), name, user_id, '{owner}', null, created_by, created_at"
+        " from api_keys where user_id = 'user:mei'",
+        "an API key has one leaf",
+    ),
+    "a deleted API key": ("delete from api_keys where user_id = 'user:old'", "an API key with a leaf is there"),
     "an erasure that nobody recorded": (
         "update subject_keys set wrapped_key = null where subject = 'person:lim'",
         "the subject's key is there, or was erased",
@@ -304,12 +382,15 @@ async def test_a_record_that_is_removed_before_it_is_sequenced_is_missed(
 COVERED = {
     "effects": "seq kind name target input_digest input input_ref status value value_ref meta salt task_id effect_id generation",
     "tasks": "state generation automation automation_version correlation_id submitted_by input output output_ref error commit_salt",
-    "reviews": "task_id state answer answer_salt answered_by",
+    "reviews": "task_id state answer answer_salt answered_by request role automation name task_submitted_by",
+    "review_events": "kind",
     "openings": "task_id generation effect_id kind",
     "audit_records": "leaf tenant task_id",
     "audit_positions": "position leaf_hash record_id tenant",
     "audit_checkpoints": "size root frontier note",
     "subject_keys": "wrapped_key",
+    "documents": "id sha256 filename media_type size_bytes object_key",
+    "api_keys": "id name user_id approval_limit",
 }
 
 
@@ -327,7 +408,8 @@ async def test_one_changed_byte_anywhere_is_found(store: Prepared) -> None:
 
 async def _change_one_byte(store: Prepared, chance: random.Random, table: str, column: str) -> None:
     # What the input's digest is made of is checked where the input stands in the row.
-    where = "input is not null" if column in ("name", "target", "input_digest") else f"{column} is not null"
+    digested = table == "effects" and column in ("name", "target", "input_digest")
+    where = "input is not null" if digested else f"{column} is not null"
     rows = await store.ask(
         f"select ctid::text, {column}::text, pg_typeof({column})::text from {table} where {where} order by ctid"
     )
@@ -348,8 +430,8 @@ async def _change_one_byte(store: Prepared, chance: random.Random, table: str, c
 
 def _changed(chance: random.Random, text: str, kind: str) -> str:
     """Change one byte, so that the column's type still takes it."""
-    if kind in ("integer", "bigint"):
-        return str(int(text) ^ 1 << chance.randrange(20, 28))
+    if kind in ("integer", "bigint", "numeric"):
+        return str(int(float(text)) ^ 1 << chance.randrange(20, 28))
     letters = "0123456789abcdef" if kind == "bytea" else "0123456789xyz"
     while True:
         at = chance.randrange(2 if kind == "bytea" else 0, len(text))
@@ -371,8 +453,8 @@ async def test_an_erased_key_is_counted_and_not_held_against_the_store(store: Pr
         "update subject_keys set wrapped_key = null, erased_at = time_now() where subject = 'person:lim'"
     )
     report = await checked(store)
-    # In each tenant: the input, the output, two effects and an answer.
-    assert (report.ok, report.erased) == (True, 10)
+    # In each tenant: the input, the output, two effects, a question and its answer.
+    assert (report.ok, report.erased) == (True, 12)
 
 
 async def test_another_key_convicts_every_checkpoint(store: Prepared) -> None:
@@ -438,7 +520,11 @@ async def test_a_retried_task_and_a_cancelled_one_pass(store: Prepared) -> None:
             "update tasks set generation = 2, error = null, ended_at = null, state = 'accepted' where id = %s",
             (task.info.id,),
         )
-        facts = {"task": task.info.id, "generation": 2, "state": "accepted"}
+        await conn.execute(
+            "insert into journal_cuts (tenant, task_id, generation, from_seq, requested_by) values ('acme', %s, 2, 1, 'x')",
+            (task.info.id,),
+        )
+        facts = {"task": task.info.id, "generation": 2, "state": "accepted", "from_seq": 1}
         leaf = audit.leaf("task.retried", tenant=TENANT, at=datetime.now(UTC), facts=facts)
         await log(conn, tenant=TENANT, task_id=task.info.id, leaf=leaf)
     assert (await checked(store)).ok
@@ -446,6 +532,48 @@ async def test_a_retried_task_and_a_cancelled_one_pass(store: Prepared) -> None:
     await writers.effect(again, "read-receipt", 2, {"total": "1.00"})
     await writers.end(again, State.CANCELLED)
     assert (await checked(store)).ok
+    for change in ("update journal_cuts set from_seq = 2", "delete from journal_cuts"):
+        await store.tamper(change)
+        report = await checked(store)
+        assert [found.what for found in report.findings] == ["the journal is cut where its retries say"]
+
+
+LAST = "(select max(size) from audit_checkpoints)"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "delete from audit_checkpoints",
+        f"delete from audit_checkpoints where size = {LAST}",
+        f"delete from audit_checkpoints where size = {LAST}; delete from audit_positions where position >= {LAST};"
+        " delete from audit_records r where not exists (select from audit_positions p where p.record_id = r.id)",
+    ],
+    ids=["all", "the last", "the last with its records"],
+)
+async def test_deleted_checkpoints_are_missed_where_one_is_kept_outside(
+    store: Prepared, tmp_path: Path, statements: str
+) -> None:
+    store.kept = tmp_path / "audit" / "last-checkpoint"
+    writers = Writers(store)
+    await writers.end(await writers.accept(), output=1)
+    assert (await checked(store)).ok
+    assert (await checked(store)).ok
+    assert stat.S_IMODE(store.kept.stat().st_mode) == 0o600
+    await store.tamper(*statements.split(";"))
+    # However often it is asked, and with a relay that goes on: nothing is signed over the loss.
+    for _ in range(2):
+        with pytest.raises(AuditBroken, match="is not among those of the database"):
+            await store.audit_log().checkpoint()
+        report = await checked(store)
+        assert "the log can be continued" in {found.what for found in report.findings}
+
+
+async def test_a_kept_checkpoint_that_nobody_signed_is_a_finding(store: Prepared, tmp_path: Path) -> None:
+    store.kept = tmp_path / "last-checkpoint"
+    for forged in (b"interlock.test/log\n1\nAAAA\n", b"\xff", b""):
+        store.kept.write_bytes(forged)
+        assert [found.what for found in (await checked(store)).findings][:1] == ["the log can be continued"]
 
 
 async def test_a_database_that_is_away_is_no_verdict(store: Prepared, tmp_path: Path) -> None:

@@ -82,3 +82,9 @@ async def test_closing_leaves_nobody_behind(pool: ChildPool) -> None:
 
 def _lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_an_error_without_a_text_is_named(pool: ChildPool) -> None:
+    with pytest.raises(ExecutorFailed) as failed:
+        await pool.call({"do": "raise nothing"}, timeout_s=20)
+    assert failed.value.detail.endswith("MemoryError without a message (while reading page 1)")

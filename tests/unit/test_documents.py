@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from interlock.data.documents import JPEG, PDF, PNG, DocumentLimits, inspect, render
 from interlock.domain.errors import InvalidInput, TooLarge, UnsafeDocument, UnsupportedDocument
+from interlock.infra.settings import Settings
 
 SMALL = DocumentLimits(size_bytes_max=200_000, pixels_max=100_000, pages_max=3, scans_max=4)
 
@@ -192,7 +193,7 @@ def test_a_large_photo_is_rendered_small() -> None:
 
 
 def test_a_picture_that_breaks_off_inside_is_refused_when_it_is_rendered() -> None:
-    data = png_claiming(4000, 40, b"\0" * 10)  # far fewer bytes than the header asks for
+    data = png_claiming(4000, 100, b"\0" * 10)  # far fewer bytes than the header asks for
     assert inspect(data, "a.png").width == 4000
     with pytest.raises(UnsupportedDocument):
         list(render(data, "a.png"))
@@ -237,3 +238,20 @@ def test_a_picture_bomb_inside_a_pdf_is_refused_before_it_is_decoded() -> None:
 def test_a_page_of_absurd_proportions_is_refused() -> None:
     with pytest.raises(UnsafeDocument):
         list(render(pdf_of(1, (14_000, 0.5)), "a.pdf"))
+
+
+@pytest.mark.parametrize(
+    ("size", "fine"), [((20, 1000), True), ((1000, 20), True), ((20, 1001), False), ((1001, 20), False)]
+)
+def test_a_strip_is_refused(size: tuple[int, int], fine: bool) -> None:
+    out = io.BytesIO()
+    Image.new("L", size, 255).save(out, "PNG")
+    if fine:
+        assert inspect(out.getvalue(), "a.png").width == size[0]
+        return
+    with pytest.raises(UnsafeDocument, match="over 50 times the other"):
+        inspect(out.getvalue(), "a.png")
+
+
+def test_what_is_accepted_is_what_the_reader_reads() -> None:
+    assert Settings().document_pages_max == DocumentLimits().pages_max

@@ -10,6 +10,8 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from interlock.domain.errors import UnsupportedBody
+
 DEPTH_MAX: Final = 64
 
 
@@ -20,9 +22,20 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            # One request for both: a body can be received only once.
+            inner = _StrictRequest(request.scope, request.receive)
+            if self.body_field is not None:
+                await _check_type(inner)
+            return await handle(inner)
 
         return strict
+
+
+async def _check_type(request: Request) -> None:
+    """Refuse a body that says that it is no JSON, instead of finding fault with its fields. None, or none said, is fine."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json") and await request.body():
+        raise UnsupportedBody(f"A body of type {kind[:100]!r} is not read here.", fix="Send application/json.")
 
 
 class _StrictRequest(Request):

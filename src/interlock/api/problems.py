@@ -143,7 +143,7 @@ def install(api: FastAPI) -> None:
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document the problems that a route may answer with: those named here, and those that every route may."""
     found: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({400, 401, 403, 422, 500, 503, *statuses}):
+    for status in sorted({400, 401, 403, 415, 422, 500, 503, *statuses}):
         entry: dict[str, Any] = {
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

@@ -7,7 +7,7 @@ from typing import Any
 from interlock.boundary.executors import Plain
 from interlock.data.document_store import DocumentStore
 from interlock.domain.effects import Effect, Pending
-from interlock.domain.errors import ExecutorFailed, InvalidInput, NotFound
+from interlock.domain.errors import DocumentChanged, ExecutorFailed, InvalidInput, NotFound
 from interlock.domain.ports import Call, Executed
 from interlock.serving.gateway import Gateway
 
@@ -23,6 +23,8 @@ class InferExecutor(Plain):
             files = await self._documents.read(info.tenant, _documents(effect.input))
         except (NotFound, InvalidInput) as error:
             raise ExecutorFailed(error.detail, kind="DocumentMissing", retry=False) from error
+        except DocumentChanged as error:
+            raise ExecutorFailed(error.detail, kind="DocumentChanged", retry=False, fix=error.fix) from error
         return await self._gateway.infer(info.automation, effect.target, effect.input, files)
 
 

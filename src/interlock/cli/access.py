@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from interlock.cli.client import Client
+from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import print_json, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
 from interlock.sdk import check as replay_check
 from interlock.sdk.replayed import replayed
@@ -37,7 +36,8 @@ def create(
     if as_json:
         print_json(made)
         return
-    console().print(f"{made['key']}\nKeep it: it is not shown again.")
+    say(made["key"])
+    say("Keep it: it is not shown again.")
 
 
 @keys.command("list", epilog="Example: interlock key list")
@@ -56,7 +56,7 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
 @keys.command(epilog="Example: interlock key revoke 3k2j9x0a1b2c")
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], data: Data = None, as_json: Json = False) -> None:
     """Revoke a key; from then on it opens nothing."""
-    Client(settings_for(data)).delete(f"/v1/keys/{key_id}")
+    Client(settings_for(data)).delete(f"/v1/keys/{part(key_id)}")
     if as_json:
         print_json({"id": key_id, "revoked": True})
 
@@ -76,11 +76,11 @@ def list_automations(data: Data = None, as_json: Json = False) -> None:
 @automations.command(epilog="Example: interlock automation show expenses")
 def show(name: str, data: Data = None, as_json: Json = False) -> None:
     """Show an automation with the schema of its input."""
-    found = Client(settings_for(data)).get(f"/v1/automations/{name}")
+    found = Client(settings_for(data)).get(f"/v1/automations/{part(name)}")
     if as_json:
         print_json(found)
         return
-    console().print_json(json.dumps(found))
+    say_json("", found)
 
 
 @automations.command(epilog="Example: interlock automation check automations/expenses")
@@ -91,15 +91,23 @@ def check(
     file = folder / "automation.py"
     if not file.is_file():
         raise InvalidInput(f"{file} is not there.", fix="Name the automation's folder.")
-    sources = {f.name: f.read_text() for f in sorted(folder.glob("*.py"))}
+    sources = {f.name: _source(f) for f in sorted(folder.glob("*.py"))}
     findings = [
         found for name in replayed(sources) for found in replay_check.check(sources[name], f"{folder.name}/{name}")
     ]
     if as_json:
         print_json({"ok": not findings, "findings": [str(found) for found in findings]})
     else:
-        console().print(
-            "\n".join(str(found) for found in findings) or f"{folder}: nothing that a replay could not repeat"
-        )
+        for found in findings:
+            say(found)
+        if not findings:
+            say(folder, ": nothing that a replay could not repeat")
     if findings:
         raise typer.Exit(2)
+
+
+def _source(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}.", fix="Make it readable, as UTF-8.") from error

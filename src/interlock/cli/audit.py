@@ -6,14 +6,17 @@ import asyncio
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, print_json, print_table, say
+from interlock.data.objects import Objects
 from interlock.domain.errors import Unavailable
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.checkpoints import verifier_key
 from interlock.governance.findings import Report
+from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.verify import verify as check
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database, DatabaseUrls, urls
@@ -52,8 +55,15 @@ async def _verify(settings: Settings) -> Report:
     await relay_database.open()
     try:
         private = keys.audit_key
-        log = AuditLog(relay_database, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=private)
-        return await check(app_database, relay_database, log, SubjectKeys(keys.subjects), private.public_key())
+        path = DataFolder(settings.data_dir).kept_checkpoint
+        kept = KeptCheckpoint(path, key_name=AUDIT_KEY_NAME, public_key=private.public_key())
+        log = AuditLog(
+            relay_database, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=private, kept=kept
+        )
+        digest = Objects(settings.objects_url).sha256
+        return await check(
+            app_database, relay_database, log, SubjectKeys(keys.subjects), private.public_key(), digest=digest
+        )
     finally:
         await relay_database.close()
         await app_database.close()
@@ -78,21 +88,21 @@ def database_urls(settings: Settings) -> DatabaseUrls:
 
 
 def _print(report: Report, key: str, shown: int) -> None:
-    out = console()
-    word = "[green]verified[/]" if report.ok else "[red]BROKEN[/]"
-    out.print(f"[bold]Audit log {word}[/] in {report.duration_s:g} s")
-    out.print(f"  records      {report.records} ({report.pending} written meanwhile)")
-    out.print(
-        f"  covering     {report.tasks} tasks, {report.effects} effects, {report.reviews} reviews; {report.erased} erased"
+    word = Text("verified", "bold green") if report.ok else Text("BROKEN", "bold red")
+    say(bold("Audit log "), word, f" in {report.duration_s:g} s")
+    say(f"  records      {report.records} ({report.pending} written meanwhile)")
+    say(
+        f"  covering     {report.tasks} tasks, {report.effects} effects, {report.reviews} reviews,"
+        f" {report.documents} documents; {report.erased} erased"
     )
-    out.print(
+    say(
         f"  checkpoints  {report.checkpoints}, each signature holds"
         if report.ok
         else f"  checkpoints  {report.checkpoints}"
     )
-    out.print(f"  root         {report.root}")
-    out.print(f"  key          {key}")
+    say("  root         ", report.root)
+    say("  key          ", key)
     if not report.ok:
         rows = [(f.what, f.where, f.expected, f.found) for f in report.findings[:shown]]
-        out.print(f"  {report.findings_total} things do not hold:")
+        say(f"  {report.findings_total} things do not hold:")
         print_table(("should hold", "where", "expected", "found"), rows)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import httpx
 
-from interlock.domain.errors import FieldError, InterlockError, Unavailable
+from interlock.domain.errors import FieldError, InterlockError, InvalidInput, Unavailable
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.run_state import read_state
 from interlock.infra.settings import Settings
@@ -39,6 +40,15 @@ class Problem(InterlockError):
         )
 
 
+def part(text: str) -> str:
+    """Give an argument as one part of a path, so that an ID such as `../keys` names nothing but itself."""
+    quoted = quote(text.encode("utf-8", "surrogateescape"), safe="")
+    # Dots alone would be taken for a way up, also where they are escaped.
+    if not quoted.strip(".") or "%00" in quoted:
+        raise InvalidInput(f"{text!r} is no ID.", fix="Give an ID or a name as a list shows it.")
+    return quoted
+
+
 class Client:
     """Calls the API of an installation. Requests that may be repeated are, while it is away for a moment."""
 
@@ -62,6 +72,11 @@ class Client:
                     f"There is no API key in {folder.admin_key}.",
                     fix="Set INTERLOCK_API_KEY, or start with `interlock up`.",
                 ) from error
+        if not (key.isascii() and key.isprintable()):
+            raise InvalidInput(
+                "INTERLOCK_API_KEY holds characters that no API key has.",
+                fix="Give it as `interlock key create` printed it: il_<env>_<id>_<secret>.",
+            )
         self._http = httpx.Client(
             base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S, trust_env=False
         )
@@ -79,7 +94,9 @@ class Client:
         )
 
     def upload(self, path: str, *, filename: str, data: bytes) -> Any:
-        return self._request("POST", path, files={"file": (filename, data)}, repeat=True)
+        """Send a file. A name that is not UTF-8 has no form in a request: what cannot be told of it is replaced."""
+        name = filename.encode("utf-8", "replace").decode()
+        return self._request("POST", path, files={"file": (name, data)}, repeat=True)
 
     def delete(self, path: str) -> Any:
         return self._request("DELETE", path)
@@ -91,6 +108,8 @@ class Client:
                 response = self._http.request(method, path, **arguments)
                 if response.status_code != 503 or not (repeat or method == "GET") or time.monotonic() > until:
                     break
+            except UnicodeEncodeError as error:
+                raise InvalidInput("An argument is not UTF-8.", fix="Give all arguments in UTF-8.") from error
             except httpx.TransportError as error:
                 if not (repeat or method == "GET") or time.monotonic() > until:
                     raise Unavailable(

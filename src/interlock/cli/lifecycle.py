@@ -15,7 +15,7 @@ import typer
 
 from interlock.cli.doctor import FAIL, examine
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import MARKS, console, print_json, print_table
+from interlock.cli.output import MARKS, bold, console, line, print_json, print_table, say
 from interlock.domain.errors import Unavailable
 from interlock.infra import launch
 from interlock.infra.data_folder import DataFolder
@@ -80,7 +80,7 @@ def down(data: Data = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"stopped": stopped, "data_dir": str(settings.data_dir)})
     else:
-        console().print(f"Stopped {stopped} processes." if stopped else f"Nothing runs on {settings.data_dir}.")
+        say(f"Stopped {stopped} processes." if stopped else f"Nothing runs on {settings.data_dir}.")
 
 
 def status(data: Data = None, as_json: Json = False) -> None:
@@ -91,7 +91,7 @@ def status(data: Data = None, as_json: Json = False) -> None:
         print_json(seen)
     else:
         print_table(PROCESS_COLUMNS, [tuple(process.values())[:4] + _rest(process) for process in seen["processes"]])
-        console().print(f"{'Running at ' + seen['url'] if seen['running'] else 'Not (all) running: interlock up'}")
+        say(f"Running at {seen['url']}" if seen["running"] else "Not (all) running: interlock up")
     if not seen["running"]:
         raise typer.Exit(EXIT_NOT_RUNNING)
 
@@ -151,15 +151,14 @@ def _rest(process: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _say_how_to_go_on(seen: dict[str, Any], *, already: bool, detached: bool) -> None:
-    out = console()
     supervisor = next(one["pid"] for one in seen["processes"] if one["name"] == SUPERVISOR)
-    out.print(f"[bold]Interlock {'runs already' if already else 'is ready'}[/] (supervisor: pid {supervisor})")
-    out.print(f"  API and docs   {seen['url']}  ({seen['url']}/docs)")
-    out.print(f"  API key        {seen['key_file']}")
-    out.print(f"  data and logs  {seen['data_dir']}")
-    out.print("  try            interlock task submit expenses receipt.jpg --wait")
+    say(bold(f"Interlock {'runs already' if already else 'is ready'}"), f" (supervisor: pid {supervisor})")
+    say(f"  API and docs   {seen['url']}  ({seen['url']}/docs)")
+    say("  API key        ", seen["key_file"])
+    say("  data and logs  ", seen["data_dir"])
+    say("  try            interlock task submit expenses receipt.jpg --wait")
     if not already:
-        out.print("  stop           " + ("interlock down" if detached else "Ctrl-C") + "     status: interlock status")
+        say("  stop           ", "interlock down" if detached else "Ctrl-C", "     status: interlock status")
 
 
 @contextlib.contextmanager
@@ -175,10 +174,10 @@ def _progress(quiet: bool) -> Iterator[Callable[[RunState], None]]:
         def show(state: RunState) -> None:
             waiting = [one.name for one in state.processes if one.state != "running"]
             doing = f"{state.doing} (waiting for {', '.join(waiting)})" if waiting else state.doing
-            spinner.update(doing)
+            spinner.update(line(doing))
             if not out.is_terminal and state.doing not in said:
                 said.append(state.doing)
-                out.print(state.doing)
+                out.print(line(state.doing))
 
         yield show
 

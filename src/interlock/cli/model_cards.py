@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markdown import Markdown
-from rich.text import Text
 
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, console, print_json, print_table, say, shown
 from interlock.domain.errors import ConfigurationError, InvalidInput, NotFound
 from interlock.serving import registry
 from interlock.serving.registry import ModelVersion
@@ -69,17 +68,15 @@ def card(
     if as_json:
         print_json(facts | {"card": text, "evaluation": evaluation})
         return
-    out = console()
     width = max(len(key) for key in facts)
     for key, value in facts.items():
         if value not in (None, "", {}):
-            # As Text, since what an author wrote is not to be read as rich's own markup.
-            out.print(Text.assemble((key.replace("_", " ").ljust(width + 2), "bold"), _shown(value)))
+            say(bold(key.replace("_", " ").ljust(width + 2)), _joined(value))
     if evaluation is not None:
-        out.print(Text.assemble(("evaluation".ljust(width + 2), "bold"), f"in {EVALUATION}; printed with --json"))
+        say(bold("evaluation".ljust(width + 2)), f"in {EVALUATION}; printed with --json")
     if text is not None:
-        out.print()
-        out.print(Markdown(text), soft_wrap=False)
+        say()
+        console().print(Markdown(shown(text, lines=True)), soft_wrap=False)
 
 
 def _find_all(automations: Path) -> list[Found]:
@@ -136,7 +133,7 @@ def _evaluation(folder: Path) -> Any:
         raise ConfigurationError(f"{folder / EVALUATION}: {error}", fix="Write it as JSON.") from error
 
 
-def _shown(value: object) -> str:
+def _joined(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {one}" for name, one in value.items())
     return str(value)

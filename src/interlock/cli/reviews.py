@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
-from interlock.cli.client import Client
+from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, print_json, print_table, say, say_json
 from interlock.cli.tasks import input_from
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The inbox: list, claim and answer reviews.")
@@ -48,13 +47,13 @@ def list_(
     ]
     print_table(("review", "what", "role", "assignee", "why", "deadline"), rows)
     if page.get("next_cursor"):
-        console().print(f"more: --cursor {page['next_cursor']}")
+        say("more: --cursor ", page["next_cursor"])
 
 
 @app.command(epilog="Example: interlock review show rev_0193…")
 def show(review_id: ReviewId, data: Data = None, as_json: Json = False) -> None:
     """Show what is asked, why, and what was read."""
-    _print(Client(settings_for(data)).get(f"/v1/reviews/{review_id}"), as_json)
+    _print(Client(settings_for(data)).get(f"/v1/reviews/{part(review_id)}"), as_json)
 
 
 @app.command(epilog="Example: interlock review claim rev_0193…")
@@ -66,7 +65,7 @@ def claim(
 ) -> None:
     """Take a review for yourself."""
     verb = "release" if release else "claim"
-    _print(Client(settings_for(data)).post(f"/v1/reviews/{review_id}:{verb}", repeat=True), as_json)
+    _print(Client(settings_for(data)).post(f"/v1/reviews/{part(review_id)}:{verb}", repeat=True), as_json)
 
 
 @app.command(epilog='Example: interlock review approve rev_0193… --reason "checked with the hotel"')
@@ -128,22 +127,20 @@ def revoke(review_id: ReviewId, data: Data = None, as_json: Json = False) -> Non
 
 def _answer(review_id: str, verb: str, body: dict[str, Any], data: Any, as_json: bool) -> None:
     sent = {k: v for k, v in body.items() if v is not None and not (k == "hold_s" and v == 0)}
-    _print(Client(settings_for(data)).post(f"/v1/reviews/{review_id}:{verb}", sent), as_json)
+    _print(Client(settings_for(data)).post(f"/v1/reviews/{part(review_id)}:{verb}", sent), as_json)
 
 
 def _print(review: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(review)
         return
-    out, request = console(), review["request"]
-    out.print(f"[bold]{review['id']}[/]  {request['title']}  [bold]{review['state']}[/]")
-    out.print(f"  task         {review['task_id']}")
-    out.print(f"  for          {review['role']}{' · claimed by ' + review['assignee'] if review['assignee'] else ''}")
-    out.print(f"  deadline     {review['deadline'] or 'never expires'}")
+    request = review["request"]
+    say(bold(review["id"]), "  ", request["title"], "  ", bold(review["state"]))
+    say("  task         ", review["task_id"])
+    say("  for          ", review["role"], " · claimed by " if review["assignee"] else "", review["assignee"] or "")
+    say("  deadline     ", review["deadline"] or "never expires")
     for reason in request["reasons"]:
-        out.print(f"  because      {reason}")
-    out.print("  values       ", end="")
-    out.print_json(json.dumps(request["values"]))
+        say("  because      ", reason)
+    say_json("  values       ", request["values"])
     if review.get("answer"):
-        out.print("  answer       ", end="")
-        out.print_json(json.dumps({k: v for k, v in review["answer"].items() if k != "decision"}))
+        say_json("  answer       ", {k: v for k, v in review["answer"].items() if k != "decision"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from interlock.cli.client import Client
+from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import console, print_json, print_table
+from interlock.cli.output import bold, console, line, print_json, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Submit, watch, list, cancel and retry tasks.")
 ENDED = ("succeeded", "failed", "cancelled")
 POLL_S = 0.15
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_GOES_ON = 1, 5
+# What an HTTP header can carry.
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's ID.")]
 
 
@@ -48,6 +51,11 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Submit a task."""
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        raise InvalidInput(
+            f"--idempotency-key {idempotency_key!r} is no key.",
+            fix="Give 1 to 255 visible ASCII characters, without a space at either end.",
+        )
     client = Client(settings_for(data))
     body: dict[str, Any] = {
         "automation": automation,
@@ -67,13 +75,13 @@ def submit(
         client.get(f"/v1/tasks/{accepted['id']}") if not wait else _wait(client, accepted["id"], timeout, quiet=as_json)
     )
     _print_task(task, as_json)
-    _exit_for(task)
+    _exit_for(task, waited=wait)
 
 
 @app.command(epilog="Example: interlock task show task_0193… --json")
 def show(task_id: TaskId, data: Data = None, as_json: Json = False) -> None:
     """Show a task with its effects."""
-    _print_task(Client(settings_for(data)).get(f"/v1/tasks/{task_id}"), as_json)
+    _print_task(Client(settings_for(data)).get(f"/v1/tasks/{part(task_id)}"), as_json)
 
 
 @app.command(epilog="Example: interlock task wait task_0193… --timeout 60")
@@ -86,7 +94,7 @@ def wait(
     """Wait until a task has ended or waits for a person."""
     task = _wait(Client(settings_for(data)), task_id, timeout, quiet=as_json)
     _print_task(task, as_json)
-    _exit_for(task)
+    _exit_for(task, waited=True)
 
 
 @app.command("list", epilog="Example: interlock task list --state waiting --automation expenses")
@@ -110,13 +118,13 @@ def list_(
     rows = [(t["id"], t["automation"], t["state"], _summary(t), t["accepted_at"]) for t in page["items"]]
     print_table(("task", "automation", "state", "result", "accepted"), rows)
     if page.get("next_cursor"):
-        console().print(f"more: --cursor {page['next_cursor']}")
+        say("more: --cursor ", page["next_cursor"])
 
 
 @app.command(epilog="Example: interlock task timeline task_0193…")
 def timeline(task_id: TaskId, data: Data = None, as_json: Json = False) -> None:
     """Show what happened in a task, effect by effect."""
-    found = Client(settings_for(data)).get(f"/v1/tasks/{task_id}/timeline")
+    found = Client(settings_for(data)).get(f"/v1/tasks/{part(task_id)}/timeline")
     if as_json:
         print_json(found)
         return
@@ -132,8 +140,8 @@ def cancel(
 ) -> None:
     """Ask a task to stop."""
     client = Client(settings_for(data))
-    client.post(f"/v1/tasks/{task_id}:cancel", {"reason": reason} if reason else {}, repeat=True)
-    _print_task(client.get(f"/v1/tasks/{task_id}"), as_json)
+    client.post(f"/v1/tasks/{part(task_id)}:cancel", {"reason": reason} if reason else {}, repeat=True)
+    _print_task(client.get(f"/v1/tasks/{part(task_id)}"), as_json)
 
 
 @app.command(epilog="Example: interlock task retry task_0193…")
@@ -145,8 +153,8 @@ def retry(
 ) -> None:
     """Try a failed or blocked task again, from the effect that failed."""
     client = Client(settings_for(data))
-    client.post(f"/v1/tasks/{task_id}:retry", {"redo": redo})
-    _print_task(client.get(f"/v1/tasks/{task_id}"), as_json)
+    client.post(f"/v1/tasks/{part(task_id)}:retry", {"redo": redo})
+    _print_task(client.get(f"/v1/tasks/{part(task_id)}"), as_json)
 
 
 def print_effects(effects: list[dict[str, Any]]) -> None:
@@ -181,43 +189,43 @@ def needs_person(task: dict[str, Any]) -> bool:
 def _wait(client: Client, task_id: str, timeout_s: float, *, quiet: bool) -> dict[str, Any]:
     until = time.monotonic() + timeout_s
     out = console(stderr=True)
-    with out.status(f"waiting for {task_id}") as spinner:
+    with out.status(line("waiting for ", task_id)) as spinner:
         while True:
-            task: dict[str, Any] = client.get(f"/v1/tasks/{task_id}")
+            task: dict[str, Any] = client.get(f"/v1/tasks/{part(task_id)}")
             if task["state"] in (*ENDED, "blocked") or needs_person(task):
                 return task
             if time.monotonic() > until:
                 if not quiet:
-                    out.print(f"still {task['state']} after {timeout_s:g} s")
+                    again = f"interlock task wait {task_id}"
+                    out.print(line(f"Still {task['state']} after {timeout_s:g} s. The task goes on: {again}"))
                 return task
             done = [e["name"] for e in task.get("effects", []) if e["status"] != "pending"]
-            spinner.update(f"{task['state']}{' after ' + done[-1] if done else ''}")
+            spinner.update(line(task["state"], f" after {done[-1]}" if done else ""))
             time.sleep(POLL_S)
 
 
-def _exit_for(task: dict[str, Any]) -> None:
+def _exit_for(task: dict[str, Any], *, waited: bool) -> None:
     if task["state"] in ("failed", "cancelled", "blocked"):
         raise typer.Exit(EXIT_FAILED)
+    if waited and task["state"] != "succeeded" and not needs_person(task):
+        raise typer.Exit(EXIT_GOES_ON)
 
 
 def _print_task(task: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(task)
         return
-    out = console()
-    out.print(f"[bold]{task['id']}[/]  {task['automation']} {task.get('version', '')}  [bold]{task['state']}[/]")
-    out.print(f"  correlation  {task['correlation_id']}")
+    say(bold(task["id"]), "  ", task["automation"], " ", task.get("version", ""), "  ", bold(task["state"]))
+    say("  correlation  ", task["correlation_id"])
     if task.get("output") is not None:
-        out.print("  output       ", end="")
-        out.print_json(json.dumps(task["output"]))
+        say_json("  output       ", task["output"])
     if task.get("error"):
-        out.print("  error        ", end="")
-        out.print_json(json.dumps(task["error"]))
+        say_json("  error        ", task["error"])
     if task.get("effects"):
         print_effects(task["effects"])
     if needs_person(task):
         review = next(e for e in task["effects"] if e["kind"] == "review" and e["status"] == "pending")
-        out.print(f"  waits for a person: interlock review show {review.get('review_id')}")
+        say("  waits for a person: interlock review show ", review.get("review_id"))
 
 
 def _summary(task: dict[str, Any]) -> str | None:
@@ -242,7 +250,7 @@ def input_from(text: str | None, assignments: list[str]) -> dict[str, Any]:
     value: Any = {}
     if text is not None:
         try:
-            value = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+            value = json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
         except (OSError, ValueError) as error:
             raise InvalidInput(f"--input: {error}.", fix="Give JSON, or @FILE with JSON in it.") from error
     if not isinstance(value, dict):
@@ -250,10 +258,10 @@ def input_from(text: str | None, assignments: list[str]) -> dict[str, Any]:
     for path, item in _pairs(assignments, option="--set").items():
         place = value
         *above, last = path.split(".")
-        for part in above:
-            place = place.setdefault(part, {})
+        for name in above:
+            place = place.setdefault(name, {})
             if not isinstance(place, dict):
-                raise InvalidInput(f"--set {path}: {part} is no object.")
+                raise InvalidInput(f"--set {path}: {name} is no object.")
         place[last] = _literal(item)
     return value
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 
 from interlock.data.documents import DocumentLimits, inspect
 from interlock.domain.documents import Document
-from interlock.domain.errors import FieldError, InvalidInput, NotFound
+from interlock.domain.errors import DocumentChanged, FieldError, InvalidInput, NotFound
 from interlock.domain.ids import new_id
 from interlock.domain.ports import ObjectStore
-from interlock.infra.database import Database
+from interlock.infra.database import Connection, Database
 
 _SELECT = (
     "select id, filename, media_type, size_bytes, sha256, pages, object_key from documents"
@@ -23,10 +24,15 @@ _SAME = (
 )
 
 
+Record = Callable[[Connection, str, Document, str, str], Awaitable[None]]
+"""Writes into the upload's transaction, for the audit log, what was stored: tenant, document, object's key, by whom."""
+
+
 class DocumentStore:
     """Takes files in and gives them out, each inside its tenant."""
 
-    def __init__(self, database: Database, objects: ObjectStore, limits: DocumentLimits) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, limits: DocumentLimits, record: Record) -> None:
+        self._record = record
         self._database = database
         self._objects = objects
         self._limits = limits
@@ -71,11 +77,12 @@ class DocumentStore:
                     by,
                 ),
             )
+            await self._record(conn, tenant, document, key, by)
         return document
 
-    async def find(self, tenant: str, ids: Sequence[str]) -> list[Document]:
-        """Give documents in the order asked; raises InvalidInput naming one that is not there."""
-        return [document for document, _ in await self._find(tenant, ids)]
+    async def find(self, tenant: str, ids: Sequence[str], *, pointers: Sequence[str] | None = None) -> list[Document]:
+        """Give documents in the order asked; raises InvalidInput naming one that is not there, by its pointer in the input."""
+        return [document for document, _ in await self._find(tenant, ids, pointers)]
 
     async def get(self, tenant: str, document_id: str) -> Document:
         """Give one document; raises NotFound."""
@@ -85,10 +92,27 @@ class DocumentStore:
             raise NotFound(f"There is no document {document_id}.") from error
 
     async def read(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
-        """Give the bytes of documents by ID."""
-        return {document.id: await self._objects.get(key) for document, key in await self._find(tenant, ids)}
+        """Give the bytes of documents by ID, as they were uploaded.
 
-    async def _find(self, tenant: str, ids: Sequence[str]) -> list[tuple[Document, str]]:
+        Raises:
+            DocumentChanged: the object store holds other bytes than came in; nobody is to read, judge or post those.
+        """
+        return {document.id: await self._unchanged(document, key) for document, key in await self._find(tenant, ids)}
+
+    async def _unchanged(self, document: Document, key: str) -> bytes:
+        data = await self._objects.get(key)
+        # In a thread, as at upload: a large file's hash would hold up everybody else.
+        found = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        if found != document.sha256:
+            raise DocumentChanged(
+                f"The file of the document {document.id} is not the one that was uploaded.",
+                fix=f"Restore the object {key} from a backup, and run `interlock audit verify`.",
+            )
+        return data
+
+    async def _find(
+        self, tenant: str, ids: Sequence[str], pointers: Sequence[str] | None = None
+    ) -> list[tuple[Document, str]]:
         if not ids:
             return []
         async with self._database.tenant(tenant) as conn:
@@ -102,9 +126,10 @@ class DocumentStore:
         }
         for number, document_id in enumerate(ids):
             if document_id not in found:
+                pointer = f"/documents/{number}/id" if pointers is None else pointers[number]
                 raise InvalidInput(
                     f"There is no document {document_id}.",
                     fix="Upload it with POST /v1/documents first.",
-                    fields=[FieldError(pointer=f"/documents/{number}/id", detail="no such document", kind="missing")],
+                    fields=[FieldError(pointer=pointer, detail="no such document", kind="missing")],
                 )
         return [found[document_id] for document_id in ids]

@@ -54,6 +54,7 @@ class DocumentLimits:
 
     Attributes:
         pixels_max: of a picture, or of one picture inside a PDF, by its header.
+        side_ratio_max: the longer side by the shorter one; scaled to what a model takes, the shorter one would vanish.
         scans_max: passes of a progressive JPEG; each costs a decode of the whole picture.
         dpi: at which PDF pages are rendered. side_px_max: rendered pages are scaled down to it.
         text_characters_max: of the text layer of one PDF page; a page with more is read from its picture.
@@ -62,6 +63,7 @@ class DocumentLimits:
     size_bytes_max: int = 20 * 1024 * 1024
     pixels_max: int = 64_000_000
     pages_max: int = 20
+    side_ratio_max: int = 50
     scans_max: int = 64
     dpi: int = 200
     side_px_max: int = 2400
@@ -139,6 +141,11 @@ def inspect(data: bytes, filename: str, limits: DocumentLimits = DEFAULT_LIMITS)
         raise UnsafeDocument(
             f"{_named(filename)} has {width} × {height} pixels; {limits.pixels_max:,} in all are allowed.",
             fix="Send it at a lower resolution.",
+        )
+    if max(width, height) > limits.side_ratio_max * min(width, height):
+        raise UnsafeDocument(
+            f"{_named(filename)} is {width} × {height}: one side is over {limits.side_ratio_max} times the other.",
+            fix="Cut it into pieces; no model reads a strip.",
         )
     return DocumentInfo(
         media_type=media_type,

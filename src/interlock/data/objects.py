@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,8 @@ from obstore.store import ObjectStore as Backend
 from obstore.store import from_url
 
 from interlock.domain.errors import NotFound, Unavailable
+
+PIECE_BYTES = 1024 * 1024
 
 
 class Objects:
@@ -42,6 +45,18 @@ class Objects:
         except (BaseError, OSError) as error:
             raise Unavailable(f"The object store does not answer: {_brief(error)}", retry_after_s=5) from error
 
+    async def sha256(self, key: str) -> str:
+        """Give the digest (hex) of an object, read a piece at a time. Raises NotFound or Unavailable."""
+        digest = hashlib.sha256()
+        try:
+            async for piece in (await obstore.get_async(self._backend, key)).stream(min_chunk_size=PIECE_BYTES):
+                digest.update(piece)
+        except FileNotFoundError as error:
+            raise NotFound(f"The object {key} is not in the object store.") from error
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"The object store does not answer: {_brief(error)}", retry_after_s=5) from error
+        return digest.hexdigest()
+
 
 class MemoryObjects:
     """The fake of the object store, for tests and `interlock.testing`."""
@@ -56,6 +71,9 @@ class MemoryObjects:
         if key not in self._held:
             raise NotFound(f"The object {key} is not in the object store.")
         return self._held[key]
+
+    async def sha256(self, key: str) -> str:
+        return hashlib.sha256(await self.get(key)).hexdigest()
 
 
 def _brief(error: BaseException) -> str:

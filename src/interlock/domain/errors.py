@@ -62,6 +62,12 @@ class MalformedRequest(InterlockError):
     code, title, status, exit_code = "request.malformed", "The request cannot be read", 400, 2
 
 
+class UnsupportedBody(InterlockError):
+    """A body of another type than the route reads."""
+
+    code, title, status, exit_code = "request.unsupported", "The type of the body is not supported", 415, 2
+
+
 class TooLarge(InterlockError):
     code, title, status, exit_code = "input.too_large", "The input is over a limit", 413, 2
 
@@ -76,6 +82,12 @@ class UnsafeDocument(InterlockError):
     """A file that would cost too much to open: decompression bomb, too many pixels or pages."""
 
     code, title, status, exit_code = "document.unsafe", "The document is over a limit", 422, 2
+
+
+class DocumentChanged(InterlockError):
+    """The stored file is not the one that was uploaded: its SHA-256 is another one. Its bytes are given to nobody."""
+
+    code, title = "document.changed", "The stored document was changed"
 
 
 class NotFound(InterlockError):

@@ -158,6 +158,8 @@ class ObjectStore(Protocol):
 
     async def get(self, key: str) -> bytes: ...
 
+    async def sha256(self, key: str) -> str: ...
+
 
 __all__ = [
     "Attempt",

@@ -55,6 +55,21 @@ def commit(key: bytes, salt: bytes, parts: Sequence[str | None]) -> str:
     return hmac.digest(key, b"".join(pieces), "sha256").hex()
 
 
+def review_parts(
+    *, request: str, subject: str | None, deadline: datetime | None, automation: str, name: str, submitted_by: str
+) -> tuple[str | None, ...]:
+    """Give what the opening of a review commits to: the question, and what decides who may answer it and until when."""
+    return (request, subject, None if deadline is None else canonical.rfc3339(deadline), automation, name, submitted_by)
+
+
+def task_terms(
+    *, labels: Mapping[str, str], priority: int, deadline: datetime | None, callback_url: str | None
+) -> tuple[str | None, ...]:
+    """Give what the acceptance of a task commits to beside its input: how it is found, when it is due and who is told."""
+    until = None if deadline is None else canonical.rfc3339(deadline)
+    return (canonical.dumps(dict(labels)).decode(), str(priority), until, callback_url)
+
+
 def leaf(kind: str, *, tenant: str, at: datetime, facts: Mapping[str, Any]) -> str:
     """Give the canonical text of a leaf. `facts` must hold neither personal data nor digests of it."""
     return canonical.dumps({"v": 1, "kind": kind, "tenant": tenant, "at": at, **facts}).decode()

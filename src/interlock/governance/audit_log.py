@@ -6,6 +6,7 @@ order; one sequencer at a time gives gap-free positions instead, and the tree gr
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from interlock.domain.errors import AuditBroken
 from interlock.governance import checkpoints
 from interlock.governance.checkpoints import Checkpoint
+from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.merkle import Frontier
 from interlock.infra.database import Connection, Database
 
@@ -43,6 +45,7 @@ with last as (
 select count(*), (select position from last) + 1, (select max(size) from audit_checkpoints) from due"""
 
 _LAST_CHECKPOINT = "select size, root, frontier, note from audit_checkpoints order by size desc limit 1"
+_ROOT_AT = "select root from audit_checkpoints where size = %s"
 _SIZE = "select coalesce(max(position) + 1, 0) from audit_positions"
 _HASHES = "select position, leaf_hash from audit_positions where position >= %s and position < %s order by position"
 _INSERT = """
@@ -57,9 +60,19 @@ class AuditLog:
         origin: name of the log; the first line of each checkpoint, and unique in the world.
         key_name: name of the signing key, as verifiers know it.
         private_key: the deployment's signing key.
+        kept: where the newest checkpoint stands outside of the database; nothing is signed on a log that does not hold it.
     """
 
-    def __init__(self, relay: Database, *, origin: str, key_name: str, private_key: Ed25519PrivateKey) -> None:
+    def __init__(
+        self,
+        relay: Database,
+        *,
+        origin: str,
+        key_name: str,
+        private_key: Ed25519PrivateKey,
+        kept: KeptCheckpoint | None = None,
+    ) -> None:
+        self._kept = kept
         self._relay = relay
         self.origin = origin
         self.key_name = key_name
@@ -93,6 +106,7 @@ class AuditLog:
         """
         async with self._relay.across() as conn:
             await conn.execute("select pg_advisory_xact_lock(%s)", (CHECKPOINT_LOCK,))
+            await self._check_kept(conn)
             last = await (await conn.execute(_LAST_CHECKPOINT)).fetchone()
             (size,) = await _one(conn, _SIZE.encode(), ())
             if size == (last[0] if last else 0):
@@ -102,7 +116,21 @@ class AuditLog:
             note = checkpoints.sign(result, self.key_name, self._private_key)
             await conn.execute(_INSERT, (size, result.root, frontier.to_bytes(), note))
         self._frontier = frontier
+        if self._kept is not None:
+            # After the commit: a note of a checkpoint that was never stored would accuse an honest database.
+            await asyncio.to_thread(self._kept.write, note)
         return result
+
+    async def _check_kept(self, conn: Connection) -> None:
+        kept = self._kept.read() if self._kept is not None else None
+        if kept is None or self._kept is None:
+            return
+        row = await (await conn.execute(_ROOT_AT, (kept.size,))).fetchone()
+        if kept.origin != self.origin or row is None or bytes(row[0]) != kept.root:
+            raise AuditBroken(
+                f"The checkpoint of size {kept.size} that {self._kept.path} keeps is not among those of the database.",
+                fix="If the database was restored from an older backup, or is another one, move that file away; else ask who deleted it.",
+            )
 
     def _start(self, last: tuple[Any, ...] | None) -> Frontier:
         """Give the frontier of the last checkpoint: the one in memory if it is that, else the stored one if it is what was signed."""

@@ -36,6 +36,7 @@ class Findings:
     tasks: int = 0
     effects: int = 0
     reviews: int = 0
+    documents: int = 0
     erased: int = 0
 
     def add(self, what: str, where: str, *, expected: object = "", found: object = "") -> None:
@@ -70,6 +71,7 @@ class Report:
     tasks: int
     effects: int
     reviews: int
+    documents: int
     erased: int
     findings: tuple[Finding, ...]
     findings_total: int

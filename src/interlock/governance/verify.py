@@ -21,6 +21,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import BATCH, AuditLog
 from interlock.governance.findings import Findings, Report
 from interlock.governance.verify_tasks import check_tasks
+from interlock.governance.verify_tenant import Digest, check_tenant
 from interlock.governance.verify_tree import check_tree
 from interlock.infra.database import Connection, Database
 
@@ -44,7 +45,13 @@ union select tenant from audit_pending order by 1"""
 
 
 async def verify(
-    app: Database, relay: Database, audit_log: AuditLog, keys: SubjectKeys, public_key: Ed25519PublicKey
+    app: Database,
+    relay: Database,
+    audit_log: AuditLog,
+    keys: SubjectKeys,
+    public_key: Ed25519PublicKey,
+    *,
+    digest: Digest | None = None,
 ) -> Report:
     """Check the whole audit log and everything that it covers. Memory is constant in the number of tasks.
 
@@ -52,6 +59,7 @@ async def verify(
         audit_log: sequences what is pending and signs a checkpoint before anything is read.
         keys: opens the subjects' keys, to recompute what leaves commit to.
         public_key: what checkpoints are checked with; an operator may give one that was kept elsewhere.
+        digest: reads the documents' files; None leaves them out, and only their rows are checked.
 
     Raises:
         Unavailable: the database does not answer, so nothing can be said. Retryable.
@@ -74,6 +82,7 @@ async def verify(
             for (tenant,) in await (await log.execute(_TENANTS)).fetchall():
                 await store.execute("select set_config('interlock.tenant', %s, true)", (tenant,))
                 await check_tasks(store, tenant, keys, findings)
+                await check_tenant(store, tenant, keys, digest, findings)
     return Report(
         ok=findings.total == 0,
         root=root.hex(),
@@ -83,6 +92,7 @@ async def verify(
         tasks=findings.tasks,
         effects=findings.effects,
         reviews=findings.reviews,
+        documents=findings.documents,
         erased=findings.erased,
         findings=tuple(findings.kept),
         findings_total=findings.total,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from interlock.domain import canonical
@@ -21,6 +22,7 @@ AFTER: Final[Mapping[str, frozenset[str]]] = {
     "task.blocked": frozenset({"blocked", "running"}),
     **{f"task.{state}": frozenset({state}) for state in ENDED},
 }
+ROLE_GIVEN: Final = ("review.opened", "review.escalated")
 REVIEW_AFTER: Final[Mapping[str, str]] = {
     "review.opened": "open",
     "review.revoked": "open",
@@ -47,6 +49,10 @@ class TaskRow:
     output_ref: str | None
     error: str | None
     salt: bytes | None
+    labels: Mapping[str, str]
+    priority: int
+    deadline: datetime | None
+    callback_url: str | None
     leaf_count: int
     key: bytes | None
     erased: bool
@@ -106,6 +112,13 @@ def _check_accepted(where: str, task: TaskRow, facts: Facts, findings: Findings)
             findings.add(what, where, expected="a salt in the leaf")
             return
         check_commitment(what, where, task, salt, (task.input, task.input_ref, task.submitted_by), facts, findings)
+        if "terms" in facts and task.key is not None:
+            terms = audit.task_terms(
+                labels=task.labels, priority=task.priority, deadline=task.deadline, callback_url=task.callback_url
+            )
+            found = audit.commit(task.key, salt, terms)
+            what = "labels, priority, deadline and callback are what the leaf commits to"
+            findings.check(what, where, expected=facts["terms"], found=found)
 
 
 def _check_result(where: str, task: TaskRow, steps: Sequence[Facts], findings: Findings) -> None:
@@ -121,11 +134,57 @@ def _check_result(where: str, task: TaskRow, steps: Sequence[Facts], findings: F
     check_commitment(what, where, task, task.salt, parts, committing[-1], findings)
 
 
+def check_cuts(where: str, cuts: Sequence[tuple[int, int]], leaves: Sequence[Facts], findings: Findings) -> None:
+    """Check where retries cut a task's journal (generation, sequence) against their leaves."""
+    said = [facts for facts in leaves if facts.get("kind") == "task.retried" and "from_seq" in facts]
+    expected = sorted((facts["generation"], facts["from_seq"]) for facts in said)
+    findings.check("the journal is cut where its retries say", where, expected=expected, found=sorted(cuts))
+
+
+def check_history(where: str, events: Sequence[tuple[str, str]], leaves: Sequence[Facts], findings: Findings) -> None:
+    """Check a review's history (kind, data) against its leaves, both oldest first: each line was written with a leaf.
+
+    Verdicts and roles are in both. Who asked and in which words is in no leaf, and so not checked.
+    """
+    said = [
+        (str(facts.get("kind")).removeprefix("review."), facts.get("verdict") or facts.get("role")) for facts in leaves
+    ]
+    findings.check("the history is that of the leaves", where, expected=said, found=[_line(*one) for one in events])
+
+
+def _line(kind: str, data: str) -> tuple[str, Any]:
+    try:
+        facts = canonical.loads(data)
+        return kind, facts.get("verdict") or facts.get("role") or facts.get("to")
+    except (ValueError, AttributeError):
+        return kind, data
+
+
+def _check_opened(where: str, row: Sequence[Any], task: TaskRow, leaves: Sequence[Facts], findings: Findings) -> None:
+    role, request, subject, deadline, automation, name, submitted_by = row
+    roles = [facts["role"] for facts in leaves if facts.get("kind") in ROLE_GIVEN and "role" in facts]
+    if roles:
+        findings.check("the role is the one that it was given to last", where, expected=roles[-1], found=role)
+    opened = next((facts for facts in leaves if facts.get("kind") == "review.opened"), {})
+    if "commit" not in opened:
+        return
+    what = "the question is what the leaf commits to"
+    try:
+        salt = bytes.fromhex(opened["salt"])
+    except (KeyError, TypeError, ValueError):
+        findings.add(what, where, expected="a salt in the leaf")
+        return
+    parts = audit.review_parts(
+        request=request, subject=subject, deadline=deadline, automation=automation, name=name, submitted_by=submitted_by
+    )
+    check_commitment(what, where, task, salt, parts, opened, findings)
+
+
 def check_review(
     where: str, row: Sequence[Any], tasks: Mapping[str, TaskRow], leaves: Sequence[Facts], findings: Findings
 ) -> None:
-    """Check a review (id, task, state, answer, salt, who answered) against its leaves, oldest first."""
-    _, task_id, state, answer, salt, answered_by = row
+    """Check a review (id, task, state, answer, salt, who answered, then how it was opened) against its leaves, oldest first."""
+    task_id, state, answer, salt, answered_by = row[1:6]
     steps = [facts for facts in leaves if facts.get("kind") in REVIEW_AFTER]
     opened = sum(facts["kind"] == "review.opened" for facts in steps)
     findings.check("a review has one leaf of its opening", where, expected=1, found=opened)
@@ -134,6 +193,7 @@ def check_review(
         findings.add("a review's task is there", where)
     if not steps or task is None:
         return
+    _check_opened(where, row[6:], task, leaves, findings)
     latest = steps[-1]
     findings.check("the task is that of the leaf", where, expected=latest.get("task"), found=task_id)
     # A task that is cancelled before a worker has it closes its open reviews under its own leaf.

@@ -16,7 +16,14 @@ from cryptography.exceptions import InvalidTag
 from interlock.domain import canonical
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
-from interlock.governance.verify_states import TaskRow, check_commitment, check_review, check_state
+from interlock.governance.verify_states import (
+    TaskRow,
+    check_commitment,
+    check_cuts,
+    check_history,
+    check_review,
+    check_state,
+)
 from interlock.infra.database import Connection
 
 TASKS_BATCH: Final = 200
@@ -26,7 +33,8 @@ _GENERATION_LAST: Final = 2**31 - 1
 
 _TASKS = """
 select t.id, t.state, t.generation, t.automation, t.automation_version, t.correlation_id, t.submitted_by, t.input::text, t.input_ref,
-    t.output::text, t.output_ref, t.error::text, t.commit_salt, t.subject, k.subject is not null, k.wrapped_key, k.erased_at,
+    t.output::text, t.output_ref, t.error::text, t.commit_salt, t.labels, t.priority, t.deadline,
+    t.callback_url, t.subject, k.subject is not null, k.wrapped_key, k.erased_at,
     (select count(*) from audit_records r where r.tenant = t.tenant and r.task_id = t.id)
 from tasks t left join subject_keys k on k.tenant = t.tenant and k.subject = t.subject
 where t.tenant = current_tenant() and t.id > %s order by t.id limit %s"""
@@ -40,8 +48,13 @@ order by task_id, generation, effect_id limit %(limit)s"""
 _OPENINGS = """
 select task_id, generation, effect_id, kind from openings where tenant = current_tenant() and task_id > %(low)s {upto}"""
 _REVIEWS = """
-select id, task_id, state, answer::text, answer_salt, answered_by from reviews
+select id, task_id, state, answer::text, answer_salt, answered_by,
+    role, request::text, subject, deadline, automation, name, task_submitted_by from reviews
 where tenant = current_tenant() and task_id > %(low)s {upto}"""
+_CUTS = "select task_id, generation, from_seq from journal_cuts where tenant = current_tenant() and task_id > %(low)s {upto}"
+_HISTORY = """
+select e.review_id, e.kind, e.data::text from review_events e join reviews r on r.tenant = e.tenant and r.id = e.review_id
+where e.tenant = current_tenant() and task_id > %(low)s {upto} order by e.review_id, e.id"""
 
 EffectKey = tuple[str, int, str]
 
@@ -100,6 +113,11 @@ class _Checker:
         leaves = await self._leaves(low, high)
         for task_id in leaves.tasks.keys() - tasks.keys():
             self._findings.add("a task with leaves is there", self._at(task_id))
+        cuts: dict[str, list[tuple[int, int]]] = {}
+        for task_id, *cut in await self._rows(_CUTS, low, high):
+            cuts.setdefault(task_id, []).append((cut[0], cut[1]))
+        for task_id in leaves.tasks.keys() | cuts.keys():
+            check_cuts(self._at(task_id), cuts.get(task_id, []), leaves.tasks.get(task_id, []), self._findings)
         for task in tasks.values():
             self._findings.tasks += 1
             check_state(self._at(task.id), task, leaves.tasks.get(task.id, []), self._findings)
@@ -107,9 +125,14 @@ class _Checker:
             self._effect(row, tasks, leaves)
         for row in await self._rows(_OPENINGS, low, high):
             self._opening(row, leaves)
+        history: dict[str, list[tuple[str, str]]] = {}
+        for review_id, kind, data in await self._rows(_HISTORY, low, high):
+            history.setdefault(review_id, []).append((kind, data))
         for row in await self._rows(_REVIEWS, low, high):
             self._findings.reviews += 1
-            check_review(f"{self._tenant}/{row[0]}", row, tasks, leaves.reviews.pop(row[0], []), self._findings)
+            where, said = f"{self._tenant}/{row[0]}", leaves.reviews.pop(row[0], [])
+            check_review(where, row, tasks, said, self._findings)
+            check_history(where, history.get(row[0], []), said, self._findings)
         for key in leaves.effects:
             self._findings.add("an effect with a leaf is in the journal", self._at(*key))
         for key in leaves.openings:
@@ -207,14 +230,15 @@ def _groups(tasks: Sequence[TaskRow]) -> Iterator[list[TaskRow]]:
 
 
 def _task(tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> TaskRow:
-    subject, known, wrapped, erased_at, leaf_count = row[13:]
+    subject, known, wrapped, erased_at, leaf_count = row[17:]
     key = _key(tenant, row[0], subject, known, wrapped, erased_at, keys, findings)
     names = (
         *("id", "state", "generation", "automation", "version", "correlation_id", "submitted_by"),
         *("input", "input_ref", "output", "output_ref", "error", "salt"),
+        *("labels", "priority", "deadline", "callback_url"),
     )
     return TaskRow(
-        **dict(zip(names, row[:13], strict=True)),
+        **dict(zip(names, row[:17], strict=True)),
         leaf_count=leaf_count,
         key=key,
         erased=key is None and known and wrapped is None and erased_at is not None,

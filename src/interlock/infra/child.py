@@ -81,12 +81,19 @@ def _answer(
         canonical.dumps(value)
         return {"value": value, "cpu_ms": (time.process_time() - began) * 1000}
     except GiveUp as error:
-        return {"error": {"kind": error.kind, "message": str(error)[:MESSAGE_CHARS_MAX], "retry": False}}
+        return {"error": {"kind": error.kind, "message": _said(error)[:MESSAGE_CHARS_MAX], "retry": False}}
     except Exception as error:
         # Where it failed, for the log; what it said may quote personal data, and stands in the journal only.
         frames = " > ".join(f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:])
         sys.stderr.write(f"call_failed {type(error).__name__} at {frames}\n")
-        return {"error": {"kind": type(error).__name__, "message": str(error)[:MESSAGE_CHARS_MAX], "retry": True}}
+        return {"error": {"kind": type(error).__name__, "message": _said(error)[:MESSAGE_CHARS_MAX], "retry": True}}
+
+
+def _said(error: BaseException) -> str:
+    """Give what an error says, never nothing: without a text it is named, with the notes that it bears."""
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    text = str(error) if str(error).strip() else f"{type(error).__name__} without a message"
+    return f"{text} ({notes})" if notes else text
 
 
 async def _awaited(value: Any) -> Any:

@@ -59,6 +59,11 @@ class DataFolder:
         """File into which a process without a port writes its pid when it is ready."""
         return self.run / f"{name}.ready"
 
+    @property
+    def kept_checkpoint(self) -> Path:
+        """The newest signed checkpoint of the audit log, outside of the database."""
+        return self.path / "audit" / "last-checkpoint"
+
     def prepare(self) -> None:
         """Make the folder and what stands in it, closed to others.
 

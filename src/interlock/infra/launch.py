@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def stop(folder: DataFolder, *, shutdown_s: float) -> int:
 def _spawn(settings: Settings, folder: DataFolder, supervise: Sequence[str]) -> subprocess.Popen[bytes]:
     folder.set_aside(SUPERVISOR, settings.log_size_bytes_max)
     with folder.log(SUPERVISOR).open("ab") as log:
+        os.fchmod(log.fileno(), 0o600)  # as the files of the processes below, whose umask this one does not have
         return subprocess.Popen(
             list(supervise),
             env=inherited_environ(settings.to_environ(), without_prefix=PREFIX),

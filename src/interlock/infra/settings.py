@@ -195,7 +195,9 @@ class Settings(BaseModel):
     document_pixels_max: int = Field(
         40_000_000, ge=1000, le=1_000_000_000, description="Pixels of one picture or page."
     )
-    document_pages_max: int = Field(50, ge=1, le=100_000, description="Pages of one document.")
+    document_pages_max: int = Field(
+        20, ge=1, le=100_000, description="Pages of one document; readers may take fewer than you raise it to."
+    )
     documents_per_task_max: int = Field(20, ge=1, le=1000, description="Documents that one task's input may name.")
 
     # Reviews

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from functools import partial
@@ -64,6 +65,8 @@ def main() -> int:
         settings = load()
         folder = DataFolder(settings.data_dir)
         folder.prepare()
+        # After it, since the folders above must stay reachable for the server's user. Whatever a child makes is its user's alone.
+        os.umask(0o077)
     except InterlockError as error:
         sys.stdout.write(f"{error}\n")
         return error.exit_code

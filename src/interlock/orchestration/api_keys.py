@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from interlock.domain.errors import InvalidInput
+from interlock.domain.errors import FieldError, InvalidInput
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Identity, KeyInfo, Principal
 from interlock.infra.clock import Clock
-from interlock.infra.database import Database
+from interlock.infra.database import Connection, Database
 from interlock.orchestration.store import log
 from interlock.orchestration.submit import subject_key
 
@@ -37,29 +37,26 @@ class ApiKeys:
     ) -> tuple[KeyInfo, str]:
         """Make a key; gives it with its secret, which is never shown again. Raises InvalidInput."""
         if expires_at is not None and expires_at <= self._clock.now():
-            raise InvalidInput("expires_at is in the past.", fix="Give a later time, or none.")
+            raise InvalidInput(
+                "expires_at is in the past.",
+                fix="Give a later time, or none.",
+                fields=[FieldError(pointer="/expires_at", detail="in the past")],
+            )
         async with self._database.tenant(principal.tenant) as conn:
-            key_id, secret = await self._identity.create_key(
+            key_id, secret = await create(
                 conn,
+                self._identity,
+                self._keys,
+                self._clock,
+                tenant=principal.tenant,
+                by=principal.id,
+                by_key=principal.key_id,
                 name=name,
                 user=user,
                 roles=roles,
-                created_by=principal.id,
                 approval_limit=approval_limit,
                 expires_at=expires_at,
             )
-            subject, salt = await subject_key(conn, self._keys, principal.tenant, user), audit.new_salt()
-            facts = {
-                "key": key_id,
-                "roles": sorted(roles),
-                "approval_limit": approval_limit,
-                "expires_at": expires_at,
-                "by_key": principal.key_id,
-                "salt": salt.hex(),
-                "commit": audit.commit(subject, salt, (user, name)),
-            }
-            leaf = audit.leaf("key.created", tenant=principal.tenant, at=self._clock.now(), facts=facts)
-            await log(conn, tenant=principal.tenant, task_id=None, leaf=leaf)
             info = next(k for k in await self._identity.keys(conn) if k.id == key_id)
         return info, secret
 
@@ -75,3 +72,40 @@ class ApiKeys:
         """List the keys of the tenant, newest first, revoked ones too."""
         async with self._database.tenant(tenant) as conn:
             return await self._identity.keys(conn)
+
+
+async def create(
+    conn: Connection,
+    identity: Identity,
+    keys: SubjectKeys,
+    clock: Clock,
+    *,
+    tenant: str,
+    by: str,
+    by_key: str | None,
+    name: str,
+    user: str,
+    roles: Sequence[str],
+    approval_limit: Decimal | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[str, str]:
+    """Make a key with its leaf, inside a transaction of its tenant; the first key of an installation has no key that made it.
+
+    Gives its public ID and the whole key. A key without a leaf is a finding of `audit verify`.
+    """
+    key_id, secret = await identity.create_key(
+        conn, name=name, user=user, roles=roles, created_by=by, approval_limit=approval_limit, expires_at=expires_at
+    )
+    subject, salt = await subject_key(conn, keys, tenant, user), audit.new_salt()
+    facts = {
+        "key": key_id,
+        "roles": sorted(roles),
+        "approval_limit": approval_limit,
+        "expires_at": expires_at,
+        "by_key": by_key,
+        "salt": salt.hex(),
+        "commit": audit.commit(subject, salt, (user, name)),
+    }
+    leaf = audit.leaf("key.created", tenant=tenant, at=clock.now(), facts=facts)
+    await log(conn, tenant=tenant, task_id=None, leaf=leaf)
+    return key_id, secret

@@ -53,6 +53,7 @@ class ReviewExecutor:
         info = call.task.info
         request = ReviewRequest.model_validate(effect.input)
         review_id = new_id("rev")
+        asked = canonical.dumps(request.model_dump(mode="json")).decode()
         row = await (
             await conn.execute(
                 "insert into reviews (tenant, id, task_id, generation, effect_id, automation, name, input_digest, request, role, subject,"
@@ -67,7 +68,7 @@ class ReviewExecutor:
                     info.automation,
                     effect.name,
                     effect.input_digest,
-                    canonical.dumps(request.model_dump(mode="json")).decode(),
+                    asked,
                     request.role,
                     request.subject,
                     info.submitted_by,
@@ -79,7 +80,17 @@ class ReviewExecutor:
         ).fetchone()
         assert row is not None
         facts = {"effect": effect.id, "generation": call.task.generation, "role": request.role}
-        await _note(conn, self._clock, call, review_id, "opened", facts)
+        salt = audit.new_salt()
+        parts = audit.review_parts(
+            request=asked,
+            subject=request.subject,
+            deadline=row[0],
+            automation=info.automation,
+            name=effect.name,
+            submitted_by=info.submitted_by,
+        )
+        committed = {"salt": salt.hex(), "commit": audit.commit(call.task.subject_key, salt, parts)}
+        await _note(conn, self._clock, call, review_id, "opened", facts, committed)
         return Pending(wake_at=min((at for at in row if at is not None), default=None))
 
     async def _still_open(self, conn: Connection, review: Review, call: Call, now: datetime) -> Executed | Pending:
@@ -112,14 +123,19 @@ class ReviewExecutor:
 
 
 async def _note(
-    conn: Connection, clock: Clock, call: Call, review_id: str, kind: str, facts: Mapping[str, Any]
+    conn: Connection,
+    clock: Clock,
+    call: Call,
+    review_id: str,
+    kind: str,
+    facts: Mapping[str, Any],
+    committed: Mapping[str, str] | None = None,
 ) -> None:
-    """Write history, audit leaf and event of what the engine itself did to a review."""
+    """Write history, audit leaf and event of what the engine itself did to a review; `committed` stands in the leaf only."""
     info = call.task.info
     await event(conn, review_id, kind, "interlock", facts)
-    leaf = audit.leaf(
-        f"review.{kind}", tenant=info.tenant, at=clock.now(), facts={"task": info.id, "review": review_id, **facts}
-    )
+    known = {"task": info.id, "review": review_id, **facts, **(committed or {})}
+    leaf = audit.leaf(f"review.{kind}", tenant=info.tenant, at=clock.now(), facts=known)
     await log(conn, tenant=info.tenant, task_id=info.id, leaf=leaf)
     await tell(
         conn,

@@ -14,7 +14,15 @@ from pydantic import ValidationError
 from interlock.data.document_store import DocumentStore
 from interlock.domain import canonical
 from interlock.domain.documents import Document
-from interlock.domain.errors import Conflict, FieldError, IdempotencyConflict, InvalidInput, TooLarge, TooManyRequests
+from interlock.domain.errors import (
+    Conflict,
+    FieldError,
+    IdempotencyConflict,
+    InterlockError,
+    InvalidInput,
+    TooLarge,
+    TooManyRequests,
+)
 from interlock.domain.ids import new_correlation_id, new_id
 from interlock.domain.manifests import at_pointer
 from interlock.domain.ports import ObjectStore
@@ -100,9 +108,16 @@ class Submit:
                 fields=[FieldError(pointer="/input", detail="too large", kind="too_large")],
             )
         if submission.callback_url is not None:
-            await self._outgoing.check(submission.callback_url)
+            await self._check_callback(submission.callback_url)
         await self._check_load(tenant)
         return await self._store(tenant, registered, submission, value, data, by, idempotency_key)
+
+    async def _check_callback(self, url: str) -> None:
+        try:
+            await self._outgoing.check(url)
+        except InterlockError as error:
+            error.fields = (FieldError(pointer="/callback_url", detail="may not be called", kind=error.code),)
+            raise
 
     def _check(self, submission: Submission, idempotency_key: str | None) -> None:
         wrong: list[FieldError] = []
@@ -144,7 +159,7 @@ class Submit:
         except ValidationError as error:
             raise InvalidInput(
                 f"The input does not fit the automation {registered.name}.",
-                fix="See `fields` for what is wrong where.",
+                fix="See `errors` for what is wrong where.",
                 fields=field_errors(error, "/input"),
             ) from error
         found = list(_documents(plain, "/input"))
@@ -152,7 +167,9 @@ class Submit:
             raise InvalidInput(
                 f"The input names {len(found)} documents.", fix=f"At most {self._settings.documents_per_task_max}."
             )
-        stored = await self._documents.find(tenant, [d["id"] for _, d in found])
+        stored = await self._documents.find(
+            tenant, [d["id"] for _, d in found], pointers=[f"{pointer}/id" for pointer, _ in found]
+        )
         for (_, place), document in zip(found, stored, strict=True):
             place.update(document.model_dump(mode="json"))
         return plain
@@ -203,6 +220,13 @@ class Submit:
                     return repeated
             key = await subject_key(conn, self._keys, tenant, str(subject))
             salt = audit.new_salt()
+            deadline = _deadline(submission, registered, self._clock.now())
+            terms = audit.task_terms(
+                labels=submission.labels,
+                priority=submission.priority,
+                deadline=deadline,
+                callback_url=submission.callback_url,
+            )
             facts = {
                 "task": task_id,
                 "generation": 1,
@@ -211,9 +235,9 @@ class Submit:
                 "version": registered.manifest.version,
                 "correlation": correlation_id,
                 "commit": audit.commit(key, salt, (data.decode() if inline else None, input_ref, by)),
+                "terms": audit.commit(key, salt, terms),
                 "salt": salt.hex(),
             }
-            deadline = _deadline(submission, registered, self._clock.now())
             async with conn.pipeline():
                 await conn.execute(
                     "insert into tasks (tenant, id, automation, automation_version, correlation_id, subject, input, input_ref, labels,"

@@ -1,0 +1,49 @@
+"""The newest checkpoint that was signed from this data folder, kept outside of the database.
+
+Whoever owns the database can delete checkpoints, and the records behind them, and the log would only look younger. The note here says how
+long it was. It proves nothing against somebody who can write to the data folder too: they hold the signing key as well.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from interlock.domain.errors import AuditBroken
+from interlock.governance import checkpoints
+from interlock.governance.checkpoints import Checkpoint
+
+
+class KeptCheckpoint:
+    """One file with a signed note."""
+
+    def __init__(self, path: Path, *, key_name: str, public_key: Ed25519PublicKey) -> None:
+        self.path = path
+        self._key_name = key_name
+        self._public_key = public_key
+
+    def read(self) -> Checkpoint | None:
+        """Give what was signed last; None before the first. Raises AuditBroken where the file holds something else."""
+        try:
+            note = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuditBroken(f"The kept checkpoint {self.path} cannot be read: {type(error).__name__}.") from error
+        try:
+            return checkpoints.verify(note, self._key_name, self._public_key)
+        except AuditBroken as error:
+            raise AuditBroken(f"The kept checkpoint {self.path}: {error.detail}") from error
+
+    def write(self, note: str) -> None:
+        """Keep a note instead of the one before; whole after a power cut. Several processes may do so at once."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)

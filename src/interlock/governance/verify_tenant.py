@@ -1,0 +1,137 @@
+"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys.
+
+Rows and leaves are brought together by the database, which sorts them on its disk, and are read a few hundred at a time: so the memory does
+not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+
+from interlock.domain import canonical
+from interlock.domain.errors import NotFound
+from interlock.governance import audit
+from interlock.governance.audit import SubjectKeys
+from interlock.governance.findings import Findings
+from interlock.infra.database import Connection
+
+Digest = Callable[[str], Awaitable[str]]
+"""Gives the SHA-256 (hex) of a stored object; raises NotFound or Unavailable."""
+
+ROWS_BATCH: Final = 500
+
+# A leaf that cannot be read is a finding of the tree's check; here it belongs to nothing.
+_LEAVES = """
+select substring(leaf from '"{name}":"([^"]+)"') as about, min(leaf) filter (where leaf like '%"kind":"{made}"%') as leaf,
+    count(*) filter (where leaf like '%"kind":"{made}"%') as made, count(*) filter (where leaf like '%"kind":"{ended}"%') as ended
+from audit_records where tenant = current_tenant() and task_id is null
+    and (leaf like '%"kind":"{made}"%' or leaf like '%"kind":"{ended}"%') group by 1"""
+_DOCUMENTS = f"""
+select coalesce(d.id, l.about), d.id is not null, l.leaf, coalesce(l.made, 0), 0, k.subject is not null, k.wrapped_key, k.erased_at, k.subject,
+    d.sha256, d.filename, d.media_type, d.object_key, d.size_bytes
+from (select * from documents where tenant = current_tenant()) d
+left join subject_keys k on k.tenant = d.tenant and k.subject = d.created_by
+full join ({_LEAVES.format(name="document", made="document.stored", ended="document.stored")}) l on l.about = d.id"""
+_KEYS = f"""
+select coalesce(a.id, l.about), a.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
+    k.erased_at, k.subject, a.user_id, a.name, a.roles, a.approval_limit, a.expires_at, a.revoked_at
+from (select * from api_keys where tenant = current_tenant()) a
+left join subject_keys k on k.tenant = a.tenant and k.subject = a.user_id
+full join ({_LEAVES.format(name="key", made="key.created", ended="key.revoked")}) l on l.about = a.id"""
+
+
+async def check_tenant(
+    conn: Connection, tenant: str, keys: SubjectKeys, digest: Digest | None, findings: Findings
+) -> None:
+    """Check documents and API keys of the tenant that is set in this snapshot of the application's role.
+
+    Args:
+        digest: reads the stored files; None leaves them out.
+    """
+    async for row in _rows(conn, _DOCUMENTS):
+        where = f"{tenant}/{row[0]}"
+        if _has_its_leaf("a document", where, row, findings):
+            findings.documents += 1
+            _check_document(where, tenant, row, keys, findings)
+        if row[1] and digest is not None:
+            await _check_file(where, row, digest, findings)
+    async for row in _rows(conn, _KEYS):
+        where = f"{tenant}/key {row[0]}"
+        if _has_its_leaf("an API key", where, row, findings):
+            _check_key(where, tenant, row, keys, findings)
+
+
+async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:
+    async with conn.cursor(name="verified") as cursor:
+        cursor.itersize = ROWS_BATCH
+        await cursor.execute(query.encode())
+        async for row in cursor:
+            yield row
+
+
+def _has_its_leaf(what: str, where: str, row: Sequence[Any], findings: Findings) -> bool:
+    _, there, leaf, made = row[:4]
+    if not there:
+        findings.add(f"{what} with a leaf is there", where)
+        return False
+    return findings.check(f"{what} has one leaf", where, expected=1, found=made) and leaf is not None
+
+
+def _check_document(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
+    sha256, filename, media_type, object_key, size = row[9:]
+    facts = canonical.loads(row[2])
+    findings.check("the document's size is that of the leaf", where, expected=facts.get("size"), found=size)
+    what = "the document is what the leaf commits to"
+    _check_commit(what, where, tenant, row, facts, (sha256, filename, media_type, object_key), keys, findings)
+
+
+async def _check_file(where: str, row: Sequence[Any], digest: Digest, findings: Findings) -> None:
+    try:
+        found = await digest(row[12])
+    except NotFound:
+        findings.add("the document's file is there", where)
+        return
+    findings.check("the file is the document's", where, expected=row[9], found=found)
+
+
+def _check_key(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
+    ended, (user, name, roles, limit, expires_at, revoked_at) = row[4], row[9:]
+    facts = canonical.loads(row[2])
+    found = canonical.plain({"roles": sorted(roles), "approval_limit": limit, "expires_at": expires_at})
+    for part, value in found.items():
+        findings.check(f"the key's {part} is that of the leaf", where, expected=facts.get(part), found=value)
+    findings.check("the key is revoked as the log says", where, expected=ended > 0, found=revoked_at is not None)
+    _check_commit("the key is whose the leaf commits to", where, tenant, row, facts, (user, name), keys, findings)
+
+
+def _check_commit(
+    what: str,
+    where: str,
+    tenant: str,
+    row: Sequence[Any],
+    facts: Any,
+    parts: Sequence[str | None],
+    keys: SubjectKeys,
+    findings: Findings,
+) -> None:
+    known, wrapped, erased_at, subject = row[5:9]
+    if wrapped is None:
+        if known and erased_at is not None:
+            findings.erased += 1
+        else:
+            findings.add("the subject's key is there, or was erased", where)
+        return
+    try:
+        key = keys.unwrap(tenant, subject, wrapped)
+    except (InvalidTag, ValueError):
+        findings.add("the subject's key opens under the master key", where)
+        return
+    try:
+        salt = bytes.fromhex(facts["salt"])
+    except (KeyError, TypeError, ValueError):
+        findings.add(what, where, expected="a salt in the leaf")
+        return
+    findings.check(what, where, expected=facts.get("commit"), found=audit.commit(key, salt, parts))
