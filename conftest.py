@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ from types import ModuleType
 import pytest
 
 UNIT = Path(__file__).parent / "tests" / "unit"
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as a program does that somebody started: in a shell's background it is ignored, and so in every child."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

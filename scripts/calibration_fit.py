@@ -11,7 +11,7 @@ Vector = NDArray[np.float64]
 
 
 def fit_ranking(
-    data: Sequence[tuple[list[dict[str, float]], list[int]]], *, penalty: float = 1.0, steps: int = 25
+    data: Sequence[tuple[Sequence[Mapping[str, float]], Sequence[int]]], *, penalty: float = 1.0, steps: int = 25
 ) -> dict[str, float]:
     """Fit a conditional logit by Newton's method with an L2 penalty; each datum has its candidates' features and which are right."""
     names = sorted({name for features, _ in data for item in features for name in item})

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODEL_FOLDER = REPOSITORY / "automations" / "expenses" / "models" / "receipt-reader"
 if str(MODEL_FOLDER) not in sys.path:
     sys.path.insert(0, str(MODEL_FOLDER))
 
-from receipt_layout import PageText, Point, TextBox  # noqa: E402 - lives in the model's folder
+from receipt_layout import Look, PageText, Piece, Point, TextBox  # noqa: E402 - lives in the model's folder
 from receipt_ocr import SETTINGS_VERSION, PageReader  # noqa: E402
 
 from interlock.data.documents import render  # noqa: E402
@@ -105,6 +106,36 @@ def _load(path: Path) -> list[PageText]:
         )
         for page in pages
     ]
+
+
+class SecondLooks:
+    """Looks again at lines of one picture, as the reader does, and keeps what was seen on disk. See `receipt_fields.Again`."""
+
+    def __init__(self, picture: Path, pages: list[PageText]) -> None:
+        self._picture = picture
+        self._pages = {page.page: page for page in pages}
+        self._file = _cache_file(picture).with_suffix(".looks.json")
+        self._seen: dict[str, list[dict[str, Any]]] = (
+            json.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
+        )
+
+    def __call__(self, page: int, piece: Piece) -> list[Look]:
+        key = f"{page}:{piece.quad}"
+        if key not in self._seen:
+            image = next(one.image for one in render(self._picture.read_bytes()) if one.number == page)
+            looks = _shared_reader().look_again(image, self._pages[page], piece.quad)
+            self._seen[key] = [asdict(look) for look in looks]
+            partial = self._file.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps(self._seen), encoding="utf-8")
+            partial.replace(self._file)
+        return [Look(**one) for one in self._seen[key]]
+
+
+def _shared_reader() -> PageReader:
+    if _reader is None:
+        _start_reader()
+    assert _reader is not None
+    return _reader
 
 
 def _quad(points: list[list[float]]) -> tuple[Point, Point, Point, Point]:

@@ -120,6 +120,8 @@ async def opened(
         subject_keys = SubjectKeys(keys.subjects)
         clock = Clock()
         objects = Objects(settings.objects_url)
+        if settings.object_store_url:  # somebody else's: what it refuses is better known now than at the first receipt
+            await objects.probe()
         automations = load_all(settings.automations_dir)
         outgoing = GuardedClient(
             settings.outgoing_allow, settings.outgoing_timeout_s, settings.outgoing_response_bytes_max

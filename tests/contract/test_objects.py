@@ -40,3 +40,19 @@ async def test_a_store_that_cannot_be_written_is_retryable(tmp_path: Path) -> No
     (folder / "taken").write_bytes(b"a file where a folder is needed")
     with pytest.raises(Unavailable):
         await objects.put("taken/key", b"data")
+
+
+async def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "objects"
+    await Objects(folder.as_uri()).probe()
+    assert list(folder.iterdir()) == []
+
+
+async def test_a_probe_of_a_store_that_takes_nothing_names_the_setting(tmp_path: Path) -> None:
+    folder = tmp_path / "objects"
+    objects = Objects(folder.as_uri())
+    folder.rmdir()
+    folder.write_bytes(b"a file where the folder was")
+    with pytest.raises(Unavailable) as caught:
+        await objects.probe()
+    assert "INTERLOCK_OBJECT_STORE_URL" in (caught.value.fix or "")

@@ -148,7 +148,7 @@ def test_a_calibration_of_other_ocr_settings_is_refused(tmp_path: Path) -> None:
     stored = (MODEL_FOLDER / "calibration.json").read_text(encoding="utf-8")
     other = tmp_path / "calibration.json"
     other.write_text(stored.replace('"ocr_settings": "', '"ocr_settings": "0'), encoding="utf-8")
-    with pytest.raises(CalibrationMismatch, match="calibrate_receipt_reader"):
+    with pytest.raises(CalibrationMismatch, match="train_receipt_reader"):
         load(other)
 
 

@@ -315,3 +315,16 @@ def test_a_wrong_bound_is_named() -> None:
         control_risk([], risk=0.0)
     with pytest.raises(ValueError, match="loss_max"):
         control_risk([], risk=0.1, loss_max=math.nan)
+
+
+def test_tolerated_begins_where_so_many_errors_pass() -> None:
+    samples = [(1.0 - place / 1000, place != 3) for place in range(300)]
+    assert choose_gate(samples, risk=0.02, confidence=0.9).threshold is None
+    found = choose_gate(samples, risk=0.02, confidence=0.9, tolerated=1)
+    assert found.threshold is not None
+    assert (found.accepted, found.wrong) == (300, 1)
+    fewer = choose_gate(samples[:150], risk=0.02, confidence=0.9, tolerated=1)
+    assert fewer.threshold is None
+    assert fewer.missing == samples_needed(1, risk=0.02, confidence=0.9) - 150
+    with pytest.raises(ValueError, match="tolerated"):
+        choose_gate(samples, risk=0.02, confidence=0.9, tolerated=-1)

@@ -126,7 +126,9 @@ class Gate:
         return f"Nothing is trusted: {counted}, and at least {self.missing} more without an error are needed to say that {claim}."
 
 
-def choose_gate(scored: Sequence[tuple[float, bool]], *, risk: float, confidence: float, starts: int = 1) -> Gate:
+def choose_gate(
+    scored: Sequence[tuple[float, bool]], *, risk: float, confidence: float, starts: int = 1, tolerated: int = 0
+) -> Gate:
     """Choose the lowest threshold for which the samples prove the risk: Learn then Test by fixed-sequence testing.
 
     Thresholds are tested from the strictest down and the first failure ends it, so that no correction for their number is due
@@ -136,8 +138,9 @@ def choose_gate(scored: Sequence[tuple[float, bool]], *, risk: float, confidence
 
     One error among the best scores fails the first test, and then all is lost. `starts` divides the allowed probability of being wrong,
     `1 - confidence`, evenly over several sequences (Bonferroni): number j begins where j errors pass, from j = 0. More starts survive
-    more early errors and ask for more samples. Choose the number before looking at outcomes; trying several and keeping the best is not
-    valid.
+    more early errors and ask for more samples. `tolerated` begins the first sequence where so many errors pass, without dividing
+    anything: for labels that are known to be wrong now and then, at the price of trusting nothing where there are few samples. Choose
+    both numbers before looking at outcomes; trying several and keeping the best is not valid.
 
     The p-value is exact where errors do not become rarer as the score falls, which is what a confidence is for. In any case it holds for
     the mean error probability of the accepted samples (Hoeffding 1956: unequal probabilities make the lower tail lighter).
@@ -147,19 +150,22 @@ def choose_gate(scored: Sequence[tuple[float, bool]], *, risk: float, confidence
         risk: the allowed share of wrong ones among the trusted, between 0 and 1.
         confidence: between 0 and 1.
         starts: sequences, at least 1.
+        tolerated: errors that pass at the first threshold of the first sequence, at least 0.
 
     Raises:
         ValueError: an argument is out of its range; names it.
     """
     _check_share("risk", risk)
     _check_share("confidence", confidence)
+    if tolerated < 0:
+        raise ValueError(f"tolerated ({tolerated}) must be at least 0")
     if starts < 1:
         raise ValueError(f"starts ({starts}) must be at least 1")
     tested_at = 1 - (1 - confidence) / starts
     ranked = _Ranked.of(scored)
     best: _Cut | None = None
     failed: list[tuple[int, _Cut]] = []
-    for errors in range(starts):
+    for errors in range(tolerated, tolerated + starts):
         begin = samples_needed(errors, risk=risk, confidence=tested_at)
         for cut in ranked.cuts(begin):
             if p_value(cut.wrong, cut.accepted, risk) > 1 - tested_at:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import platform
 import re
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from interlock.domain.errors import InterlockError
+from interlock.data.objects import Objects
+from interlock.domain.errors import InterlockError, Unavailable
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.ports import is_free
@@ -66,6 +68,7 @@ def examine(settings: Settings) -> list[Check]:
         *_server_user(settings, folder),
         _disk(folder),
         _clock(folder),
+        *_object_store(settings),
     ]
     if state is None or not running:
         checks.append(_not_running(state))
@@ -149,6 +152,17 @@ def _disk(folder: DataFolder) -> Check:
         finding=finding,
         fix=fix if free < DISK_WARN_BYTES else None,
     )
+
+
+def _object_store(settings: Settings) -> Iterator[Check]:
+    """Try somebody else's object store; the folder of our own is looked at already."""
+    if settings.object_store_url:
+        try:
+            asyncio.run(Objects(settings.objects_url).probe())
+        except Unavailable as error:
+            yield Check(name="object store", state=FAIL, finding=error.detail, fix=error.fix)
+        else:
+            yield Check(name="object store", state=OK, finding="takes an object and gives it up again")
 
 
 def _clock(folder: DataFolder) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,8 @@ from obstore.store import from_url
 from interlock.domain.errors import NotFound, Unavailable
 
 PIECE_BYTES = 1024 * 1024
+PROBE_S = 10.0
+PROBE_KEY = "interlock-probe"
 
 
 class Objects:
@@ -25,6 +28,22 @@ class Objects:
         if parts.scheme == "file":
             Path(unquote(parts.path)).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._backend: Backend = from_url(url)
+
+    async def probe(self) -> None:
+        """See that the store takes an object and gives it up again.
+
+        Raises:
+            Unavailable: it does not within `PROBE_S`; names the setting.
+        """
+        fix = "Check INTERLOCK_OBJECT_STORE_URL, that the bucket exists, and the credentials in the environment."
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await obstore.put_async(self._backend, PROBE_KEY, b"probe")
+                await obstore.delete_async(self._backend, PROBE_KEY)
+        except TimeoutError as error:
+            raise Unavailable(f"The object store did not answer within {PROBE_S:g} s.", fix=fix) from error
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"The object store takes nothing: {_brief(error)}", fix=fix) from error
 
     async def put(self, key: str, data: bytes) -> None:
         """Write an object; durable when it returns. Raises Unavailable where the store does not take it (a full disk too)."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from receipt_confidence import load, trust
-from receipt_fields import draft
-from receipt_layout import PageText, TextBox
-from receipt_ocr import PageReader
+import cv2
+import numpy as np
+import receipt_ranking
+from receipt_confidence import load
+from receipt_fields import Draft, draft
+from receipt_layout import Look, PageText, Piece, TextBox
+from receipt_ocr import Image, PageReader
 
 from interlock.data.documents import DocumentLimits, Page, render
 from interlock.domain.errors import InterlockError
 
 FIELDS = ("merchant", "date", "total", "currency", "tax", "receipt_number")
 PAGES_MAX = 20
+SECOND_SCALE = 0.7
 
 
 class UnreadableDocument(ValueError):
@@ -33,6 +38,7 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self._limits = DocumentLimits(pages_max=PAGES_MAX)
         self._calibration = load(folder / "calibration.json")
+        self._rankers = receipt_ranking.load(folder / "rankers")
         self._reader = PageReader()
 
     def predict(self, request: dict[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -48,19 +54,41 @@ class Predictor:
         documents = request.get("documents") or []
         if not documents:
             raise UnreadableDocument("document.missing", "The request names no document.")
-        pages: list[PageText] = []
+        images: list[Page] = []
         for document in documents:
             data = files.get(document["id"])
             if data is None:
                 raise UnreadableDocument("document.missing", f"The document {document['id']} was not handed over.")
             try:
-                for page in render(data, document.get("filename") or "", self._limits):
-                    pages.append(self._text(page, len(pages) + 1))
+                images += list(render(data, document.get("filename") or "", self._limits))
             except InterlockError as error:
                 raise UnreadableDocument(error.code, str(error)) from error
-            if len(pages) > PAGES_MAX:
+            if len(images) > PAGES_MAX:
                 raise UnreadableDocument("document.unsafe", f"More than {PAGES_MAX} pages in all.")
-        return self._reading(pages)
+        return self._read(images)
+
+    def _read(self, images: list[Page]) -> dict[str, Any]:
+        """Read all pages; where no date or no total is found, once more at another scale, which splits lines differently."""
+        pages = [self._text(page, number) for number, page in enumerate(images, start=1)]
+        reading = self._draft(images, pages)
+        if (reading.date is None or reading.total is None) and not all(page.from_text_layer for page in pages):
+            smaller = [
+                page if page.from_text_layer else self._reader.read(_scaled(image.image), page.page)
+                for page, image in zip(pages, images, strict=True)
+            ]
+            second = self._draft([replace(one, image=_scaled(one.image)) for one in images], smaller)
+            if _found(second) > _found(reading):
+                pages, reading = smaller, second
+        return self._outcome(reading, pages)
+
+    def _draft(self, images: list[Page], pages: list[PageText]) -> Draft:
+        def again(number: int, piece: Piece) -> tuple[Look, ...]:
+            page = pages[number - 1]
+            if page.from_text_layer:
+                return ()
+            return self._reader.look_again(images[number - 1].image, page, piece.quad)
+
+        return draft(pages, self._rankers, again)
 
     def _text(self, page: Page, number: int) -> PageText:
         """Take the text that is in the file where there is some, else recognise it."""
@@ -84,9 +112,8 @@ class Predictor:
             page=number, width_px=width, height_px=height, rotation_deg=0, from_text_layer=True, boxes=boxes
         )
 
-    def _reading(self, pages: list[PageText]) -> dict[str, Any]:
-        reading = draft(pages, self._calibration.ranking)
-        trusted, reasons = trust(self._calibration, reading)
+    def _outcome(self, reading: Draft, pages: list[PageText]) -> dict[str, Any]:
+        trusted, reasons = self._calibration.trust(reading)
         result: dict[str, Any] = {}
         for name in FIELDS:
             choice = getattr(reading, name)
@@ -101,7 +128,18 @@ class Predictor:
             "confidence": round(self._calibration.joint(reading), 4),
             "trusted": trusted,
             "reasons": reasons,
+            "supports_claim": self._calibration.supports_claim(reading),
+            "several_receipts": reading.several,
             "larger_amounts": list(reading.larger_amounts),
+            "printed": [{"value": value, "role": role} for value, role in reading.printed],
             "pages": len(pages),
             "text_layer": all(page.from_text_layer for page in pages),
         }
+
+
+def _scaled(image: Image) -> Image:
+    return np.asarray(cv2.resize(image, None, fx=SECOND_SCALE, fy=SECOND_SCALE, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _found(reading: Draft) -> int:
+    return (reading.date is not None) + (reading.total is not None)

@@ -78,6 +78,7 @@ ROLES: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"nettobetrag|hors(tva|taxe)|beforetax|imponible|totalht$|amountexc"
         ),
     ),
+    ("cash", re.compile(r"^pay$|^accepted|total(cash|tender|paid)|(cash|tender(ed)?)total")),
     (
         "subtotal",
         re.compile(
@@ -88,7 +89,7 @@ ROLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "payable",
         re.compile(
-            r"grandtotal|gran.?total|total(amount)?(due|payable|topay)|amount?(due|payable|topay)|"
+            r"^due$|grandtotal|gran.?total|total(amount)?(due|payable|topay)|amount?(due|payable|topay)|"
             r"balancedue|totaldue|net(t)?(total|am(ount|t)|payable)|to(bepaid|pay$)|zuzahlen|"
             r"gesamtbetrag|zahlbetrag|netapayer|apagar|dapagare|tebetalen|endbetrag|totalttc|"
             r"jumlahbesar|finaltotal|billtotal|invoicetotal|totalbill|totalinvoice"

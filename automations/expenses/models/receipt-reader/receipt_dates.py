@@ -34,7 +34,7 @@ _MONTHS = {
 }
 _NUMBER = r"[0-9OolI|]"
 _FIRST, _SECOND = r"\s?(?P<s>[/.\-–])\s?", r"\s?(?P=s)\s?"  # the same sign twice: "#19- 02/03/2018" is not the 19th
-_YEAR = rf"(?P<y>2[0Oo]{_NUMBER}{{2}}|{_NUMBER}{{2}})(?=$|{_NUMBER}{{1,2}}\s?:\s?\d|[^0-9:/]|:\D)(?![.\-]\d)"
+_YEAR = rf"(?P<y>2[0Oo]{_NUMBER}{{2}}|{_NUMBER}{{2}})(?=$|{_NUMBER}{{1,2}}\s?:\s?\d|[^0-9:/]|:\D)(?![.\-]\d(?!\d?\s?[.:]\d{{2}}))"
 _TWO = rf"{_NUMBER}{{1,2}}"
 _PATTERNS = (
     re.compile(rf"(?<![0-9])(?P<y>20[0-9]{{2}}){_FIRST}(?P<m>{_TWO}){_SECOND}(?P<d>{_TWO})(?![0-9](?!\d?\s?:))"),

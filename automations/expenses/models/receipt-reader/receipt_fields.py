@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import combinations
+from typing import TypeVar
 
-from receipt_amounts import Amount, amounts
+from receipt_amounts import PAYABLE_ROLES, Amount, amounts, parse
 from receipt_country import country, currency
-from receipt_dates import date_candidates
-from receipt_layout import Box, PageText, Row, rows
+from receipt_dates import date_candidates, dates
+from receipt_layout import Box, Look, PageText, Piece, Row, rows
 from receipt_merchant import merchant_candidates
 from receipt_number import receipt_number
-from receipt_ranking import shares
+from receipt_ranking import Belief, Rankers
 from receipt_total import tax, total_candidates
+
+Again = Callable[[int, Piece], Sequence[Look]]
+"""Looks again at a piece of a page (counted from 1). Nothing where the text is certain."""
 
 Weights = Mapping[str, Mapping[str, float]]
 
 LOGIT_MAX = 8.0
 LARGER_MAX = 10
+PRINTED_MAX = 60
+DOUBT_DECADES = 4
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +53,8 @@ class Draft:
     """All fields of a receipt; None for what is not on it.
 
     `larger_amounts`: what is printed and larger than the total, ascending: cash tendered, a balance, or the total where ours is wrong.
+    `printed`: every amount with what it is called there, for holding a claim against.
+    `several`: the pages look like receipts of their own.
     """
 
     merchant: Choice | None
@@ -54,19 +64,26 @@ class Draft:
     tax: Choice | None
     receipt_number: Choice | None
     larger_amounts: tuple[str, ...] = ()
+    printed: tuple[tuple[str, str], ...] = ()
+    several: bool = False
 
 
-def draft(pages: Sequence[PageText], weights: Weights) -> Draft:
+def certain(_page: int, _piece: Piece) -> Sequence[Look]:
+    """The `Again` of text that came with the file: there is nothing to look at twice."""
+    return ()
+
+
+def draft(pages: Sequence[PageText], rankers: Rankers, again: Again = certain) -> Draft:
     """Read the fields of a receipt of one or several pages."""
     lines = [row for page in pages for row in rows(page)]
     found = amounts(lines)
-    total = _total(found, weights)
+    total = _total(found, rankers, again)
     paid = tax(found, lines, Decimal(total.value) if total else None)
     money = currency(lines)
     number = receipt_number(lines)
     return Draft(
-        merchant=_merchant(lines, weights),
-        date=_date(lines, weights),
+        merchant=_merchant(lines, rankers),
+        date=_date(lines, rankers, again),
         total=total,
         currency=Choice(value=money.code, page=money.page, box=money.box, evidence={}, kind=money.evidence)
         if money
@@ -84,6 +101,8 @@ def draft(pages: Sequence[PageText], weights: Weights) -> Draft:
         if number
         else None,
         larger_amounts=_larger(found, total),
+        printed=_printed(found),
+        several=_several(lines),
     )
 
 
@@ -95,19 +114,44 @@ def _larger(found: Sequence[Amount], total: Choice | None) -> tuple[str, ...]:
     return tuple(str(value) for value in sorted(above)[:LARGER_MAX])
 
 
-def _total(found: Sequence[Amount], weights: Weights) -> Choice | None:
+def _several(lines: Sequence[Row]) -> bool:
+    """Whether two pages each have a total and a date of their own, and no date in common or different receipt numbers.
+
+    The pages of one invoice repeat its date and its number.
+    """
+    seen: list[tuple[set[str], str | None]] = []
+    for page in sorted({row.page for row in lines}):
+        own = [row for row in lines if row.page == page]
+        days = {day.isoformat() for item in dates(own) for day in (item.value, item.swapped) if day is not None}
+        if days and any(a.role in PAYABLE_ROLES and a.value > 0 and not a.in_table for a in amounts(own)):
+            number = receipt_number(own)
+            seen.append((days, number.value if number else None))
+    return any(
+        not (one[0] & other[0]) or (one[1] is not None and other[1] is not None and one[1] != other[1])
+        for one, other in combinations(seen, 2)
+    )
+
+
+def _printed(found: Sequence[Amount]) -> tuple[tuple[str, str], ...]:
+    """Each amount once with its role, in the order printed, at most `PRINTED_MAX`."""
+    seen = {(str(amount.value), amount.role): None for amount in found if amount.role != "quantity"}
+    return tuple(seen)[:PRINTED_MAX]
+
+
+def _total(found: Sequence[Amount], rankers: Rankers, again: Again) -> Choice | None:
     candidates = total_candidates(found)
     if not candidates:
         return None
-    parts = shares([candidate.features for candidate in candidates], weights["total"])
-    share, chosen = max(zip(parts, candidates, strict=True), key=lambda pair: pair[0])
+    belief, rival, chosen = _chosen(rankers["total"].beliefs([c.features for c in candidates]), candidates)
+    looks = again(chosen.best.page, chosen.best.piece)
+    same = [any(value == chosen.value for value, *_ in parse(look.text)) for look in looks]
     return Choice(
         value=str(chosen.value),
         page=chosen.best.page,
         box=chosen.best.piece.box,
         support=chosen.support,
         evidence={
-            "share": logit(share),
+            **_evidence(belief, rival, looks, same),
             "support": float(min(chosen.support, 3)),
             "unsupported": float(chosen.support == 0),
             "score": 1.0 - chosen.best.piece.score,
@@ -115,20 +159,24 @@ def _total(found: Sequence[Amount], weights: Weights) -> Choice | None:
     )
 
 
-def _date(lines: Sequence[Row], weights: Weights) -> Choice | None:
+def _date(lines: Sequence[Row], rankers: Rankers, again: Again) -> Choice | None:
     place = country(lines)
     candidates = date_candidates(lines, place[1] if place else None)
     if not candidates:
         return None
-    parts = shares([candidate.features for candidate in candidates], weights["date"])
-    share, chosen = max(zip(parts, candidates, strict=True), key=lambda pair: pair[0])
+    belief, rival, chosen = _chosen(rankers["date"].beliefs([c.features for c in candidates]), candidates)
+    looks = again(chosen.best.page, chosen.best.piece)
+    same = [
+        any(chosen.value in (found.value, found.swapped) for found in dates([_only(look.text, chosen.best.piece)]))
+        for look in looks
+    ]
     return Choice(
         value=chosen.value.isoformat(),
         page=chosen.best.page,
         box=chosen.best.piece.box,
         kind="" if chosen.order_known else "order unknown",
         evidence={
-            "share": logit(share),
+            **_evidence(belief, rival, looks, same),
             "score": 1.0 - chosen.best.piece.score,
             "short_year": float(not chosen.best.long_year),
             "compact": float(chosen.best.shape == "compact"),
@@ -137,12 +185,11 @@ def _date(lines: Sequence[Row], weights: Weights) -> Choice | None:
     )
 
 
-def _merchant(lines: Sequence[Row], weights: Weights) -> Choice | None:
+def _merchant(lines: Sequence[Row], rankers: Rankers) -> Choice | None:
     candidates = merchant_candidates(lines)
     if not candidates:
         return None
-    parts = shares([candidate.features for candidate in candidates], weights["merchant"])
-    share, chosen = max(zip(parts, candidates, strict=True), key=lambda pair: pair[0])
+    belief, rival, chosen = _chosen(rankers["merchant"].beliefs([c.features for c in candidates]), candidates)
     pieces = [piece for row in chosen.rows for piece in row.pieces]
     box = (
         min(piece.box[0] for piece in pieces),
@@ -155,11 +202,37 @@ def _merchant(lines: Sequence[Row], weights: Weights) -> Choice | None:
         page=chosen.rows[0].page,
         box=box,
         evidence={
-            "share": logit(share),
+            **_evidence(belief, rival, (), ()),
             "score": 1.0 - min(piece.score for piece in pieces),
             "legal_form": chosen.features.get("legal_form", 0.0),
         },
     )
+
+
+def _chosen(beliefs: Sequence[Belief], candidates: Sequence[C]) -> tuple[Belief, Belief | None, C]:
+    """Give the best candidate with its belief, and the belief in the next best."""
+    order = sorted(range(len(candidates)), key=lambda index: -beliefs[index].share)
+    return beliefs[order[0]], beliefs[order[1]] if len(order) > 1 else None, candidates[order[0]]
+
+
+def _evidence(belief: Belief, rival: Belief | None, looks: Sequence[Look], same: Sequence[bool]) -> dict[str, float]:
+    """What the rankers and further looks say of a choice; certain text counts as seen the same.
+
+    `doubt` is 0 where no look gave another digit more than 0.0001, and 4 where one was as good as sure of another.
+    """
+    return {
+        "share": logit(belief.share),
+        "alone": logit(belief.alone),
+        "rival": logit(rival.alone) if rival else -LOGIT_MAX,
+        "apart": belief.apart,
+        "doubt": DOUBT_DECADES + math.log10(max([10.0**-DOUBT_DECADES, *(look.doubt for look in looks)])),
+        "reread_differs": float(sum(not one for one in same)) / len(same) if same else 0.0,
+    }
+
+
+def _only(text: str, piece: Piece) -> Row:
+    """A row of one piece with another text."""
+    return Row(page=1, y=0.0, pieces=(replace(piece, text=text),))
 
 
 def logit(share: float) -> float:

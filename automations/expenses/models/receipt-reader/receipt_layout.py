@@ -53,8 +53,19 @@ class PageText:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """A further look at a line. `doubt`: the largest probability that the recogniser gave another digit where it read one."""
+
+    text: str
+    doubt: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A text box placed in its row. `x0`, `x1` are fractions of the deskewed text width, `height` of the median."""
+    """A text box placed in its row. `x0`, `x1` are fractions of the deskewed text width, `height` of the median.
+
+    `quad` is where it stands on the upright page, in pixels, for a second look at it.
+    """
 
     text: str
     score: float
@@ -62,6 +73,7 @@ class Piece:
     x1: float
     height: float
     box: Box
+    quad: tuple[Point, Point, Point, Point]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +123,7 @@ def rows(page: PageText) -> list[Row]:
                 x1=(x + box.width / 2 - left) / span,
                 height=box.height / median_height,
                 box=seen_box(box.quad, page),
+                quad=box.quad,
             )
             for x, _, box in sorted(group, key=lambda item: item[0])
         )

@@ -44,6 +44,11 @@ _UNFINISHED = re.compile(r"(&|\band|,|-)\s*$", re.IGNORECASE)
 _REST = re.compile(
     r"^\W*(\(?[a-z]{1,3}\)?\s*)?(sdn\.?\s*bhd|s/b|bhd|ltd|inc\b|gmbh|co\.|enterprise\b|[\w.]+\)\s*sdn)", re.IGNORECASE
 )
+# Legal forms as a reader of print disfigures them.
+_DISFIGURED = (
+    (re.compile(r"\bS[DO0]N\b\.?\s?[BDEH8][HBI][DO0]\b", re.IGNORECASE), "SDN BHD"),
+    (re.compile(r"(?<=\s)[S5][/7][B8]$", re.IGNORECASE), "S/B"),
+)
 _OWNER = re.compile(
     r"^.{0,24}?\b(own(ed)?|operated|managed|dimiliki|pemilik|trading as)\s*(by|oleh)?\s*[:.]?\s+", re.IGNORECASE
 )
@@ -127,8 +132,13 @@ def _cleaned(text: str) -> str:
     """Drop the registration number beside a name, and spaces and signs around it."""
     text = re.sub(r"\((?:[A-Z]{0,2}\d{4,}[^)]*|\d[^)]*)\)?", " ", text)
     text = re.sub(
-        r"\b(?:co\.?\s*)?(?:reg|roc|company)\.?\s*(?:no)?\.?\s*[:.]?\s*[\w-]*\d[\w-]*", " ", text, flags=re.IGNORECASE
+        r"\(?\b(?:co\.?\s*)?(?:(?:reg|roc|company)\.?\s*(?:no)?|(?<=\()co\.?\s*no|(?<=co\s)no)\b\.?\s*[:.]?\s*(?:[\w-]*\d[\w-]*|$)",
+        " ",
+        text,
+        flags=re.IGNORECASE,
     )
     text = re.sub(r"\b\d{5,}\s?-\s?[A-Z]\b.*$", " ", _OWNER.sub("", text))
+    for disfigured, form in _DISFIGURED:
+        text = disfigured.sub(form, text)
     text = re.sub(r"\s{2,}", " ", text)
     return text.strip(" -:;,*=_#|~\"'")
