@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from interlock.data.objects import Objects
 from interlock.domain.errors import InterlockError, Unavailable
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.embedded_postgres import EmbeddedPostgres
@@ -157,6 +156,8 @@ def _disk(folder: DataFolder) -> Check:
 def _object_store(settings: Settings) -> Iterator[Check]:
     """Try somebody else's object store; the folder of our own is looked at already."""
     if settings.object_store_url:
+        from interlock.data.objects import Objects  # noqa: PLC0415 - its library would slow every command down
+
         try:
             asyncio.run(Objects(settings.objects_url).probe())
         except Unavailable as error:
