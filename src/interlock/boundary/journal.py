@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from interlock.boundary.recorder import Recorder, Write
+from interlock.boundary.recorder import Recorder, Write, as_bytea
 from interlock.domain import canonical
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Kind, Outcome, Recorded, Status
@@ -133,7 +133,7 @@ class PostgresJournal:
         kind, status = effect.kind.value, outcome.status.value
         input_text, input_ref = await self._place(task, effect.input, "input")
         value_text, value_ref = await self._place(task, outcome.value, "value")
-        error, decision = _text(outcome.error), _text(outcome.decision.as_json() if outcome.decision else None)
+        error, decision = _text(outcome.error), outcome.decision.text if outcome.decision else None
         meta = _text(meta_of(outcome))
         salt = audit.new_salt()
         asked = (effect.name, effect.target, effect.input_digest.hex(), input_text, input_ref)
@@ -157,7 +157,7 @@ class PostgresJournal:
             "kind": kind,
             "name": effect.name,
             "target": effect.target,
-            "input_digest": effect.input_digest,
+            "input_digest": as_bytea(effect.input_digest),
             "input": input_text,
             "input_ref": input_ref,
             "status": status,
@@ -166,7 +166,7 @@ class PostgresJournal:
             "error": error,
             "decision": decision,
             "meta": meta,
-            "salt": salt,
+            "salt": as_bytea(salt),
             "started_at": at,
             "leaf": audit.leaf("effect", tenant=info.tenant, at=at, facts=facts),
             **_event(task, effect, seq, outcome),
@@ -198,7 +198,7 @@ class PostgresJournal:
             "name": effect.name,
             "input_digest": effect.input_digest,
             "wake_after_s": wake_after_s,
-            "decision": _text(decision.as_json() if decision else None),
+            "decision": decision.text if decision else None,
             "leaf": audit.leaf("effect.opened", tenant=task.info.tenant, at=self._clock.now(), facts=facts),
             "one": task.info.id,
         }

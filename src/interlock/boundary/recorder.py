@@ -153,7 +153,12 @@ def _rows(items: Sequence[_Item]) -> dict[str, str]:
     return {"rows": orjson.dumps([item.row for item in items], default=_hex).decode()}
 
 
+def as_bytea(value: bytes) -> str:
+    """Give bytes as PostgreSQL reads them; rows may hold bytes as well, which costs a call back from the encoder."""
+    return "\\x" + value.hex()
+
+
 def _hex(value: object) -> str:
     if isinstance(value, bytes):
-        return "\\x" + value.hex()
+        return as_bytea(value)
     raise TypeError(f"{type(value).__name__} is no column value")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
+
+from interlock.domain import canonical
 
 
 class Answer(StrEnum):
@@ -62,6 +65,11 @@ class Decision:
     @property
     def allowed(self) -> bool:
         return self.answer is Answer.ALLOW
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical JSON, made once: a decision that is remembered stands in the record of many effects."""
+        return canonical.dumps(self.as_json()).decode()
 
     def as_json(self) -> dict[str, Any]:
         return {

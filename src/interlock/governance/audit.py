@@ -72,7 +72,7 @@ def task_terms(
 
 def leaf(kind: str, *, tenant: str, at: datetime, facts: Mapping[str, Any]) -> str:
     """Give the canonical text of a leaf. `facts` must hold neither personal data nor digests of it."""
-    return canonical.dumps({"v": 1, "kind": kind, "tenant": tenant, "at": at, **facts}).decode()
+    return canonical.dumps({"v": 1, "kind": kind, "tenant": tenant, "at": canonical.rfc3339(at), **facts}).decode()
 
 
 class SubjectKeys:

@@ -49,19 +49,21 @@ class Advance:
         self._boundary = boundary
         self._effects_max = effects_max
         self._fault = fault
-        self._cancel = asyncio.Event()
-        self._bell = asyncio.Event()  # an effect came to an end, or the cancellation arrived
+        # The loop is remembered, and the bell is a future of it: before Python 3.12, asking for the loop is a system call, and an
+        # Event asks at each wait.
+        self._loop = asyncio.get_running_loop()
+        self._rung = False  # an effect came to an end, or the cancellation arrived
+        self._listening: asyncio.Future[None] | None = None
+        self._cancel_requested = task.cancel_requested
         self._running: dict[asyncio.Task[Recorded | Pending], Effect] = {}
         self._waiting: dict[str, tuple[Effect, Pending]] = {}
         self._ready: dict[int, Recorded] = {}
         self._cancel_delivered = False
-        if task.cancel_requested:
-            self._cancel.set()
 
     def request_cancel(self) -> None:
         """The task's cancellation arrived while it runs."""
-        self._cancel.set()
-        self._bell.set()
+        self._cancel_requested = True
+        self._ring()
 
     async def go(self) -> State:
         """Run until the task has ended, waits or is blocked; gives which. Raises Fenced, or an error that releases nothing."""
@@ -101,7 +103,7 @@ class Advance:
             await self._follow(run, owner)
             if run.ended:
                 return await self._end(run)
-            if self._cancel.is_set() and not self._cancel_delivered:
+            if self._cancel_requested and not self._cancel_delivered:
                 self._cancel_delivered = True
                 recorded = await self._boundary.cancelled(owner)
                 self._ready[recorded.seq] = recorded
@@ -125,12 +127,22 @@ class Advance:
             self._begin(effect, owner)
 
     def _begin(self, effect: Effect, owner: Owner) -> None:
-        task = asyncio.create_task(self._boundary.perform(effect, owner))
+        task = self._loop.create_task(self._boundary.perform(effect, owner))
         task.add_done_callback(self._ring)
         self._running[task] = effect
 
-    def _ring(self, _: asyncio.Task[Recorded | Pending]) -> None:
-        self._bell.set()
+    def _ring(self, _: object = None) -> None:
+        self._rung = True
+        if self._listening is not None and not self._listening.done():
+            self._listening.set_result(None)
+
+    async def _bell(self) -> None:
+        if not self._rung:
+            self._listening = self._loop.create_future()
+            try:
+                await self._listening
+            finally:
+                self._listening = None
 
     async def _one_more(self, owner: Owner) -> None:
         """Wait for an effect to be recorded or found pending, for the cancellation, or for a time that is waited for."""
@@ -138,8 +150,8 @@ class Advance:
         if any(pending.wake_at is not None for _, pending in self._waiting.values()):
             await self._bell_or_time(owner)
         else:
-            await self._bell.wait()
-        self._bell.clear()
+            await self._bell()
+        self._rung = False
         for task in [t for t in self._running if t.done()]:
             effect = self._running.pop(task)
             if task.cancelled():
@@ -155,7 +167,7 @@ class Advance:
         left_s = (min(self._times()) - await self._journal.now()).total_seconds()
         try:
             async with asyncio.timeout(max(left_s, LOOK_AGAIN_S)):
-                await self._bell.wait()
+                await self._bell()
         except TimeoutError:
             now = await self._journal.now()
             due = [e for e, pending in self._waiting.values() if pending.wake_at is not None and pending.wake_at <= now]

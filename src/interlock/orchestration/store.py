@@ -163,7 +163,7 @@ class PostgresTasks:
             **_facts(task, ended.state),
             "commit": audit.commit(task.subject_key, salt, (output, output_ref, error)),
         }
-        delivery_id = new_id("dlv")
+        delivery_id = new_id("dlv") if task.callback_url else None
         callback = callback_body(task.info, ended, self._clock.now()) if task.callback_url else None
         row = {
             "state": ended.state.value,

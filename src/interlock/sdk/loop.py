@@ -57,6 +57,7 @@ class ReplayLoop:
         self._tasks: list[tuple[asyncio.Task[Any], Context]] = []
         self._generators: dict[int, Context] = {}
         self._lost = Scope("/lost")
+        self._outside = asyncio._get_running_loop()  # whoever drives it; asking anew at each drain is a system call
         self.violation: NotReplayable | None = None
         self.dead = False
 
@@ -220,16 +221,15 @@ class ReplayLoop:
         except BaseException:  # StopIteration, or whatever its finally raised
             pass
 
-    def _enter(self) -> tuple[Any, Any]:
-        before = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+    def _enter(self) -> Any:
+        before = sys.get_asyncgen_hooks()
         asyncio._set_running_loop(cast(asyncio.AbstractEventLoop, self))
         sys.set_asyncgen_hooks(firstiter=self._began_generator, finalizer=self._close_generator)
         return before
 
-    @staticmethod
-    def _leave(before: tuple[Any, Any]) -> None:
-        asyncio._set_running_loop(before[0])
-        sys.set_asyncgen_hooks(*before[1])
+    def _leave(self, before: Any) -> None:
+        asyncio._set_running_loop(self._outside)
+        sys.set_asyncgen_hooks(*before)
 
 
 class Never:
