@@ -144,7 +144,7 @@ def write(rankers: Mapping[str, Trained], calibration: Calibration, measured: Ma
             )
             for b in measured[name]["reliability"]
         ]
-        title = f"{name.replace('_', ' ')}: how often a confidence was right"
+        title = f"{name.replace('_', ' ')}"
         (PICTURES / f"reliability-{name.replace('_', '-')}.svg").write_text(
             reliability_svg(bins, title=title), encoding="utf-8"
         )

@@ -26,7 +26,7 @@ from generate_receipts import Sample, generate  # noqa: E402
 
 PAGE = REPOSITORY / "docs" / "receipt-gallery.md"
 PICTURES = REPOSITORY / "docs" / "pictures"
-COUNT, SEED = 24, 2026
+COUNT, SEED = 60, 2026
 SHOWN_EACH = 3
 WIDTH_PX = 280
 FIELDS = ("merchant", "date", "total", "currency", "tax", "receipt_number")
@@ -72,14 +72,14 @@ def shown(sample: Sample, file: Path, outcome: dict[str, Any]) -> str:
     picture.thumbnail((WIDTH_PX, 4 * WIDTH_PX))
     name = f"gallery-{Path(sample.file).stem}.jpg"
     picture.save(PICTURES / name, "JPEG", quality=55)
-    lines = [f'![A generated receipt]({(PICTURES / name).relative_to(PAGE.parent)}){{ align=left width="200" }}\n']
+    lines = [f"![A generated receipt]({(PICTURES / name).relative_to(PAGE.parent)})\n"]
     lines += ["| | read | confidence | printed |", "|---|---|---|---|"]
     for field in FIELDS:
         found = outcome[field] or {"value": "–", "confidence": 0.0}
         lines.append(
             f"| {field.replace('_', ' ')} | {found['value']} | {found['confidence']:.3f} | {getattr(sample, field)} |"
         )
-    lines += ["", *(f"- {reason}" for reason in outcome["reasons"]), "", '<div style="clear: both"></div>', ""]
+    lines += ["", *(f"- {reason}" for reason in outcome["reasons"]), ""]
     return "\n".join(lines)
 
 
