@@ -406,6 +406,15 @@ async def test_one_changed_byte_anywhere_is_found(store: Prepared) -> None:
     assert (await checked(store)).ok
 
 
+@pytest.mark.parametrize("kind", ["document.stored", "key.created", "task.accepted", "effect"])
+@pytest.mark.parametrize("broken", ["""replace(leaf, '","', '""')""", "'[' || leaf || ']'", "leaf || 'x'"])
+async def test_a_leaf_that_nobody_can_read_any_more_is_a_finding(store: Prepared, kind: str, broken: str) -> None:
+    marked = f"""strpos(leaf, '"kind":"{kind}"') > 0"""
+    [(record,)] = await store.ask(f"select min(id) from audit_records where {marked}")
+    await store.tamper(f"update audit_records set leaf = {broken} where id = {record}")
+    assert not (await checked(store)).ok
+
+
 async def _change_one_byte(store: Prepared, chance: random.Random, table: str, column: str) -> None:
     # What the input's digest is made of is checked where the input stands in the row.
     digested = table == "effects" and column in ("name", "target", "input_digest")
