@@ -74,13 +74,10 @@ class Models:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A ranker that was not written to files yet; see `receipt_ranking.Ranker`."""
+    """The models of one field with how much each counts: what is written to files."""
 
     models: Models
     weights: tuple[float, ...]
-
-    def beliefs(self, listed: Sequence[Features]) -> list[Belief]:
-        return mixed(self.models.opinions(listed), self.weights) if listed else []
 
 
 def fit_models(name: str, data: Sequence[Example]) -> Models:

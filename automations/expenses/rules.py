@@ -253,8 +253,8 @@ def _compare(claim: Claim, reading: Reading, total: Decimal | None, day: dt.date
     if claim.date is not None and claim.date != day:
         found.append(f"claimed the day {claim.date}, read {day or 'no date'}")
     read_currency = _value(reading.currency)
-    if claim.currency is not None and read_currency is not None and claim.currency != read_currency:
-        found.append(f"claimed in {claim.currency}, read {read_currency}")
+    if claim.currency is not None and claim.currency != read_currency:
+        found.append(f"claimed in {claim.currency}, read {read_currency or 'no currency'}")
     merchant = _value(reading.merchant)
     if claim.merchant and merchant and not same_merchant(claim.merchant, merchant):
         found.append(f"claimed of {claim.merchant}, read {merchant}")

@@ -68,7 +68,10 @@ def test_a_right_reading_supports_the_honest_claim_and_no_inflated_one(receipt: 
     asked = inflated(receipt, reading)
     assert len(asked) >= 5
     assert not any(claim.agrees(reading) for claim in asked)
-    assert {"digit", "other-day", "tax-twice"} <= {claim.kind for claim in asked}
+    # By amount: one that is also printed on the receipt is called so, and asked once.
+    asked_amounts = {claim.amount for claim in asked}
+    assert {receipt.paid + Decimal("1.20"), Decimal(f"1{receipt.paid}"), receipt.paid * 10} <= asked_amounts
+    assert "other-day" in {claim.kind for claim in asked}
 
 
 def test_a_reading_of_the_cash_supports_the_claim_of_the_cash() -> None:

@@ -144,3 +144,8 @@ def test_no_day_of_the_claim_makes_the_future_the_past(
     odd = submitted_on is not None and (submitted_on > today or submitted_on < stated)
     assert facts.in_future or facts.claim_dates_odd == odd
     assert facts.age_days == max(((submitted_on or today) - stated).days, 0)
+
+
+def test_a_currency_that_was_not_read_supports_no_claimed_one() -> None:
+    """Else a claim of the same number in a dearer currency would pass."""
+    assert assess(currency=None).facts.claim_contradicted
