@@ -4,9 +4,8 @@
 parameters byte for byte, and where it begins and ends. Two baselines are made of such a note, in an equal database (same
 migrations, roles, row-level security and tenant) with equal tasks. Both use the same driver and connections that were opened
 before; all values, the JSON of each statement's rows too, are built before the time is taken; each transaction goes out as one
-pipeline (begin, tenant, statement, commit), where the product itself needs more turns for some. Polls that found nothing and
-renewals of leases are left out, so that the baseline has less to do. Nothing else is done: no replay of automations, no
-decisions, no digests, no audit leaves or identifiers made, nothing looked at in what comes back.
+pipeline of psycopg. Polls that found nothing and renewals of leases are left out, so that the baseline has less to do.
+Nothing else is done: no replay of automations, no decisions, no digests, no audit leaves or identifiers made, nothing looked at in what comes back.
 
 `Grouped` plays the very same transactions, with the product's grouping of rows, in the product's order, over as many
 connections as the product had busy at once. A transaction waits only for those that touch the same tasks, so it may overlap with
@@ -21,24 +20,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import orjson
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import TupleRow
 
-from interlock.infra.database import Connection, Database
+from interlock.infra.database import Database
+from interlock.infra.one_turn import SET_TENANT, Statement, Text
 
-BEGIN = "begin"
 LEFT_OUT = (
     b"next_due()",
     b"renew_leases",
     b"insert into tasks",
 )  # polls, leases, and the accepting of the tasks themselves
-TENANT = "select set_config('interlock.tenant', %s, true)"
 
 
 @dataclass(slots=True)
@@ -64,26 +61,19 @@ class Recording(Database):
         self._busy = 0
         self._claimed = 0
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        async with super().connection() as conn:
-            if not self.noting:
-                yield conn
-                return
-            self._busy += 1
-            self.busy_max = max(self.busy_max, self._busy)
-            try:
-                yield cast(Connection, _Noting(conn, self))
-            finally:
-                self._busy -= 1
-
-    def began(self) -> Transaction:
-        transaction = Transaction(after=self._claimed)
+    async def together(self, tenant: str | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+        if not self.noting:
+            return await super().together(tenant, statements)
+        transaction = Transaction(tenant=tenant or "", statements=[_plain(s) for s in statements], after=self._claimed)
+        transaction.claims = any(b"claim_tasks(" in text for text, _ in statements)
+        self._claimed += transaction.claims
         self.noted.append(transaction)
-        return transaction
-
-    def claimed(self) -> None:
-        self._claimed += 1
+        self._busy += 1
+        self.busy_max = max(self.busy_max, self._busy)
+        try:
+            return await super().together(tenant, statements)
+        finally:
+            self._busy -= 1
 
     def take(self) -> list[Transaction]:
         """Give what was noted and is worth doing again, each with the ones that it has to wait for."""
@@ -91,41 +81,18 @@ class Recording(Database):
         return list(_linked(noted))
 
 
-class _Noting:
-    """A connection that notes what is executed on it."""
-
-    def __init__(self, conn: Connection, notes: Recording) -> None:
-        self._conn = conn
-        self._notes = notes
-        self._now: Transaction | None = None
-
-    @property
-    def closed(self) -> bool:
-        return self._conn.closed
-
-    def pipeline(self) -> AbstractAsyncContextManager[Any]:
-        return self._conn.pipeline()
-
-    async def execute(self, query: Any, params: Any = None) -> Any:
-        text = query if isinstance(query, str) else query.decode()
-        if text == BEGIN:
-            self._now = self._notes.began()
-        elif self._now is not None and text == TENANT:
-            self._now.tenant = params[0]
-        elif self._now is not None and text not in ("commit", "rollback"):
-            self._now.statements.append((text.encode(), params))
-            if "claim_tasks(" in text:
-                self._now.claims = True
-                self._notes.claimed()
-        return await self._conn.execute(query, params)
+def _plain(statement: Statement) -> Statement:
+    """Give a statement with its parameters as psycopg takes them."""
+    text, values = statement
+    return text, tuple(value.decode() if isinstance(value, Text) else value for value in values)
 
 
 def _touched(transaction: Transaction) -> Iterator[str]:
     for _, params in transaction.statements:
-        if isinstance(params, dict) and "rows" in params:
-            yield from (row["task_id"] for row in orjson.loads(params["rows"]))
-        elif isinstance(params, tuple) and params and isinstance(params[0], list):
+        if params and isinstance(params[0], list):
             yield from params[0]  # the tasks that are loaded after a claim
+        elif params and isinstance(params[0], str):
+            yield from (row["task_id"] for row in orjson.loads(params[0]))
 
 
 def _linked(noted: Sequence[Transaction]) -> Iterator[Transaction]:
@@ -160,17 +127,17 @@ async def connections(url: str, count: int) -> list[AsyncConnection[TupleRow]]:
     """Open connections as the product sets them up."""
     opened = [await AsyncConnection.connect(url, autocommit=True) for _ in range(count)]
     for conn in opened:
+        conn.cursor_factory = AsyncRawCursor  # parameters as the product writes them, `$1`
+    for conn in opened:
         await conn.execute("set search_path = interlock, pg_temp")
     return opened
 
 
 async def _send(conn: AsyncConnection[TupleRow], tenant: str, statements: Sequence[tuple[bytes, Any]]) -> None:
     async with conn.pipeline():
-        await conn.execute(BEGIN)
-        await conn.execute(TENANT, (tenant,))
+        await conn.execute(SET_TENANT, (tenant,))
         for statement, params in statements:
             await conn.execute(statement, params)
-        await conn.execute("commit")
 
 
 async def grouped(conns: Sequence[AsyncConnection[TupleRow]], transactions: Sequence[Transaction]) -> float:
@@ -199,13 +166,13 @@ class OneEach:
         self._batch = claim_batch_max
         self._tenant = transactions[0].tenant or "default"
         self._claim = next(t.statements[0] for t in transactions if t.claims)
-        self._load = next(s for t in transactions for s, p in t.statements if isinstance(p, tuple) and not t.claims)
-        self._writes: dict[str, list[tuple[bytes, dict[str, str]]]] = {}
+        self._load = next(s for t in transactions for s, p in t.statements if p and isinstance(p[0], list))
+        self._writes: dict[str, list[Statement]] = {}
         for transaction in transactions:
             for statement, params in transaction.statements:
-                if isinstance(params, dict):
-                    for row in orjson.loads(params["rows"]):
-                        one = {"rows": orjson.dumps([row]).decode()}
+                if params and isinstance(params[0], str):
+                    for row in orjson.loads(params[0]):
+                        one = (orjson.dumps([row]).decode(),)
                         self._writes.setdefault(row["task_id"], []).append((statement, one))
         self.tasks = len(self._writes)
         self._tenant = next(t.tenant for t in transactions if t.tenant)
@@ -248,10 +215,8 @@ class OneEach:
         statement, params = self._claim
         try:
             async with conn.pipeline():
-                await conn.execute(BEGIN)
-                await conn.execute(TENANT, ("",))
+                await conn.execute(SET_TENANT, ("",))
                 cursor = await conn.execute(statement, (batch, *params[1:]))
-                await conn.execute("commit")
             ids = [row[1] for row in await cursor.fetchall()]
             await _send(conn, self._tenant, ((self._load, (ids,)),))
         finally:

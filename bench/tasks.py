@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import statistics
 import sys
@@ -31,6 +30,7 @@ from bench.machine import cpu_s, line
 from psycopg import AsyncConnection
 
 from interlock.app import Worker
+from interlock.infra import garbage
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
 EFFECTS = 5
@@ -97,8 +97,7 @@ class Ours:
         self.ids = self._claimed()
         self.one_each = bare.OneEach(self.transactions, concurrency=64, claim_batch_max=32)
         self.conns = await bare.connections(self.other.app.database.url, self.other.app.database.size)
-        gc.collect()
-        gc.freeze()
+        garbage.settle()  # as the worker role does
 
     def _claimed(self) -> list[str]:
         """Give the tasks in the order in which they were claimed."""

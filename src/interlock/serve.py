@@ -15,6 +15,7 @@ from interlock.api.server import serve_api
 from interlock.app import Worker, app_url, bootstrap, build_relay, opened
 from interlock.boundary.perform import no_fault
 from interlock.domain.errors import ConfigurationError, InterlockError
+from interlock.infra import garbage
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.database import Database
 from interlock.infra.faults import Faults
@@ -35,6 +36,7 @@ async def serve_worker(settings: Settings, ready: Callable[[], Awaitable[None]])
 
             async def begin() -> None:
                 await worker.wake_blocked()
+                garbage.settle()
                 await ready()
 
             await worker.engine.run(begin)

@@ -198,7 +198,7 @@ class Writers:
             name=name,
             target=f"steps.{name}",
             input=asked,
-            input_digest=input_digest(Kind.STEP, name, f"steps.{name}", asked),
+            input_digest=input_digest(Kind.STEP, name, f"steps.{name}", canonical.dumps(asked)),
         )
         if opened:
             await self.journal.open(task, effect, wake_after_s=None, decision=None)

@@ -15,6 +15,7 @@ from tests.contract.prepared_database import KEYS, TENANT, Prepared
 from interlock.boundary.journal import PostgresJournal
 from interlock.boundary.recorder import LANE_ROWS, Recorder
 from interlock.data.objects import MemoryObjects
+from interlock.domain import canonical
 from interlock.domain.decisions import Answer, Decision, Reason
 from interlock.domain.effects import Effect, Kind, Outcome, Recorded, Status
 from interlock.domain.errors import Fenced, InvalidInput, Nondeterministic
@@ -182,7 +183,7 @@ def effect(name: str = "pay", value: Any = None, *, number: int = 1, kind: Kind 
         name=name,
         target=f"steps:{name}",
         input=asked,
-        input_digest=input_digest(kind, name, f"steps:{name}", asked),
+        input_digest=input_digest(kind, name, f"steps:{name}", canonical.dumps(asked)),
     )
 
 

@@ -220,7 +220,7 @@ async def test_a_child_that_died_while_idle_costs_no_attempt() -> None:
 
 async def test_a_row_written_as_the_last_lane_ends_is_not_left_behind(small: SmallEngine) -> None:
     recorder = Recorder(small.database)
-    sql = "select k from json_to_recordset(%(rows)s::json) as i(k int) where exists (select 1 from tenants)"  # any statement will do
+    sql = "select k from json_to_recordset($1::json) as i(k int) where exists (select 1 from tenants)"  # any statement will do
     write = Write(name="probe", sql=sql, key=("k",))
 
     async def in_turn() -> list[Any]:

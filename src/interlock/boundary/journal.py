@@ -32,7 +32,7 @@ RECORD = Write(
     key=("task_id", "effect_id", "epoch", "seq"),
     sql="""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, generation int, effect_id text,
+    select * from json_to_recordset($1::json) as i(task_id text, epoch bigint, generation int, effect_id text,
         seq int, kind text, name text, target text, input_digest bytea, input text, input_ref text, status text,
         value text, value_ref text, error text, decision text, meta text, salt bytea, started_at timestamptz,
         leaf text, event_type text, event text)
@@ -131,7 +131,7 @@ class PostgresJournal:
     async def record(self, task: Claimed, effect: Effect, seq: int, outcome: Outcome) -> Recorded:
         at, info = self._clock.now(), task.info
         kind, status = effect.kind.value, outcome.status.value
-        input_text, input_ref = await self._place(task, effect.input, "input")
+        input_text, input_ref = await self._place(task, effect.input, "input", effect.input_text)
         value_text, value_ref = await self._place(task, outcome.value, "value")
         error, decision = _text(outcome.error), outcome.decision.text if outcome.decision else None
         meta = _text(meta_of(outcome))
@@ -169,7 +169,7 @@ class PostgresJournal:
             "salt": as_bytea(salt),
             "started_at": at,
             "leaf": audit.leaf("effect", tenant=info.tenant, at=at, facts=facts),
-            **_event(task, effect, seq, outcome),
+            **_event(task, effect, seq, kind, status),
         }
         if await self._recorder.write(info.tenant, RECORD, row) is None:
             raise Fenced
@@ -230,11 +230,13 @@ class PostgresJournal:
     async def now(self) -> datetime:
         return self._clock.now()
 
-    async def _place(self, task: Claimed, value: Any, what: str) -> tuple[str | None, str | None]:
+    async def _place(
+        self, task: Claimed, value: Any, what: str, text: bytes | None = None
+    ) -> tuple[str | None, str | None]:
         """Give a value's text, or where a large one is put by reference."""
         if value is None:
             return None, None
-        data = canonical.dumps(value)
+        data = canonical.dumps(value) if text is None else text
         if len(data) > self._outcome_bytes_max:
             raise InvalidInput(
                 f"The {what} of an effect has {len(data)} bytes.",
@@ -322,15 +324,15 @@ def meta_of(outcome: Outcome) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def _event(task: Claimed, effect: Effect, seq: int, outcome: Outcome) -> dict[str, str]:
+def _event(task: Claimed, effect: Effect, seq: int, kind: str, status: str) -> dict[str, str]:
     """Give the event that tells of a recorded effect; an emitted one carries the author's type and data."""
-    if effect.kind is Kind.EMIT and outcome.status is Status.OK:
+    if effect.kind is Kind.EMIT and status == Status.OK:
         return {"event_type": effect.target, "event": canonical.dumps(effect.input).decode()}
     facts = {
         "effect": effect.id,
-        "kind": effect.kind.value,
+        "kind": kind,
         "name": effect.name,
-        "status": outcome.status.value,
+        "status": status,
         "seq": seq,
         "generation": task.generation,
     }

@@ -17,6 +17,7 @@ import psycopg
 
 from interlock.domain.errors import Unavailable
 from interlock.infra.database import Database
+from interlock.infra.one_turn import Text
 
 BATCH_MAX = 256
 WAITING_MAX = 100_000
@@ -27,7 +28,7 @@ LANE_ROWS = (1, 16)
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """A statement over `rows`, a JSON list of objects; gives back, for each row written, `key` columns and then results.
+    """A statement over `$1`, a JSON list of objects; gives back, for each row written, `key` columns and then results.
 
     One JSON parameter, since the driver quotes arrays in Python at five times the cost. Bytes travel as PostgreSQL's hex form.
     """
@@ -43,9 +44,6 @@ class _Item:
     write: Write
     row: Mapping[str, Any]
     done: asyncio.Future[tuple[Any, ...] | None]
-
-    def key(self) -> tuple[Any, ...]:
-        return tuple(self.row[name] for name in self.write.key)
 
     def settle(self, result: tuple[Any, ...] | None) -> None:
         if not self.done.done():
@@ -127,30 +125,19 @@ class Recorder:
         groups: dict[str, list[_Item]] = {}
         for item in batch:
             groups.setdefault(item.write.name, []).append(item)
-        async with self._database.connection() as conn:
-            try:
-                async with conn.pipeline():
-                    await conn.execute("begin")
-                    await conn.execute("select set_config('interlock.tenant', %s, true)", (batch[0].tenant,))
-                    cursors = [
-                        (items, await conn.execute(items[0].write.sql.encode(), _rows(items)))
-                        for items in groups.values()
-                    ]
-                    await conn.execute("commit")
-                written = [(items, await cursor.fetchall()) for items, cursor in cursors]
-            except BaseException:
-                if not conn.closed:
-                    await conn.execute("rollback")
-                raise
+        statements = [(items[0].write.sql.encode(), (_rows(items),)) for items in groups.values()]
+        answers = await self._database.together(batch[0].tenant, statements)
+        written = zip(groups.values(), answers, strict=True)
         for items, rows in written:
-            width = len(items[0].write.key)
+            names = items[0].write.key
+            width = len(names)
             found = {tuple(row[:width]): tuple(row[width:]) for row in rows}
             for item in items:
-                item.settle(found.get(item.key()))
+                item.settle(found.get(tuple([item.row[name] for name in names])))
 
 
-def _rows(items: Sequence[_Item]) -> dict[str, str]:
-    return {"rows": orjson.dumps([item.row for item in items], default=_hex).decode()}
+def _rows(items: Sequence[_Item]) -> Text:
+    return Text(orjson.dumps([item.row for item in items], default=_hex))
 
 
 def as_bytea(value: bytes) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from interlock.domain.decisions import Decision
+from interlock.domain.values import value
 
 
 class Kind(StrEnum):
@@ -64,7 +65,7 @@ class Retry:
         return whole * (1 - self.jitter * random)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Effect:
     """One call across the governed boundary.
 
@@ -72,7 +73,7 @@ class Effect:
         id: path in the automation, `/t#2/read-receipt#1`: fixed by where it is asked, not by when.
         name: lower-case with dashes; what people see.
         target: what the executor acts on (endpoint, step, review form, event type …).
-        input: plain JSON. input_digest: SHA-256 over kind, name, target and input.
+        input: plain JSON. input_digest: SHA-256 over kind, name, target and input. input_text: the input's canonical form, where it is known.
         options: how it is executed (time-out, retry …); not part of the digest, so that tuning them breaks no replay.
     """
 
@@ -83,9 +84,10 @@ class Effect:
     input: Any
     input_digest: bytes
     options: Mapping[str, Any] = field(default_factory=dict)
+    input_text: bytes | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Outcome:
     """What is recorded of an effect, once.
 
@@ -109,7 +111,7 @@ class Outcome:
     by: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Recorded:
     """A journal row: an effect with its outcome and its release sequence in the task."""
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Outcome, Pending, Recorded, Status
 from interlock.domain.tasks import Claimed, Ended
+from interlock.domain.values import value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +40,7 @@ class Journal:
     next_seq: int = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Call:
     """One execution of an effect: for which task, which attempt, under which idempotency key.
 
@@ -55,7 +56,7 @@ class Call:
     decision: Decision | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Executed:
     """What an executor gives back: the value and what is known of how it came about."""
 

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from interlock.domain.errors import ConfigurationError, DatabaseRoleUnsafe, Unavailable
+from interlock.infra.one_turn import SET_TENANT, Statement, one_turn
 from interlock.infra.secrets_file import SecretsFile
 from interlock.infra.settings import Settings
 
@@ -224,25 +225,25 @@ class Database:
         async with self._begun("") as conn:
             yield conn
 
-    async def fetch(self, tenant: str | None, query: bytes, values: Sequence[Any]) -> list[TupleRow]:
-        """Run one statement in a transaction of its own, in a single turn to the server; gives its rows.
+    async def together(self, tenant: str | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+        """Run statements (`$1`, `$2`, …) as one transaction in one turn to the server; gives the rows of each. Durable when it returns.
 
-        Inside a tenant, or across with None. It is sent again where its connection was dead, so it must be one that may run twice.
+        Inside a tenant, or across with None. Raises as `one_turn` does, and Unavailable.
+        """
+        async with self.connection() as conn:
+            return (await one_turn(conn, [(SET_TENANT, (tenant or "",)), *statements]))[1:]
+
+    async def fetch(self, tenant: str | None, query: bytes, values: Sequence[Any]) -> list[TupleRow]:
+        """Run one statement in a transaction of its own, in one turn; gives its rows.
+
+        It is sent again where its connection was dead, so it must be one that may run twice.
         """
         for left in range(self.size, -1, -1):
-            async with self.connection() as conn:
-                try:
-                    async with conn.pipeline():
-                        await conn.execute("begin")
-                        await conn.execute("select set_config('interlock.tenant', %s, true)", (tenant or "",))
-                        cursor = await conn.execute(query, values)
-                        await conn.execute("commit")
-                    return await cursor.fetchall()
-                except BaseException as error:
-                    if not conn.closed:
-                        await conn.execute("rollback")
-                    elif left and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-                        continue
+            try:
+                return (await self.together(tenant, [(query, values)]))[0]
+            except Unavailable as error:
+                broken = isinstance(error.__cause__, psycopg.OperationalError | psycopg.InterfaceError)
+                if not left or not broken or isinstance(error.__cause__, PoolTimeout | TooManyRequests):
                     raise
         raise AssertionError("the last turn returns or raises")
 

@@ -38,7 +38,7 @@ END = Write(
     key=("task_id", "epoch"),
     sql=f"""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, state text, output text,
+    select * from json_to_recordset($1::json) as i(task_id text, epoch bigint, state text, output text,
         output_ref text, error text, salt bytea, leaf text, event_type text, event text, delivery_id text,
         callback text)
 ), changed as (
@@ -60,7 +60,7 @@ SUSPEND = Write(
     key=("task_id", "epoch"),
     sql=f"""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, wake_at timestamptz, leaf text,
+    select * from json_to_recordset($1::json) as i(task_id text, epoch bigint, wake_at timestamptz, leaf text,
         event_type text, event text)
 ), changed as (
     update tasks t set state = 'waiting', lease_until = null, due_at = least(t.due_at, i.wake_at)
@@ -76,7 +76,7 @@ BLOCK = Write(
     key=("task_id", "epoch"),
     sql=f"""
 with input as (
-    select * from json_to_recordset(%(rows)s::json) as i(task_id text, epoch bigint, error text, leaf text,
+    select * from json_to_recordset($1::json) as i(task_id text, epoch bigint, error text, leaf text,
         event_type text, event text, salt bytea)
 ), changed as (
     update tasks t set state = 'blocked', lease_until = null, due_at = null, error = i.error::json, commit_salt = i.salt
@@ -91,7 +91,7 @@ LOAD = """
 select t.id, t.automation, t.automation_version, t.correlation_id, t.subject, t.labels, t.submitted_by, t.epoch, t.generation,
     t.input::text, t.input_ref, t.accepted_at, t.deadline, t.cancel_requested, t.callback_url, k.wrapped_key
 from tasks t left join subject_keys k on k.tenant = t.tenant and k.subject = t.subject
-where t.tenant = current_tenant() and t.id = any(%s)"""
+where t.tenant = current_tenant() and t.id = any($1)"""
 
 
 class PostgresTasks:

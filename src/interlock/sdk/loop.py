@@ -158,15 +158,18 @@ class ReplayLoop:
         except SystemExit:  # asyncio lets it through, and it would end the worker
             self.refuse("exit() or SystemExit", "return, or an error that is raised,")
 
-    def cancel_rest(self, main: asyncio.Task[Any]) -> None:
-        """Cancel the branches that outlive the automation, as `asyncio.run` does."""
+    def cancel_rest(self, main: asyncio.Task[Any]) -> bool:
+        """Cancel the branches that outlive the automation, as `asyncio.run` does; tells whether there are any."""
+        rest = [task for task, _ in self._tasks if task is not main and not task.done()]
+        if not rest:
+            return False
         before = self._enter()
         try:
-            for task, _ in self._tasks:
-                if task is not main and not task.done():
-                    task.cancel()
+            for task in rest:
+                task.cancel()
         finally:
             self._leave(before)
+        return True
 
     def close_all(self) -> int:
         """Tear the run down: close each coroutine, newest first, in its own context. Gives how many would not end.
@@ -174,6 +177,10 @@ class ReplayLoop:
         The caller has made effects refuse before. Branches made meanwhile (in a `finally`) are closed as well.
         """
         self.dead = True
+        if all(task.done() for task, _ in self._tasks):
+            self._tasks.clear()
+            self._ready.clear()
+            return 0
         before = self._enter()
         stuck = 0
         try:

@@ -87,8 +87,8 @@ class Run:
         self.loop.drain()
         if self.main.done() and not self._returned:
             self._returned = True
-            self.loop.cancel_rest(self.main)
-            self.loop.drain()
+            if self.loop.cancel_rest(self.main):
+                self.loop.drain()
 
     def take_fresh(self) -> list[Effect]:
         """Give the effects asked since the last call that are still wanted, in the order asked."""
@@ -105,25 +105,21 @@ class Run:
     def deliver(self, recorded: Recorded) -> None:
         """Release one outcome to the branch that waits for it; raises Nondeterministic where none, or another, does."""
         found = self.pending.get(recorded.id)
-        was = {
-            "id": recorded.id,
-            "kind": recorded.kind.value,
-            "name": recorded.name,
-            "input_digest": recorded.input_digest.hex(),
-        }
         if found is None and recorded.id in self._gone:
             return  # it was cancelled while its outcome was being recorded
         if found is None:
             asks = [{"id": e.id, "kind": e.kind.value, "name": e.name} for e, _ in self.pending.values()]
             done = "the automation has ended" if self.main.done() else "the automation does not ask for it"
             raise Nondeterministic(
-                f"The journal holds an outcome of {recorded.id}, but {done}.", recorded=was, asked={"asks": asks}
+                f"The journal holds an outcome of {recorded.id}, but {done}.",
+                recorded=_told(recorded),
+                asked={"asks": asks},
             )
         effect, future = found
         if effect.input_digest != recorded.input_digest:
             raise Nondeterministic(
                 f"{recorded.id} is asked with another input than the journal holds.",
-                recorded=was,
+                recorded=_told(recorded),
                 asked={
                     "id": effect.id, "kind": effect.kind.value, "name": effect.name, "input_digest": effect.input_digest.hex(),
                     "input": effect.input,
@@ -149,6 +145,16 @@ class Run:
         """Tear down: no effect is performed from here on. Gives how many coroutines would not end."""
         self.loop.dead = True
         return self.loop.close_all()
+
+
+def _told(recorded: Recorded) -> dict[str, str]:
+    """Tell what the journal holds, for whoever reads why a task is blocked."""
+    return {
+        "id": recorded.id,
+        "kind": recorded.kind.value,
+        "name": recorded.name,
+        "input_digest": recorded.input_digest.hex(),
+    }
 
 
 __all__ = ["Abandoned", "NotReplayable", "Run"]

@@ -7,11 +7,13 @@ set (`sleep`, `wait_for`, `timeout`, `wait`, `as_completed`) has a replayable tw
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
@@ -116,9 +118,15 @@ class Asker(Protocol):
     async def ask(self, effect: Effect) -> Outcome: ...
 
 
-def input_digest(kind: Kind, name: str, target: str, value: Any) -> bytes:
-    """Give what a replay compares: SHA-256 over kind, name, target and the canonical input."""
-    return canonical.digest([kind.value, name, target, value])
+@lru_cache(maxsize=4_096)
+def _digested(kind: Kind, name: str, target: str) -> bytes:
+    """Give the canonical form of a list of the three and one value more, up to where that begins."""
+    return canonical.dumps([kind.value, name, target])[:-1] + b","
+
+
+def input_digest(kind: Kind, name: str, target: str, text: bytes) -> bytes:
+    """Give what a replay compares: SHA-256 over the canonical list of kind, name, target and input, whose canonical text is given."""
+    return hashlib.sha256(b"%b%b]" % (_digested(kind, name, target), text)).digest()
 
 
 class Task:
@@ -152,14 +160,16 @@ class Task:
         if not is_name(name):
             raise ValueError(f"effect name {name!r}: use lower-case words of letters and digits joined by dashes")
         plain = canonical.plain(value)
+        text = canonical.dumps(plain)
         effect = Effect(
             id=self._asker.next_id(name),
             kind=kind,
             name=name,
             target=target,
             input=plain,
-            input_digest=input_digest(kind, name, target, plain),
+            input_digest=input_digest(kind, name, target, text),
             options=options or {},
+            input_text=text,
         )
         return await self._asker.ask(effect)
 

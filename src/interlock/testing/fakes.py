@@ -253,7 +253,7 @@ class MemoryJournal:
         return opening
 
     async def record(self, task: Claimed, effect: Effect, seq: int, outcome: Outcome) -> Recorded:
-        effect = replace(effect, input=await self._kept(task, effect.input, "input"))
+        effect = replace(effect, input=await self._kept(task, effect.input, "input"), input_text=None)
         kept = replace(
             outcome, value=await self._kept(task, outcome.value, "value"), error=canonical.plain(outcome.error)
         )

@@ -197,7 +197,7 @@ class PostgresEngine:
         batch = min(free, self._limits.claim_batch_max)
         rows = await self._database.fetch(
             None,
-            b"select tenant, id, epoch, claimed_at from claim_tasks(%s, %s, %s)",
+            b"select tenant, id, epoch, claimed_at from claim_tasks($1, $2, $3)",
             (batch, timedelta(seconds=self._limits.lease_s), NAME),
         )
         if not rows:
