@@ -228,6 +228,7 @@ def test_leaving_out_other_actions_policies_changes_no_answer() -> None:
     text = "\n".join(file.read_text() for file in sorted(BASE.glob("*.cedar")))
     rules = Bundle.load([])
     everything = ActionRules(
+        ids=(),
         everything=cedarpy.PolicySet.from_json_str(_named(text)),
         permits=cedarpy.PolicySet.from_json_str(_named(text, "permit")),
     )

@@ -24,7 +24,7 @@ def folder(at: Path, policies: str = GOOD, schema: str | None = SCHEMA, file: st
 
 def test_loads_the_base_alone_and_knows_where_each_policy_came_from() -> None:
     rules = load_rules([])
-    assert rules.policies["four-eyes-subject"].file == BASE / "limits.cedar"
+    assert rules.policies["four-eyes-subject"].file == str(BASE / "limits.cedar")
     assert {p.effect for p in rules.policies.values()} == {"permit", "forbid"}
 
 
@@ -75,9 +75,22 @@ PAY = 'permit (principal, action == Action::"expenses.pay", resource)'
         (f'@id("") @reason("x") {PAY};', "policy 1 has no @id"),
         (f'@id("p") {PAY};', '"p" has no @reason'),
         (f'@id("p") @reason {PAY};', '"p" has no @reason'),
-        (f'@id("p") @reason("x") @advice("y") {PAY};', "unknown annotation @advice"),
+        (f'@id("p") @reason("x") @hint("y") {PAY};', "unknown annotation @hint"),
         (f'@id("p") @reason("x") @review("manager") {PAY};', "@review that cannot work"),
         ('@id("p") @reason("x") @review forbid (principal, action, resource);', "@review that cannot work"),
+        (f'@id("p") @reason("x") @remedy("redact") {PAY};', "@remedy that cannot work"),
+        ('@id("p") @reason("x") @remedy("review:1") forbid (principal, action, resource);', "@remedy that cannot work"),
+        ('@id("p") @reason("x") @remedy("Ask Mia.") forbid (principal, action, resource);', "@remedy that cannot work"),
+        (f'@id("p") @reason("x") {PAY} when {{ principal.effects.contains("a") && false }};', "can never match"),
+        (f'@id("p") @reason("x") {PAY} unless {{ true || principal.effects.contains("a") }};', "can never match"),
+        (
+            f'@id("p") @reason("x") {PAY} when {{ principal.automation == "a" && principal.automation == "b" }};',
+            "can never match",
+        ),
+        (
+            f'@id("p") @reason("x") {PAY} when {{ resource.automation == "a" && !(resource.automation == "a") }};',
+            "can never match",
+        ),
         (GOOD + GOOD, '"good" is used already'),
         (f'@id("other-tenant") @reason("x") {PAY};', str(BASE / "limits.cedar")),
         (f'@id("default-deny") @reason("x") {PAY};', "name of the default deny"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from automations.expenses.tests.cases import FOLDER
 
 from interlock.governance.cases import run_cases
@@ -18,5 +20,5 @@ def test_every_case_holds() -> None:
 
 def test_every_policy_decides_a_case() -> None:
     decided = {reason for result in run_cases(BUNDLE, FOLDER / "policy") for reason in result.reasons}
-    own = {p.id for p in BUNDLE.rules.policies.values() if p.file.parent == FOLDER / "policy"}
+    own = {p.id for p in BUNDLE.rules.policies.values() if Path(p.file).parent == FOLDER / "policy"}
     assert own - decided == set()

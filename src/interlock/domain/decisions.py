@@ -46,6 +46,14 @@ class Reason:
     text: str
 
 
+CURES = ("redact", "reroute:")
+
+
+def is_cure(obligation: str) -> bool:
+    """Tell whether the boundary can meet an obligation itself, without a person."""
+    return obligation.startswith(CURES)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """The outcome of a policy question. Every decision has a reason and a policy version, allow as well as deny.
@@ -53,7 +61,7 @@ class Decision:
     Attributes:
         answer: allow, deny or needs review.
         reasons: the deciding policies; for a default deny, one reason that says that nothing permits it.
-        obligations: what the caller must do for the answer to hold.
+        obligations: what must be done for it to be allowed: `redact`, `reroute:REGION`, `escalate`, `review:ROLE`, `review:N`.
         policy_version: SHA-256 (hex) of schema and policies of the bundle that decided.
     """
 
@@ -61,6 +69,11 @@ class Decision:
     reasons: tuple[Reason, ...]
     policy_version: str
     obligations: tuple[str, ...] = ()
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What the boundary can do itself about a deny: then it asks again."""
+        return tuple(o for o in self.obligations if self.answer is Answer.DENY and is_cure(o))
 
     @property
     def allowed(self) -> bool:

@@ -33,6 +33,7 @@ class Manifest(BaseModel):
     Attributes:
         effects: what it may do: a kind (`infer`) or one effect (`step:post-to-ledger`).
         subject: JSON pointer into the input to the person whom a task is about; without one each task is its own subject.
+        roles: the roles that its reviews and policies name, beside those that every installation has.
         config: given to its steps; `{data_dir}` in a text stands for the data folder.
     """
 
@@ -45,6 +46,7 @@ class Manifest(BaseModel):
     description: str = ""
     effects: tuple[str, ...]
     subject: str | None = Field(default=None, pattern=r"^(/.*)?$")
+    roles: tuple[str, ...] = ()
     slo: Slo = Slo()
     watch: Watch | None = None
     config: dict[str, Any] = Field(default_factory=dict)
@@ -54,6 +56,14 @@ class Manifest(BaseModel):
     def _name(cls, value: str) -> str:
         if not is_name(value):
             raise ValueError("use lower-case words of letters and digits joined by dashes")
+        return value
+
+    @field_validator("roles")
+    @classmethod
+    def _roles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for role in value:
+            if not is_name(role):
+                raise ValueError(f"{role!r}: use lower-case words of letters and digits joined by dashes")
         return value
 
     @field_validator("effects")

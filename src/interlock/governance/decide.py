@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import cedarpy
 import orjson
 
-from interlock.domain.decisions import Answer, Decision, Entity, Question, Reason
+from interlock.domain.decisions import Answer, Decision, Entity, Question, Reason, is_cure
 from interlock.governance.facts import PolicyError, cedar_json
 from interlock.governance.policies import DEFAULT_DENY, Policy, Rules, load_rules
 
@@ -42,13 +42,13 @@ class Bundle:
         self._lock = Lock()
 
     @classmethod
-    def load(cls, folders: Sequence[Path], *, cache_size: int = CACHE_SIZE) -> Self:
-        """Load the shipped base and the policy folders of automations.
+    def load(cls, folders: Sequence[Path], *, cache_size: int = CACHE_SIZE, **options: Any) -> Self:
+        """Load the shipped base and the policy folders of automations; options are those of `load_rules`.
 
         Raises:
             ConfigurationError: a policy or schema is wrong; names file, policy and fix.
         """
-        return cls(load_rules(folders), cache_size=cache_size)
+        return cls(load_rules(folders, **options), cache_size=cache_size)
 
     @property
     def cached(self) -> int:
@@ -58,8 +58,9 @@ class Bundle:
     def decide(self, question: Question) -> Decision:
         """Answer a question.
 
-        Needs review: every forbid that holds carries `@review`, and the permits alone would allow. Its obligations name
-        who decides, as `review:ROLE`.
+        Needs review: every forbid that holds carries `@review`, or a `@remedy` by people, and the permits alone would allow. Its
+        obligations name who decides (`review:ROLE`), how many (`review:2`), or `escalate`. A deny with obligations would be
+        allowed once they are met: `redact`, `reroute:REGION`. One without has no remedy.
 
         Raises:
             PolicyError: the question does not fit the schema, or a policy erred. Retryable; releases nothing.
@@ -99,9 +100,12 @@ class Bundle:
         reasons = [_reason(p) for p in deciding]
         if not permitted:
             return self._decision(Answer.DENY, [*reasons, _nothing_permits(question)])
-        if any(p.review is None for p in deciding):
+        if any(not p.obligations for p in deciding):
             return self._decision(Answer.DENY, reasons)
-        return self._decision(Answer.NEEDS_REVIEW, reasons, tuple(sorted({f"review:{p.review}" for p in deciding})))
+        obligations = tuple(sorted({obligation for p in deciding for obligation in p.obligations}))
+        # What can be cured is cured first, and asked again; what then remains is for people.
+        cured = any(is_cure(obligation) for obligation in obligations)
+        return self._decision(Answer.DENY if cured else Answer.NEEDS_REVIEW, reasons, obligations)
 
     def _ask(
         self, question: Question, request: dict[str, Any], policies: cedarpy.PolicySet, entities: str
@@ -157,7 +161,7 @@ def _key(question: Question, entities: bytes, context: bytes) -> bytes:
 
 
 def _reason(policy: Policy) -> Reason:
-    return Reason(policy=policy.id, text=policy.reason if policy.remedy is None else f"{policy.reason} {policy.remedy}")
+    return Reason(policy=policy.id, text=policy.reason if policy.advice is None else f"{policy.reason} {policy.advice}")
 
 
 def _nothing_permits(question: Question) -> Reason:

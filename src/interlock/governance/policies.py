@@ -4,7 +4,8 @@ A bundle is the shipped `base/` and the `policy/` folder of each automation: `*.
 `schema.cedarschema`, a fragment that adds the automation's own actions (call them `NAME.verb`) and entity types.
 
 Every policy carries `@id` (unique in the bundle) and `@reason` (what a person is told). A forbid may carry
-`@review("role")`: where only such forbids stand against what the permits allow, a person decides. `@remedy` says what
+`@review("role")`, or `@remedy` with what would make it allowed: `redact`, `reroute:REGION`, `escalate`, `review:N` (that many
+people). Where only such forbids stand against what the permits allow, these are the decision's obligations. `@advice` says what
 somebody can do about it.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +22,16 @@ from typing import Any, Final
 import cedarpy
 
 from interlock.domain.errors import ConfigurationError
+from interlock.governance import policy_lint
 
 BASE: Final = Path(__file__).parent / "base"
 SCHEMA_FILE: Final = "schema.cedarschema"
 DEFAULT_DENY: Final = "default-deny"
 FILE_BYTES_MAX: Final = 256 * 1024
 POLICIES_MAX: Final = 2_000
-_ANNOTATIONS: Final = frozenset({"id", "reason", "review", "remedy"})
+ROLES: Final = frozenset({"owner", "admin", "author", "operator", "ml-release", "reviewer", "auditor", "agent"})
+_ANNOTATIONS: Final = frozenset({"id", "reason", "review", "remedy", "advice"})
+_REMEDY: Final = re.compile(r"redact|escalate|reroute:[a-z][a-z0-9-]{0,31}|review:[2-9]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +41,9 @@ class Policy:
     id: str
     effect: str
     reason: str
-    review: str | None
-    remedy: str | None
-    file: Path
+    obligations: tuple[str, ...]
+    advice: str | None
+    file: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,7 @@ class ActionRules:
     The engine looks at each policy of a set (1.7 µs, measured), so the policies of other automations would slow all down.
     """
 
+    ids: tuple[str, ...]
     everything: cedarpy.PolicySet
     permits: cedarpy.PolicySet
 
@@ -57,32 +63,45 @@ class Rules:
     """A compiled bundle.
 
     Attributes:
-        policies: every policy, by its `@id`.
+        policies: every policy, by its `@id`. forms: the same as Cedar's JSON.
         schema: of the base and all fragments.
         actions: what decides about each action that the schema knows.
         version: SHA-256 (hex) over schemas and policies, whatever the order or names of their files.
     """
 
     policies: Mapping[str, Policy]
+    forms: Mapping[str, Any]
     schema: cedarpy.Schema
+    schema_text: str
     actions: Mapping[str, ActionRules]
     version: str
 
 
-def load_rules(folders: Sequence[Path]) -> Rules:
+def load_rules(
+    folders: Sequence[Path],
+    *,
+    schemas: Sequence[Path] = (),
+    texts: Mapping[str, str] | None = None,
+    roles: frozenset[str] | None = None,
+) -> Rules:
     """Compile the shipped base and the given policy folders.
 
+    Args:
+        schemas: folders of which only the schema fragment is taken, so that `texts` may speak of their actions.
+        texts: more policies by file name, such as a tenant's own.
+        roles: the roles that there are; None leaves them unchecked.
+
     Raises:
-        ConfigurationError: a file that cannot be read or parsed, a policy that the schema refutes, a missing or doubled
-            `@id`, a missing `@reason`, an unknown annotation. It names file, policy and fix.
+        ConfigurationError: a file that cannot be read or parsed, a policy that the schema refutes or that can never match, a
+            missing or doubled `@id`, a missing `@reason`, an unknown annotation, remedy or role. It names file, policy and fix.
     """
     every = (BASE, *(f for f in folders if f.resolve() != BASE.resolve()))
-    schema, schema_texts = _load_schema(every)
+    schema, schema_texts = _load_schema((*every, *(f for f in schemas if f not in every)), policies_in=every)
     policies: dict[str, Policy] = {}
     compiled: dict[str, Any] = {}
     digests = [("schema", _digest(text)) for text in schema_texts]
-    for file in (f for folder in every for f in sorted(folder.glob("*.cedar"))):
-        text = _read(file)
+    files = [(str(file), _read(file)) for folder in every for file in sorted(folder.glob("*.cedar"))]
+    for file, text in (*files, *sorted((texts or {}).items())):
         digests.append(("policies", _digest(text)))
         for policy, form in _parse(file, text, schema):
             if policy.id in policies:
@@ -90,6 +109,7 @@ def load_rules(folders: Sequence[Path]) -> Rules:
                     f'{file}: the policy ID "{policy.id}" is used already in {policies[policy.id].file}.',
                     fix="Give each policy of a bundle its own @id.",
                 )
+            policy_lint.check(file, policy.id, form, roles)
             policies[policy.id] = policy
             compiled[policy.id] = form
     if len(policies) > POLICIES_MAX:
@@ -98,7 +118,9 @@ def load_rules(folders: Sequence[Path]) -> Rules:
         )
     return Rules(
         policies=policies,
+        forms=compiled,
         schema=schema,
+        schema_text="\n".join(schema_texts),
         actions={action: _admitted(compiled, groups) for action, groups in _actions(schema).items()},
         version=_digest(json.dumps(sorted(digests))),
     )
@@ -120,6 +142,7 @@ def _actions(schema: cedarpy.Schema) -> dict[str, frozenset[str]]:
 def _admitted(forms: Mapping[str, Any], groups: frozenset[str]) -> ActionRules:
     admitted = {id_: form for id_, form in forms.items() if _admits(form["action"], groups)}
     return ActionRules(
+        ids=tuple(sorted(admitted)),
         everything=_compile(admitted),
         permits=_compile({id_: form for id_, form in admitted.items() if form["effect"] == "permit"}),
     )
@@ -144,13 +167,13 @@ def _compile(forms: Mapping[str, Any]) -> cedarpy.PolicySet:
     )
 
 
-def _load_schema(folders: Sequence[Path]) -> tuple[cedarpy.Schema, list[str]]:
+def _load_schema(folders: Sequence[Path], *, policies_in: Sequence[Path]) -> tuple[cedarpy.Schema, list[str]]:
     texts: list[str] = []
     schema: cedarpy.Schema | None = None
     for folder in folders:
         if not folder.is_dir():
             raise ConfigurationError(f"{folder} is not a folder.", fix="Give a folder with *.cedar files.")
-        if not any(folder.glob("*.cedar")):
+        if folder in policies_in and not any(folder.glob("*.cedar")):
             raise ConfigurationError(f"{folder} holds no *.cedar file.", fix="Add policies, or remove the folder.")
         file = folder / SCHEMA_FILE
         if not file.exists():
@@ -169,7 +192,7 @@ def _load_schema(folders: Sequence[Path]) -> tuple[cedarpy.Schema, list[str]]:
     return schema, texts
 
 
-def _parse(file: Path, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, Any]]:
+def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, Any]]:
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -190,7 +213,7 @@ def _parse(file: Path, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, 
     return found
 
 
-def _lint(file: Path, number: int, form: Mapping[str, Any]) -> Policy:
+def _lint(file: str, number: int, form: Mapping[str, Any]) -> Policy:
     notes: Mapping[str, str | None] = form.get("annotations", {})
     id_, reason = notes.get("id"), notes.get("reason")
     if not id_:
@@ -213,8 +236,19 @@ def _lint(file: Path, number: int, form: Mapping[str, Any]) -> Policy:
             f'{file}: policy "{id_}" has a @review that cannot work.',
             fix='Put @review("role") on a forbid, and name who should decide.',
         )
+    if "remedy" in notes and (form["effect"] != "forbid" or not _REMEDY.fullmatch(notes["remedy"] or "")):
+        raise ConfigurationError(
+            f'{file}: policy "{id_}" has a @remedy that cannot work.',
+            fix="Put redact, reroute:REGION, escalate or review:N (2 to 9) on a forbid; words for a person go into @advice.",
+        )
+    obligations = [f"review:{notes['review']}"] if "review" in notes else []
     return Policy(
-        id=id_, effect=form["effect"], reason=reason, review=notes.get("review"), remedy=notes.get("remedy"), file=file
+        id=id_,
+        effect=form["effect"],
+        reason=reason,
+        obligations=tuple([*obligations, *filter(None, [notes.get("remedy")])]),
+        advice=notes.get("advice"),
+        file=file,
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from interlock.domain.errors import AutomationRejected, NotFound
 from interlock.domain.manifests import Manifest
 from interlock.governance.decide import Bundle
+from interlock.governance.policies import ROLES
 from interlock.infra import modules
 from interlock.sdk import check
 from interlock.sdk.automation import Automation
@@ -88,7 +89,7 @@ def load(folder: Path) -> Registered:
         automation=declared[0],
         folder=folder,
         digest=_digest(folder),
-        bundle=Bundle.load([policy] if policy.is_dir() else []),
+        bundle=Bundle.load([policy] if policy.is_dir() else [], roles=ROLES | {*manifest.roles}),
         models=registry.load_all(folder),
     )
 
