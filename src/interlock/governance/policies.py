@@ -246,7 +246,7 @@ def _lint(file: str, number: int, form: Mapping[str, Any]) -> Policy:
         id=id_,
         effect=form["effect"],
         reason=reason,
-        obligations=tuple([*obligations, *filter(None, [notes.get("remedy")])]),
+        obligations=(*obligations, *filter(None, [notes.get("remedy")])),
         advice=notes.get("advice"),
         file=file,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -23,6 +23,7 @@ from interlock.governance.policies import ROLES
 from interlock.governance.policy_schema import ActionShape, Shapes, Type, shapes
 
 PAIRS_MAX: Final = 20_000
+CLIMBS_MAX: Final = 20
 SEED: Final = 0
 _SELF: Final = "asker"
 _PLAIN: Final = object()
@@ -78,9 +79,13 @@ def verdict(bundle: Bundle, question: Question) -> Verdict:
 def compare(before: Bundle, after: Bundle, question: Question) -> Difference | None:
     """Give the difference, or None where both answer alike and ask for the same."""
     old, new = verdict(before, question), verdict(after, question)
-    if (old.answer, old.obligations) == (new.answer, new.obligations):
+    if _alike(old, new):
         return None
     return Difference(question=question, before=old, after=new)
+
+
+def _alike(old: Verdict, new: Verdict) -> bool:
+    return (old.answer, old.obligations) == (new.answer, new.obligations)
 
 
 def on_recorded(
@@ -119,27 +124,40 @@ def _text_of(bundle: Bundle, action: str) -> str:
 def _search(
     space: _Space, before: Bundle, after: Bundle, rng: random.Random, seconds: float
 ) -> tuple[Difference | None, int]:
-    asked = 0
+    asked, climbs = 0, 0
     starts = list(space.starts())
     for start in starts:
         until = time.monotonic() + seconds / len(starts)
-        for changes in _orders(space.changes(start), rng, until):
+        for changes in _orders(space.changes(start), space.likely, rng, until):
             asked += 1
-            difference = compare(before, after, space.question(start, changes))
-            if difference is not None:
-                return _smaller(space, start, changes, before, after) or difference, asked
+            question = space.question(start, changes)
+            old, new = verdict(before, question), verdict(after, question)
+            if not _alike(old, new):
+                return _smaller(space, start, changes, before, after), asked
+            if old.policies != new.policies and climbs < CLIMBS_MAX:
+                # A policy that differs decides here, and others hide it: clear those away.
+                climbs += 1
+                climbed = space.towards_allow((*start[:2], (*start[2], *changes)), after)
+                if compare(before, after, space.question(climbed, ())) is not None:
+                    return _smaller(space, (*start[:2], ()), climbed[2], before, after), asked
             if time.monotonic() > until:
                 break
     return None, asked
 
 
-def _orders(changes: Sequence[Change], rng: random.Random, until: float) -> Iterator[tuple[Change, ...]]:
-    """Give sets of changes: none, each alone, pairs of different facts, then larger ones at random until the time is up."""
+def _orders(
+    changes: Sequence[Change], likely: Callable[[Change], bool], rng: random.Random, until: float
+) -> Iterator[tuple[Change, ...]]:
+    """Give sets of changes: none, each alone, pairs of different facts, then larger ones at random until the time is up.
+
+    Facts and values that the policies which differ speak of come first.
+    """
     yield ()
+    changes = sorted(changes, key=lambda change: not likely(change))
     for change in changes:
         yield (change,)
     pairs = [p for p in itertools.combinations(changes, 2) if p[0][0] != p[1][0]]
-    rng.shuffle(pairs)
+    pairs.sort(key=lambda pair: -sum(map(likely, pair)))
     yield from pairs[:PAIRS_MAX]
     by_path: dict[Path, list[Change]] = {}
     for change in changes:
@@ -172,36 +190,45 @@ class _Space:
         self._shape: ActionShape = known.actions[action]
         forms = [b.rules.forms[i] for b in bundles if action in b.rules.actions for i in b.rules.actions[action].ids]
         constants = list(_constants(forms))
+        self._spoken_of = set(_names(_differing(action, *bundles)))
         self._strings = sorted({c for c in constants if isinstance(c, str)} | ROLES)
         self._longs = sorted({n + d for n in constants if isinstance(n, int) for d in (-1, 0, 1)} | {0, 1})
         self._decimals = sorted({n for c in constants for n in _decimals(c)} | {Decimal(0), Decimal(1)})
 
+    def likely(self, change: Change) -> bool:
+        """Tell whether the policies that differ name the fact, and the value where it is a text or a list of one."""
+        path, value = change
+        (value,) = value if isinstance(value, list) else (value,)
+        return path[-1] in self._spoken_of and (not isinstance(value, str) or value in self._spoken_of)
+
     def starts(self) -> Iterator[Start]:
         for principal, resource in itertools.product(self._shape.principals, self._shape.resources):
             plain: Start = (principal, resource, ())
-            if (allowed := self._towards_allow(plain)) != plain:
+            if (allowed := self.towards_allow(plain, self._bundle)) != plain:
                 yield allowed
             yield plain
 
-    def _towards_allow(self, start: Start) -> Start:
-        """Change one fact after the other to what leaves fewest policies against the request, as long as that helps."""
-        principal, resource, _ = start
-        chosen: dict[Path, Any] = {}
-        best = self._against(start)
+    def towards_allow(self, start: Start, bundle: Bundle) -> Start:
+        """Change one other fact after the other to what leaves fewest policies against the request, as long as that helps."""
+        principal, resource, given = start
+        chosen: dict[Path, Any] = dict(given)
+        best = self._against(start, bundle)
         improved = best > 0
         while improved and best:
             improved = False
             for path, value in self.changes(start):
+                if path in dict(given):
+                    continue
                 tried = (principal, resource, tuple({**chosen, path: value}.items()))
-                if (count := self._against(tried)) < best:
+                if (count := self._against(tried, bundle)) < best:
                     chosen[path], best, improved = value, count, True
                 if not best:
                     break
         return principal, resource, tuple(chosen.items())
 
-    def _against(self, start: Start) -> int:
+    def _against(self, start: Start, bundle: Bundle) -> int:
         """Count what stands against a request: the forbids that hold, or that nothing permits it."""
-        found = verdict(self._bundle, self.question(start, ()))
+        found = verdict(bundle, self.question(start, ()))
         if found.answer == "allow":
             return 0
         return 1_000 if found.answer == "error" else len(found.policies)
@@ -222,7 +249,7 @@ class _Space:
         ]
 
     def _values(self, record: Type, at: Path) -> Iterator[Change]:
-        for name, (type_, required) in record.fields.items():
+        for name, (type_, _) in record.fields.items():
             path = (*at, name)
             if type_.kind == "record":
                 yield from self._values(type_, path)
@@ -287,6 +314,29 @@ class _Space:
             resource=Entity(type=start[1], id="it", attrs=facts["resource"]),
             context=facts["context"],
         )
+
+
+def _differing(action: str, *bundles: Bundle) -> list[Any]:
+    """Give the policies about an action that not all bundles have."""
+    texts: dict[str, list[Any]] = {}
+    for bundle in bundles:
+        for id_ in bundle.rules.actions[action].ids if action in bundle.rules.actions else ():
+            form = bundle.rules.forms[id_]
+            texts.setdefault(id_ + repr(form), []).append(form)
+    return [found[0] for found in texts.values() if len(found) < len(bundles)]
+
+
+def _names(form: Any) -> Iterator[str]:
+    """Give every attribute and text that stands in policies."""
+    if isinstance(form, Mapping):
+        for key, body in form.items():
+            if key == "attr" or (key == "Value" and isinstance(body, str)):
+                yield body
+            elif key != "annotations":
+                yield from _names(body)
+    elif isinstance(form, list | tuple):
+        for item in form:
+            yield from _names(item)
 
 
 def _constants(form: Any) -> Iterator[Any]:

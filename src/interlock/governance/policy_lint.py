@@ -22,7 +22,7 @@ def check(file: str, id_: str, form: Mapping[str, Any], roles: frozenset[str] | 
             fix=f"Known are {', '.join(sorted(roles))}; an automation declares its own under `roles` in automation.toml.",
         )
     for condition in form.get("conditions", ()):
-        never = False if condition["kind"] == "when" else True
+        never = condition["kind"] != "when"  # what it says when it keeps the policy from matching
         if truth(condition["body"]) is never:
             raise ConfigurationError(
                 f'{file}: policy "{id_}" can never match: its `{condition["kind"]}` always says {str(never).lower()}.',
