@@ -26,7 +26,7 @@ from interlock.data.documents import DocumentLimits
 from interlock.data.objects import Objects
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Kind
-from interlock.domain.errors import ConfigurationError, Unauthenticated
+from interlock.domain.errors import ConfigurationError, InterlockError, Unauthenticated
 from interlock.domain.ports import Executor
 from interlock.domain.tasks import Claimed
 from interlock.governance import ask
@@ -36,6 +36,7 @@ from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
+from interlock.governance.tenant_policies import Shipped, TenantPolicies
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.data_folder import DataFolder
@@ -55,6 +56,7 @@ from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
+from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
 from interlock.orchestration.store import PostgresTasks
@@ -91,7 +93,8 @@ class App:
     actions: TaskActions
     deliveries: Deliveries
     delivery_log: DeliveryLog
-    policies: Bundle
+    policies: TenantPolicies
+    policy_changes: PolicyChanges
     api_keys: ApiKeys
     audit_records: AuditRecords
 
@@ -131,6 +134,8 @@ async def opened(
             database, objects, document_limits(settings), DocumentRecords(subject_keys, clock).stored
         )
         recorder = Recorder(database)
+        policies = TenantPolicies(database, shipped(automations))
+        stack.push_async_callback(flushed, policies)
         identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
         tasks = PostgresTasks(
             database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
@@ -159,6 +164,7 @@ async def opened(
             reviews=Reviews(
                 database=database,
                 automations=automations,
+                policies=policies,
                 keys=subject_keys,
                 clock=clock,
                 hold_s_max=settings.review_hold_s_max,
@@ -168,11 +174,32 @@ async def opened(
             views=TaskViews(database, objects),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
-            policies=Bundle.load([]),
-            api_keys=ApiKeys(database=database, identity=identity, keys=subject_keys, clock=clock),
+            policies=policies,
+            policy_changes=PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock),
+            api_keys=ApiKeys(
+                database=database, identity=identity, keys=subject_keys, clock=clock, roles=automations.roles
+            ),
             audit_records=AuditRecords(database),
             delivery_log=DeliveryLog(database, clock),
         )
+
+
+def shipped(automations: Automations) -> Shipped:
+    """Give what the code brings for policies."""
+    folders = {r.name: r.folder / "policy" for r in automations if (r.folder / "policy").is_dir()}
+    return Shipped(
+        base=Bundle.load([]),
+        bundles={r.name: r.bundle for r in automations},
+        folders=folders,
+        effects={r.name: r.manifest.effects for r in automations},
+        roles=automations.roles,
+    )
+
+
+async def flushed(policies: TenantPolicies) -> None:
+    """Write what was noted of policies that only look on; they are counts, and a database that is away ends nothing."""
+    with contextlib.suppress(InterlockError):
+        await policies.flush()
 
 
 def app_url(settings: Settings) -> str:
@@ -322,8 +349,9 @@ class Worker:
 
     async def _decide(self, effect: Effect, task: Claimed) -> Decision:
         registered = self._app.automations.get(task.info.automation)
+        deciding = await self._app.policies.current(task.info.tenant)
         return ask.effect(
-            registered.bundle,
+            deciding.bundle(registered.name),
             tenant=task.info.tenant,
             automation=registered.name,
             effects=registered.manifest.effects,
@@ -331,10 +359,11 @@ class Worker:
             name=effect.name,
         )
 
-    def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
+    async def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
         registered = self._app.automations.get(task.info.automation)
+        deciding = await self._app.policies.current(task.info.tenant)
         return ask.business(
-            registered.bundle,
+            deciding.bundle(registered.name),
             tenant=task.info.tenant,
             automation=registered.name,
             effects=registered.manifest.effects,

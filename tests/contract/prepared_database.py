@@ -26,6 +26,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.identity import Identity, Principal
 from interlock.governance.kept_checkpoint import KeptCheckpoint
+from interlock.governance.policies import ROLES
 from interlock.infra import database
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
@@ -185,7 +186,7 @@ class Writers:
 
     def _api_keys(self) -> ApiKeys:
         identity = Identity(self._app, pepper=bytes(32), environment="test")
-        return ApiKeys(database=self._app, identity=identity, keys=KEYS, clock=self.clock)
+        return ApiKeys(database=self._app, identity=identity, keys=KEYS, clock=self.clock, roles=ROLES | {"manager", "boss"})
 
     def _owner(self) -> Principal:
         return Principal(tenant=self._tenant, id="user:olga", roles=("owner",), key_id="k", approval_limit=None)

@@ -26,10 +26,12 @@ from interlock.infra.settings import Settings
 from interlock.orchestration.api_keys import create as create_recorded
 
 AUTOMATIONS = Path(__file__).parents[1] / "automations"
-TENANTS = ("default", "other")
+TENANTS = ("default", "other", "alone")
 # Who calls in tests: name → (tenant, user, roles, approval limit).
 PEOPLE: dict[str, tuple[str, str, tuple[str, ...], str | None]] = {
     "owner": ("default", "user:olga", ("owner",), None),
+    "owner2": ("default", "user:otto", ("owner",), None),
+    "auditor": ("default", "user:ana", ("auditor",), None),
     "author": ("default", "user:amir", ("author",), None),
     "reviewer": ("default", "user:mei", ("reviewer",), None),
     "reviewer2": ("default", "user:ravi", ("reviewer",), None),
@@ -37,6 +39,7 @@ PEOPLE: dict[str, tuple[str, str, tuple[str, ...], str | None]] = {
     "boss": ("default", "user:bo", ("boss",), None),
     "agent": ("default", "agent:bot", ("agent",), None),
     "nobody": ("default", "user:nora", ("guest",), None),
+    "single": ("alone", "user:una", ("owner",), None),
     "stranger": ("other", "user:sam", ("owner",), None),
     "stranger2": ("other", "user:sue", ("reviewer",), None),
 }

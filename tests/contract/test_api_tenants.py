@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,6 +24,7 @@ PNG = bytes.fromhex(
 )
 # Routes that name nothing of a tenant.
 OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors"}
+NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999")
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
 }  # fmt: skip
@@ -43,7 +45,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
     task, review_id = await api.review(name="Ada", subject="user:ada")
     document = await api.as_("owner").post("/v1/documents", files={"file": ("a.png", PNG)})
     assert document.status_code == 201, document.text
-    key = await api.as_("owner").post("/v1/keys", json={"name": "k", "user": "user:k", "roles": ["guest"]})
+    key = await api.as_("owner").post("/v1/keys", json={"name": "k", "user": "user:k", "roles": ["reviewer"]})
     await fill(api, task["id"])
     yield {
         "task_id": task["id"],
@@ -54,6 +56,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "correlation_id": task["correlation_id"],
         "delivery_id": "dlv_1",
         "name": "greet",
+        "number": "770077",
     }
 
 
@@ -67,6 +70,18 @@ async def fill(api: Running, task_id: str) -> None:
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
         ("deliveries", "id, task_id, url, body, state", "'dlv_1', %(task)s, 'https://x', '', 'dead'"),
         ("delivery_attempts", "delivery_id, attempt, duration_ms", "'dlv_1', 1, 1"),
+        ("policy_sets", "number, version, files, note, created_by", "770077, 'v', '{}', 'Ada', 'user:amir'"),
+        (
+            "policy_changes",
+            "number, set_number, mode, kind, state, asked_by",
+            "770077, 770077, 'active', 'activate', 'proposed', 'user:amir'",
+        ),
+        ("policy_now", "active", "0"),
+        (
+            "policy_differences",
+            "set_number, key, action, answer, would_be, reasons, would_be_reasons, count",
+            "770077, 'k', 'a', 'allow', 'deny', '{}', '{}', 1",
+        ),
         ("attempts", "task_id, generation, effect_id, attempt, error, epoch", "%(task)s, 1, '/x#1', 1, '{}', 1"),
     ):
         await api.owner(f"insert into {table} (tenant, {columns}) values ('default', {values})", {"task": task_id})
@@ -87,7 +102,7 @@ async def test_another_tenants_id_is_not_found(api: Running, owned: dict[str, st
     for who in ("stranger", "stranger2"):
         answer = await call(api.as_(who), method, path)
         # Who may not do it at all is refused before anything is looked up; it is the same answer for an ID that is nowhere.
-        nowhere = await call(api.as_(who), method, path_for(template, dict.fromkeys(owned, "x_nowhere")))
+        nowhere = await call(api.as_(who), method, path_for(template, NOWHERE))
         assert answer.status_code == nowhere.status_code
         assert answer.status_code == 404 if who == "stranger" else answer.status_code in (403, 404)
         for value in ("Ada", "user:ada", "user:amir", "user:mei"):

@@ -11,10 +11,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from interlock.app import App
 from interlock.domain.decisions import Decision, Entity
-from interlock.domain.errors import NotFound, Refused
+from interlock.domain.errors import Refused
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Principal
+from interlock.governance.tenant_policies import Deciding
 
 _bearer = HTTPBearer(
     scheme_name="apiKey", bearerFormat="il_<env>_<id>_<secret>", description="An API key.", auto_error=False
@@ -27,6 +28,7 @@ class Caller:
 
     app: App
     principal: Principal
+    deciding: Deciding
 
     @property
     def tenant(self) -> str:
@@ -52,12 +54,9 @@ class Caller:
         return True
 
     def _bundle(self, automation: str | None) -> Bundle:
-        if automation is None:
-            return self.app.policies
-        try:
-            return self.app.automations.get(automation).bundle
-        except NotFound:  # it was taken away; its tasks are still there to be seen
-            return self.app.policies
+        return self.deciding.bundle(
+            automation
+        )  # one that was taken away has the plain one: its tasks are still there to be seen
 
 
 class RoleCheck:
@@ -90,7 +89,8 @@ async def caller(
     app: Annotated[App, Depends(checked)], sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
     """Find who calls. Raises Unauthenticated, or Unavailable where the database does not answer."""
-    return Caller(app=app, principal=await app.identity.authenticate(sent.credentials if sent else None))
+    principal = await app.identity.authenticate(sent.credentials if sent else None)
+    return Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
 
 
 AppDep = Annotated[App, Depends(checked)]

@@ -82,7 +82,7 @@ async def get_automation(
         effects=list(registered.manifest.effects),
         complete_within=registered.manifest.slo.complete_within_s,
         digest=registered.digest,
-        policy_version=registered.bundle.version,
+        policy_version=caller.deciding.bundle(registered.name).version,
         models=[AutomationModel(name=n, version=m.label) for n, m in sorted(registered.models.items())],
         input_schema=registered.automation.input.model_json_schema(),
         output_schema=registered.automation.output.json_schema(mode="serialization"),

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from interlock.api import (
+    access,
     audit,
     automations,
     correlations,
@@ -23,6 +24,7 @@ from interlock.api import (
     documents,
     events,
     keys,
+    policies,
     problems,
     reviews,
     system,
@@ -36,7 +38,20 @@ from interlock.domain.errors import Unavailable
 from interlock.infra.settings import Settings
 
 log = structlog.get_logger("interlock.api")
-ROUTERS: Final = (tasks, events, correlations, documents, reviews, deliveries, keys, automations, audit, system)
+ROUTERS: Final = (
+    tasks,
+    events,
+    correlations,
+    documents,
+    reviews,
+    deliveries,
+    keys,
+    policies,
+    access,
+    automations,
+    audit,
+    system,
+)
 TITLE: Final = "Interlock API"
 DESCRIPTION: Final = (
     "Submit tasks, follow them, answer their reviews, and read what was decided. Lists are paged by cursor; errors are "

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from interlock.domain import canonical
@@ -16,6 +15,7 @@ from interlock.domain.effects import Effect, Pending
 from interlock.domain.errors import ExecutorFailed, Fenced, InterlockError
 from interlock.domain.ports import Call, Executed
 from interlock.domain.tasks import Claimed
+from interlock.governance.facts import untagged
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
@@ -69,12 +69,12 @@ class EmitExecutor(Plain):
 class DecideExecutor(Plain):
     """Asks the automation's policy. The answer, a deny as well, is the effect's value."""
 
-    def __init__(self, ask: Callable[[Claimed, str, Mapping[str, Any]], Decision]) -> None:
+    def __init__(self, ask: Callable[[Claimed, str, Mapping[str, Any]], Awaitable[Decision]]) -> None:
         self._ask = ask
 
     async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
         began = time.perf_counter()
-        decision = self._ask(call.task, effect.target, _facts(effect.input))
+        decision = await self._ask(call.task, effect.target, untagged(effect.input))
         return Executed(
             value={"answer": decision.answer.value},
             decision=decision,
@@ -199,14 +199,3 @@ class FetchExecutor:
             "headers": {k: v for k, v in response.headers.items() if k in ("content-type", "etag", "last-modified")},
         }
         return Executed(value=value, duration_ms=(time.perf_counter() - began) * 1000)
-
-
-def _facts(value: Any) -> Any:
-    """Give policy facts back their decimals, which the author's kit tags for the journal."""
-    if isinstance(value, dict):
-        if value.keys() == {"$decimal"}:
-            return Decimal(value["$decimal"])
-        return {key: _facts(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_facts(item) for item in value]
-    return value

@@ -15,13 +15,15 @@ from interlock.governance.identity import Principal
 @lru_cache(maxsize=4_096)
 def effect(bundle: Bundle, *, tenant: str, automation: str, effects: tuple[str, ...], kind: str, name: str) -> Decision:
     """May the automation perform this effect in its own tasks? The resource stands for any of them, so answers are remembered."""
-    return bundle.decide(
-        Question(
-            principal=service(tenant, automation, effects),
-            action=f"effect.{kind}",
-            resource=_tasks_of(tenant, automation),
-            context={"kind": kind, "effect": f"{kind}:{name}"},
-        )
+    return bundle.decide(effect_question(tenant, automation, effects, kind, name))
+
+
+def effect_question(tenant: str, automation: str, effects: tuple[str, ...], kind: str, name: str) -> Question:
+    return Question(
+        principal=service(tenant, automation, effects),
+        action=f"effect.{kind}",
+        resource=_tasks_of(tenant, automation),
+        context={"kind": kind, "effect": f"{kind}:{name}"},
     )
 
 
@@ -29,13 +31,17 @@ def business(
     bundle: Bundle, *, tenant: str, automation: str, effects: tuple[str, ...], action: str, facts: Mapping[str, Any]
 ) -> Decision:
     """What does the automation's own policy say to `AUTOMATION.action`, given these facts?"""
-    return bundle.decide(
-        Question(
-            principal=service(tenant, automation, effects),
-            action=f"{automation}.{action}",
-            resource=_tasks_of(tenant, automation),
-            context=facts,
-        )
+    return bundle.decide(business_question(tenant, automation, effects, action, facts))
+
+
+def business_question(
+    tenant: str, automation: str, effects: tuple[str, ...], action: str, facts: Mapping[str, Any]
+) -> Question:
+    return Question(
+        principal=service(tenant, automation, effects),
+        action=f"{automation}.{action}",
+        resource=_tasks_of(tenant, automation),
+        context=facts,
     )
 
 
@@ -118,6 +124,13 @@ def document(tenant: str, document_id: str) -> Entity:
 
 def audit_log(tenant: str) -> Entity:
     return Entity(type="AuditLog", id=tenant, attrs={"tenant": tenant})
+
+
+def policy(tenant: str, *, proposed_by: str | None = None) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant}
+    if proposed_by is not None:
+        attrs["proposed_by"] = Entity(type="User", id=proposed_by)
+    return Entity(type="Policy", id=tenant, attrs=attrs)
 
 
 def api_key(tenant: str, key_id: str) -> Entity:

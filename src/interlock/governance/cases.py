@@ -7,7 +7,7 @@ quoted text ("12.30"). Whatever else the file holds beside `cases` is there for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,13 +49,22 @@ def run_cases(bundle: Bundle, folder: Path) -> list[CaseResult]:
         ConfigurationError: the file is missing, empty, or a case is not complete. Names the case and the fix.
     """
     file = folder / CASES_FILE
-    return [_run(bundle, case) for case in _load(file)]
-
-
-def _load(file: Path) -> list[Mapping[str, Any]]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}.", fix="Write a YAML file of cases.") from error
+    return run_text(lambda _: bundle, text, str(file))
+
+
+def run_text(bundle_of: Callable[[str], Bundle], text: str, file: str) -> list[CaseResult]:
+    """Ask each case of a text the bundle of its action. Raises ConfigurationError as `run_cases` does."""
+    return [_run(bundle_of(str(case["action"])), case) for case in _load(file, text)]
+
+
+def _load(file: str, text: str) -> list[Mapping[str, Any]]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} cannot be read: {error}.", fix="Write a YAML file of cases.") from error
     cases = content.get("cases") if isinstance(content, Mapping) else content
     if not isinstance(cases, list) or not 0 < len(cases) <= CASES_MAX:
@@ -69,7 +78,7 @@ def _load(file: Path) -> list[Mapping[str, Any]]:
     return cases
 
 
-def _check(file: Path, number: int, case: Any) -> None:
+def _check(file: str, number: int, case: Any) -> None:
     if not isinstance(case, Mapping):
         raise ConfigurationError(f"{file}: case {number} is not a mapping.", fix=f"Give {', '.join(_NEEDED)}.")
     if missing := [key for key in _NEEDED if not case.get(key)]:

@@ -33,6 +33,17 @@ def ref(type_: str, id_: str) -> dict[str, str]:
     return {"type": type_, "id": id_}
 
 
+def untagged(value: Any) -> Any:
+    """Give policy facts back their decimals, which the author's kit tags for the journal."""
+    if isinstance(value, dict):
+        if value.keys() == {"$decimal"}:
+            return Decimal(value["$decimal"])
+        return {key: untagged(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [untagged(item) for item in value]
+    return value
+
+
 def cedar_json(value: Any, at: str = "context") -> Any:
     """Give a value as Cedar's JSON. `at` names it in errors.
 

@@ -101,10 +101,11 @@ def on_recorded(
 
 
 def search(before: Bundle, after: Bundle, *, seconds: float = 5.0, seed: int = SEED) -> Searched:
-    """Look for a smallest counterexample of each action that the bundles decide by other policies."""
+    """Look for a smallest counterexample of each action that both bundles know and decide by other policies."""
     rng = random.Random(seed)  # noqa: S311
     known = shapes(after.rules.schema)
-    actions = tuple(a for a in sorted(known.actions) if _text_of(before, a) != _text_of(after, a))
+    shared = sorted(known.actions.keys() & before.rules.actions.keys())
+    actions = tuple(a for a in shared if _text_of(before, a) != _text_of(after, a))
     found, asked = [], 0
     for action in actions:
         space = _Space(known, action, before, after)

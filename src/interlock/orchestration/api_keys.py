@@ -19,7 +19,10 @@ from interlock.orchestration.submit import subject_key
 class ApiKeys:
     """Each verb is one transaction with its audit leaf, which names keys and roles and commits to the person."""
 
-    def __init__(self, *, database: Database, identity: Identity, keys: SubjectKeys, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, identity: Identity, keys: SubjectKeys, clock: Clock, roles: frozenset[str]
+    ) -> None:
+        self._roles = roles
         self._database = database
         self._identity = identity
         self._keys = keys
@@ -42,6 +45,13 @@ class ApiKeys:
                 fix="Give a later time, or none.",
                 fields=[FieldError(pointer="/expires_at", detail="in the past")],
             )
+        for place, role in enumerate(roles):
+            if role not in self._roles:
+                raise InvalidInput(
+                    f"{role!r} is no role: no policy and no automation knows it.",
+                    fix=f"Known are {', '.join(sorted(self._roles))}; an automation declares its own in automation.toml.",
+                    fields=[FieldError(pointer=f"/roles/{place}", detail="not a known role")],
+                )
         async with self._database.tenant(principal.tenant) as conn:
             key_id, secret = await create(
                 conn,

@@ -57,6 +57,11 @@ class Automations:
         return found
 
     @property
+    def roles(self) -> frozenset[str]:
+        """Every role that a person may hold: those of the product, and those that automations declare."""
+        return ROLES.union(*(r.manifest.roles for r in self._registered.values()))
+
+    @property
     def names(self) -> list[str]:
         return sorted(self._registered)
 

@@ -27,6 +27,7 @@ from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, change
 from interlock.governance import ask, audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
+from interlock.governance.tenant_policies import TenantPolicies
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.orchestration.answers import amount_after, answer_facts, merge_patch, model_of, unknown_amount
@@ -101,8 +102,16 @@ class Reviews:
     """What people do with reviews, through the API."""
 
     def __init__(
-        self, *, database: Database, automations: Automations, keys: SubjectKeys, clock: Clock, hold_s_max: float
+        self,
+        *,
+        database: Database,
+        automations: Automations,
+        policies: TenantPolicies,
+        keys: SubjectKeys,
+        clock: Clock,
+        hold_s_max: float,
     ) -> None:
+        self._policies = policies
         self._database = database
         self._automations = automations
         self._keys = keys
@@ -214,10 +223,11 @@ class Reviews:
             amount=amount_after(review.request, after),
         )
         context = {"verb": verdict.value, "single_operator": principal.single_operator}
-        decision = ask.require(registered.bundle, principal, "review.answer", entity, context=context)
+        bundle = self._policies.held(principal.tenant).bundle(review.automation)
+        decision = ask.require(bundle, principal, "review.answer", entity, context=context)
         if review.request.policy is None:
             return decision
-        own = registered.bundle.decide(
+        own = bundle.decide(
             Question(
                 principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
                 action=f"{review.automation}.{review.request.policy}",
@@ -392,7 +402,7 @@ class Reviews:
         return [from_row(row) for row in rows]
 
     def _require(self, principal: Principal, review: Review, action: str) -> None:
-        bundle = self._automations.get(review.automation).bundle
+        bundle = self._policies.held(principal.tenant).bundle(review.automation)
         entity = ask.review(
             principal.tenant,
             review.id,

@@ -369,7 +369,7 @@ class Harness:
             name=effect.name,
         )
 
-    def _decided(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
+    async def _decided(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
         if self.decide is not None:
             found = self.decide(action, facts)
             return found if isinstance(found, Decision) else _decision(Answer(found), "The test decides so.")

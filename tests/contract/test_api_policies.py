@@ -1,0 +1,174 @@
+"""A tenant's own policies: checked, proposed by one, approved by another, in force, looking on, rolled back; and what they would change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.contract.api_fixture import MARKS, api
+from tests.contract.running_api import Running
+from tests.eventually import eventually
+
+pytestmark = MARKS
+__all__ = ["api"]
+
+NO_SUBMIT = {
+    "freeze.cedar": """@id("freeze") @reason("Nothing is submitted during the freeze.") @advice("Wait until Monday.")
+forbid (principal is User, action == Action::"task.submit", resource) when { principal.roles.contains("author") };""",
+    "cases.yaml": """
+cases:
+  - name: an author may not submit
+    principal: {type: User, id: "user:a", attrs: {tenant: t, roles: [author]}}
+    action: task.submit
+    resource: {type: Automation, id: t/greet, attrs: {tenant: t, name: greet}}
+    expect: deny
+    reasons: [freeze]
+""",
+}
+GREETING = {"automation": "greet", "input": {"name": "Ada"}}
+
+
+async def propose(api: Running, files: dict[str, str], who: str = "owner", **given: Any) -> dict[str, Any]:
+    answer = await api.as_(who).post("/v1/policies/changes", json={"files": files, **given})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def approve(api: Running, number: int, who: str = "owner2") -> dict[str, Any]:
+    answer = await api.as_(who).post(f"/v1/policies/changes/{number}:approve")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def submitted(api: Running) -> int:
+    return (await api.as_("author").post("/v1/tasks", json=GREETING)).status_code
+
+
+async def test_one_proposes_another_approves_and_one_rolls_back(api: Running) -> None:
+    change = await propose(api, NO_SUBMIT, note="The freeze")
+    assert (change["state"], change["mode"]) == ("proposed", "active")
+    assert await submitted(api) == 202  # nothing is in force yet
+
+    own = await api.as_("owner").post(f"/v1/policies/changes/{change['number']}:approve")
+    assert own.status_code == 403
+    assert "four-eyes-policy" in own.text
+    waiting = await api.as_("owner").post("/v1/policies/changes", json={"files": NO_SUBMIT})
+    assert waiting.status_code == 409
+
+    assert (await approve(api, change["number"]))["state"] == "done"
+    again = await api.as_("owner2").post(f"/v1/policies/changes/{change['number']}:approve")
+    assert again.status_code == 409
+    refused = await api.as_("author").post("/v1/tasks", json=GREETING)
+    assert refused.status_code == 403
+    assert "Nothing is submitted during the freeze. Wait until Monday. [freeze]" in refused.json()["detail"]
+    assert (await api.as_("stranger").get("/v1/policies")).json()["active"] == 0  # another tenant goes on
+
+    back = await api.as_("owner").post("/v1/policies:rollback", json={})
+    assert (back.status_code, back.json()["set_number"], back.json()["kind"]) == (200, 0, "rollback")
+    assert await submitted(api) == 202
+    there = await api.as_("owner").post("/v1/policies:rollback", json={"to": change["set_number"]})
+    assert there.status_code == 200
+    assert await submitted(api) == 403
+    await api.as_("owner").post("/v1/policies:rollback", json={"to": 0})
+
+    history = (await api.as_("auditor").get("/v1/policies/changes")).json()["items"]
+    assert [c["kind"] for c in history[:4]] == ["rollback", "rollback", "rollback", "activate"]
+    kinds = await api.owner("select leaf::json->>'kind' from audit_records where leaf like '%%policy.%%' order by id")
+    assert [k for (k,) in kinds][:3] == ["policy.proposed", "policy.activated", "policy.rolled-back"]
+
+
+async def test_a_wrong_set_is_refused_with_file_policy_and_fix_and_nothing_is_stored(api: Running) -> None:
+    before = await api.owner("select count(*) from policy_sets")
+    for files, says in (
+        ({"a.cedar": "permit (principal, action, resource);"}, "has no @id"),
+        ({"a.cedar": "permit ("}, "a.cedar"),
+        ({"a.cedar": '@id("x") @reason("x") forbid (principal, action == Action::"nothing.here", resource);'}, "x"),
+        ({"a.cedar": '@id("four-eyes-subject") @reason("x") forbid (principal, action, resource);'}, "used already"),
+        ({"../a.cedar": "", "cases.yaml": ""}, "no file of a set"),
+        ({"cases.yaml": "cases: []"}, "at least one"),
+        ({"a.cedar": '@id("x") @reason("x") forbid (principal, action, resource);'}, "no owner could"),
+        (
+            {**NO_SUBMIT, "cases.yaml": NO_SUBMIT["cases.yaml"].replace("expect: deny", "expect: allow")},
+            "wanted allow, got deny",
+        ),
+        (
+            {
+                "a.cedar": '@id("x") @reason("x") permit (principal is User, action == Action::"task.submit", resource)'
+                ' when { principal.roles.contains("king") };'
+            },
+            "king",
+        ),
+    ):
+        answer = await api.as_("owner").post("/v1/policies/changes", json={"files": files})
+        assert answer.status_code == 422, (says, answer.text)
+        assert says in answer.text
+    assert await api.owner("select count(*) from policy_sets") == before
+
+
+async def test_a_set_that_looks_on_decides_nothing_and_is_counted(api: Running) -> None:
+    change = await propose(api, NO_SUBMIT, shadow=True)
+    await approve(api, change["number"])
+    state = (await api.as_("owner").get("/v1/policies")).json()
+    assert state["shadow"] == change["set_number"]
+    assert await submitted(api) == 202
+
+    async def counted() -> list[dict[str, Any]]:
+        found = (await api.as_("auditor").get("/v1/policies/differences")).json()["items"]
+        return [d for d in found if d["action"] == "task.submit"]
+
+    (difference,) = await eventually(counted)
+    assert (difference["answer"], difference["would_be"], difference["would_be_reasons"]) == (
+        "allow",
+        "deny",
+        ["freeze"],
+    )
+    assert (await api.as_("owner").post("/v1/policies:stop-shadow")).json()["set_number"] == 0
+    assert (await api.as_("owner").get("/v1/policies")).json()["shadow"] == 0
+
+
+async def test_diff_says_which_recorded_decisions_change_and_gives_a_counterexample(api: Running) -> None:
+    task = await api.submit(name="Dora", wait="succeeded")
+    files = {
+        "steps.cedar": """@id("no-steps") @reason("Steps are off.")
+forbid (principal is Service, action == Action::"effect.step", resource) when { context.effect like "step:*" };"""
+    }
+    answer = await api.as_("author").post("/v1/policies/diff?seconds=2", json={"files": files})
+    assert answer.status_code == 200, answer.text
+    impact = answer.json()
+    assert 0 < impact["changed"] <= impact["recorded"]
+    mine = [e for e in impact["examples"] if e["task_id"] == task["id"]]
+    assert mine
+    assert all((e["before"]["answer"], e["after"]["answer"]) == ("allow", "deny") for e in mine)
+    counterexamples = [c for found in impact["searched"].values() for c in found["counterexamples"]]
+    assert {c["action"] for c in counterexamples} == {"effect.step"}
+    assert all("no-steps" in c["after"]["policies"] for c in counterexamples)
+    assert (await api.as_("reviewer").post("/v1/policies/diff", json={"files": files})).status_code == 403
+
+
+async def test_check_and_show(api: Running) -> None:
+    checked = await api.as_("author").post("/v1/policies/check", json={"files": NO_SUBMIT})
+    assert checked.status_code == 200, checked.text
+    assert [c["passed"] for c in checked.json()["cases"]] == [True]
+    state = (await api.as_("auditor").get("/v1/policies")).json()
+    assert {"four-eyes-subject", "other-tenant"} <= {p["id"] for p in state["policies"]}
+    assert len(state["version"]) == 64
+
+
+async def test_a_change_may_be_turned_down_with_a_reason(api: Running) -> None:
+    change = await propose(api, NO_SUBMIT)
+    answer = await api.as_("owner2").post(
+        f"/v1/policies/changes/{change['number']}:reject", json={"reason": "Not before January."}
+    )
+    assert (answer.status_code, answer.json()["state"]) == (200, "rejected")
+    assert await submitted(api) == 202
+    assert (await api.as_("author").post(f"/v1/policies/changes/{change['number']}:approve")).status_code == 403
+    stored = await api.as_("auditor").get(f"/v1/policies/sets/{change['set_number']}")
+    assert stored.json()["files"] == NO_SUBMIT
+
+
+async def test_a_tenant_with_a_single_key_needs_no_second_person(api: Running) -> None:
+    change = await propose(api, NO_SUBMIT, who="single")
+    assert change["state"] == "done"
+    leaf = await api.owner("select leaf from audit_records where tenant = 'alone' order by id desc limit 1")
+    assert '"alone":true' in leaf[0][0]
