@@ -54,10 +54,13 @@ class Prepared:
     kept: Path | None = None
 
     def audit_log(self) -> AuditLog:
-        public = SIGNING_KEY.public_key()
-        kept = None if self.kept is None else KeptCheckpoint(self.kept, key_name="interlock.test", public_key=public)
         return AuditLog(
-            self.relay, origin="interlock.test/log", key_name="interlock.test", private_key=SIGNING_KEY, kept=kept
+            self.relay,
+            origin="interlock.test/log",
+            key_name="interlock.test",
+            private_key=SIGNING_KEY,
+            kept=None if self.kept is None else KeptCheckpoint(self.kept),
+            wrapping_key=bytes(32),
         )
 
     async def tamper(self, *statements: str) -> None:

@@ -1,6 +1,6 @@
 """The relay's process: what goes on behind the workers' backs, each in a loop of its own.
 
-Events and audit records get their positions, checkpoints are signed, callbacks delivered, watched folders looked into, and old
+Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, watched folders looked into, and old
 idempotency keys forgotten. A loop that fails begins again after a pause; the others go on.
 """
 
@@ -18,6 +18,7 @@ import structlog
 from interlock.domain.errors import AuditBroken, InterlockError
 from interlock.governance.audit_log import BATCH as RECORDS_BATCH
 from interlock.governance.audit_log import AuditLog
+from interlock.governance.witnessing import Witnessing
 from interlock.infra import outbox
 from interlock.infra.database import Database
 from interlock.ingress.deliveries import Deliveries
@@ -39,8 +40,8 @@ class Relay:
 
     Args:
         app, relay: the database as the two roles.
-        watched: None where no folder is watched.
-        sequence_interval_s, checkpoint_interval_s, watch_poll_s: pauses where there is nothing to do.
+        watched: None where no folder is watched. witnessing: None where no witness is set.
+        sequence_interval_s, checkpoint_interval_s, watch_poll_s, witness_interval_s: pauses where there is nothing to do.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class Relay:
         sequence_interval_s: float,
         checkpoint_interval_s: float,
         watch_poll_s: float,
+        witnessing: Witnessing | None = None,
+        witness_interval_s: float = 60.0,
     ) -> None:
         self._app = app
         self._relay = relay
@@ -63,6 +66,8 @@ class Relay:
         self._sequence_interval_s = sequence_interval_s
         self._checkpoint_interval_s = checkpoint_interval_s
         self._watch_poll_s = watch_poll_s
+        self._witnessing = witnessing
+        self._witness_interval_s = witness_interval_s
 
     async def run(self, ready: Ready) -> None:
         """Run until cancelled. `ready` is called once, when the database has answered.
@@ -76,6 +81,8 @@ class Relay:
             loops.create_task(self._loop("checkpoint", self._checkpoint_interval_s, self._checkpoint))
             loops.create_task(self._loop("deliveries", 0.0, self._callbacks))
             loops.create_task(self._loop("forget", FORGET_INTERVAL_S, self._forget))
+            if self._witnessing is not None:
+                loops.create_task(self._loop("witnesses", self._witness_interval_s, self._witnesses))
             if self._watched is not None:
                 loops.create_task(self._loop("watched_folders", self._watch_poll_s, self._files))
             await answered.wait()
@@ -109,6 +116,11 @@ class Relay:
 
     async def _checkpoint(self) -> bool:
         await self._audit_log.checkpoint()
+        return False
+
+    async def _witnesses(self) -> bool:
+        assert self._witnessing is not None
+        await self._witnessing.once()
         return False
 
     async def _callbacks(self) -> bool:
