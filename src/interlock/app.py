@@ -35,6 +35,7 @@ from interlock.governance.audit_keys import KeyRing
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
+from interlock.governance.evidence import Evidence, Materials
 from interlock.governance.identity import Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.proofs import Proofs
@@ -99,6 +100,7 @@ class App:
     api_keys: ApiKeys
     audit_records: AuditRecords
     proofs: Proofs
+    evidence: Evidence
 
 
 @asynccontextmanager
@@ -177,6 +179,7 @@ async def opened(
             api_keys=ApiKeys(database=database, identity=identity, keys=subject_keys, clock=clock),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),
+            evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),
             delivery_log=DeliveryLog(database, clock),
         )
 
@@ -258,6 +261,23 @@ def key_ring(settings: Settings) -> KeyRing:
     """Give the ring of the audit log's public keys; `load` adds the later ones."""
     keys = Keys.of(settings)
     return KeyRing(origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, first=keys.audit_key.public_key())
+
+
+def evidence_materials(app: App) -> Materials:
+    """Gather what an evidence pack holds beside the log: loaded policies, model cards, the roots of timestamps."""
+    roots = None
+    if app.settings.audit_tsa_roots is not None:
+        with contextlib.suppress(OSError):  # without them the pack's reader needs their own, and says so
+            roots = app.settings.audit_tsa_roots.read_bytes()
+    return Materials(
+        policies={one.version: one.rules.sources for one in (app.policies, *(r.bundle for r in app.automations))},
+        cards={
+            (registered.name, model.card.name): (model.folder / "model.toml").read_text(encoding="utf-8")
+            for registered in app.automations
+            for model in registered.models.values()
+        },
+        tsa_roots=roots,
+    )
 
 
 def build_relay(app: App, relay: Database) -> Relay:

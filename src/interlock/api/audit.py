@@ -45,7 +45,9 @@ def audit_filter(
     """Read the filter of a list of records, or of an evidence pack."""
     for name, at in (("since", since), ("until", until)):
         if at is not None and (at.tzinfo is None or not 1970 <= at.year <= 9998):
-            raise InvalidInput(f"{name} has no time zone, or is no time of this log.", fix="Write 2026-03-01T00:00:00Z.")
+            raise InvalidInput(
+                f"{name} has no time zone, or is no time of this log.", fix="Write 2026-03-01T00:00:00Z."
+            )
     return Filter(
         task=task_id,
         correlation=correlation_id,
@@ -239,7 +241,8 @@ async def get_audit_proof(
         int | None, Query(ge=1, le=_POSITION_MAX, description="Inclusion: of the checkpoint; unset: the newest.")
     ] = None,
     from_: Annotated[
-        int | None, Query(alias="from", ge=1, le=_POSITION_MAX, description="Consistency: size of the older checkpoint.")
+        int | None,
+        Query(alias="from", ge=1, le=_POSITION_MAX, description="Consistency: size of the older checkpoint."),
     ] = None,
     to: Annotated[
         int | None, Query(ge=1, le=_POSITION_MAX, description="Consistency: of the newer one; unset: the newest.")
@@ -248,7 +251,9 @@ async def get_audit_proof(
     """Give the proof by RFC 9162, checked against the signed root before it is given. Ask by `position`, or by `from`."""
     caller.require("audit.read", ask.audit_log(caller.tenant))
     if (position is None) == (from_ is None) or (position is None and size is not None) or (from_ is None and to):
-        raise InvalidInput("A proof is of a position, or from one size to another.", fix="Send position, or from and to.")
+        raise InvalidInput(
+            "A proof is of a position, or from one size to another.", fix="Send position, or from and to."
+        )
     if position is not None:
         found = await caller.app.proofs.inclusion(caller.tenant, position, size=size)
         return AuditProof(
@@ -267,9 +272,7 @@ async def get_audit_proof(
 
 
 def _checkpoint(one: SignedCheckpoint) -> AuditCheckpoint:
-    return AuditCheckpoint(
-        size=one.size, root=one.root.hex(), note=one.note, at=one.at, witnesses=list(one.witnesses)
-    )
+    return AuditCheckpoint(size=one.size, root=one.root.hex(), note=one.note, at=one.at, witnesses=list(one.witnesses))
 
 
 def _head(signed: Signed) -> AuditTreeHead:

@@ -22,6 +22,7 @@ from interlock.api import (
     deliveries,
     documents,
     events,
+    evidence,
     keys,
     problems,
     reviews,
@@ -36,7 +37,19 @@ from interlock.domain.errors import Unavailable
 from interlock.infra.settings import Settings
 
 log = structlog.get_logger("interlock.api")
-ROUTERS: Final = (tasks, events, correlations, documents, reviews, deliveries, keys, automations, audit, system)
+ROUTERS: Final = (
+    tasks,
+    events,
+    correlations,
+    documents,
+    reviews,
+    deliveries,
+    keys,
+    automations,
+    audit,
+    evidence,
+    system,
+)
 TITLE: Final = "Interlock API"
 DESCRIPTION: Final = (
     "Submit tasks, follow them, answer their reviews, and read what was decided. Lists are paged by cursor; errors are "

@@ -106,7 +106,9 @@ class Client:
         try:
             file = out.open("xb")
         except OSError as error:
-            raise InvalidInput(f"{out} cannot be written: {error.strerror}.", fix="Name a file that is not there.") from error
+            raise InvalidInput(
+                f"{out} cannot be written: {error.strerror}.", fix="Name a file that is not there."
+            ) from error
         try:
             with file, self._http.stream("GET", path, params=wanted, timeout=DOWNLOAD_TIMEOUT_S) as response:
                 if response.status_code >= 400:

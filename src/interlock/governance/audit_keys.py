@@ -78,7 +78,9 @@ class KeyRing:
     def verify(self, note: str) -> Checkpoint:
         """Check a note's signature by the key of its size. Raises AuditBroken for anything else."""
         lines = note.split("\n", 3)
-        claimed = int(lines[1]) if len(lines) > 2 and lines[1].isascii() and lines[1].isdigit() and len(lines[1]) < 20 else 0
+        claimed = (
+            int(lines[1]) if len(lines) > 2 and lines[1].isascii() and lines[1].isdigit() and len(lines[1]) < 20 else 0
+        )
         return checkpoints.verify(note, self.key_name, self.at(claimed).public_key)
 
     def verifier(self, key: AuditKey) -> str:
@@ -98,7 +100,9 @@ class KeyRing:
             try:
                 text = checkpoints.verify_text(key.introduction or "", self.key_name, signer.public_key)
             except AuditBroken as error:
-                raise AuditBroken(f"The introduction of signing key {key.number} does not hold: {error.detail}") from error
+                raise AuditBroken(
+                    f"The introduction of signing key {key.number} does not hold: {error.detail}"
+                ) from error
             if text != self.introduction(key):
                 raise AuditBroken(f"The introduction of signing key {key.number} introduces another key.")
 
@@ -131,7 +135,9 @@ class PrivateKeys:
             self._known = (key.number, self._unwrap(key.number, None if row is None else bytes(row[0])))
         private = self._known[1]
         if private.public_key().public_bytes_raw() != key.public_key.public_bytes_raw():
-            raise AuditBroken(f"The private key that is kept as number {key.number} is not the one that was introduced.")
+            raise AuditBroken(
+                f"The private key that is kept as number {key.number} is not the one that was introduced."
+            )
         return private
 
     def wrap(self, number: int, key: Ed25519PrivateKey) -> bytes:
@@ -144,7 +150,9 @@ class PrivateKeys:
         if number == 0:
             return self._first
         if wrapped is None or self._cipher is None:
-            raise AuditBroken(f"The private key number {number} of the audit log is gone.", fix="Restore it from a backup.")
+            raise AuditBroken(
+                f"The private key number {number} of the audit log is gone.", fix="Restore it from a backup."
+            )
         try:
             raw = self._cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _bound(number))
         except (InvalidTag, ValueError) as error:
@@ -164,4 +172,3 @@ def _public(number: int, data: Any) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(bytes(data))
     except ValueError as error:
         raise AuditBroken(f"Signing key {number} of the audit log is no key.") from error
-

@@ -120,14 +120,14 @@ class AuditRecords:
             row = await (await conn.execute(_LATEST)).fetchone()
         return None if row is None else SignedCheckpoint(size=row[0], root=bytes(row[1]), note=row[2], at=row[3])
 
-    async def checkpoints(self, tenant: str, *, below: int | None = None, limit: int = READ_MAX) -> list[SignedCheckpoint]:
+    async def checkpoints(
+        self, tenant: str, *, below: int | None = None, limit: int = READ_MAX
+    ) -> list[SignedCheckpoint]:
         """Give signed checkpoints, newest first, below a size, each with who witnessed it."""
         async with self._database.tenant(tenant) as conn:
             values = (_LAST if below is None else below, max(1, min(limit, READ_MAX)))
             rows = await (await conn.execute(_CHECKPOINTS, values)).fetchall()
-        return [
-            SignedCheckpoint(size=r[0], root=bytes(r[1]), note=r[2], at=r[3], witnesses=tuple(r[4])) for r in rows
-        ]
+        return [SignedCheckpoint(size=r[0], root=bytes(r[1]), note=r[2], at=r[3], witnesses=tuple(r[4])) for r in rows]
 
     async def keys(self, tenant: str) -> KeyRing:
         """Give every key that signed, retired ones too. Raises AuditBroken where one was not introduced by the one before."""
@@ -141,7 +141,9 @@ async def read(
     conn: Connection, *, after: int, matching: Filter, limit: int, below: int | None = None
 ) -> list[AuditRecord]:
     """Give the records of the connection's tenant after a position and below another one, oldest first."""
-    values: dict[str, str | None] = {name: None for name in ("task", "correlation", "automation", "person", "kind", "since", "until")}
+    values: dict[str, str | None] = dict.fromkeys(
+        ("task", "correlation", "automation", "person", "kind", "since", "until")
+    )
     values |= matching.as_json()
     numbers = {"after": after, "below": _LAST if below is None else below, "limit": limit}
     rows = await (await conn.execute(_RECORDS.encode(), {**values, **numbers})).fetchall()

@@ -61,12 +61,14 @@ class Rules:
         schema: of the base and all fragments.
         actions: what decides about each action that the schema knows.
         version: SHA-256 (hex) over schemas and policies, whatever the order or names of their files.
+        sources: what it was compiled from, as (`schema` or `policies`, text); whoever has them can compute the version.
     """
 
     policies: Mapping[str, Policy]
     schema: cedarpy.Schema
     actions: Mapping[str, ActionRules]
     version: str
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 def load_rules(folders: Sequence[Path]) -> Rules:
@@ -80,10 +82,10 @@ def load_rules(folders: Sequence[Path]) -> Rules:
     schema, schema_texts = _load_schema(every)
     policies: dict[str, Policy] = {}
     compiled: dict[str, Any] = {}
-    digests = [("schema", _digest(text)) for text in schema_texts]
+    sources = [("schema", text) for text in schema_texts]
     for file in (f for folder in every for f in sorted(folder.glob("*.cedar"))):
         text = _read(file)
-        digests.append(("policies", _digest(text)))
+        sources.append(("policies", text))
         for policy, form in _parse(file, text, schema):
             if policy.id in policies:
                 raise ConfigurationError(
@@ -100,7 +102,8 @@ def load_rules(folders: Sequence[Path]) -> Rules:
         policies=policies,
         schema=schema,
         actions={action: _admitted(compiled, groups) for action, groups in _actions(schema).items()},
-        version=_digest(json.dumps(sorted(digests))),
+        version=_digest(json.dumps(sorted((what, _digest(text)) for what, text in sources))),
+        sources=tuple(sources),
     )
 
 

@@ -109,7 +109,5 @@ async def checkpoint(conn: Connection, size: int | None) -> Signed:
 async def consistency(conn: Connection, old: Signed, new: Signed) -> tuple[bytes, ...]:
     """Prove it from stored hashes; raises AuditBroken where the newer tree does not continue the older one."""
     proof = tuple(await subtrees.roots(conn, merkle.consistency_ranges(old.size, new.size)))
-    merkle.verify_consistency(
-        old_size=old.size, new_size=new.size, proof=proof, old_root=old.root, new_root=new.root
-    )
+    merkle.verify_consistency(old_size=old.size, new_size=new.size, proof=proof, old_root=old.root, new_root=new.root)
     return proof

@@ -22,6 +22,9 @@ insert into audit_nodes (height, index, hash) select * from unnest(%s::smallint[
 on conflict do nothing"""
 _COUNT: Final = "select count(*) from audit_nodes where height = 8"
 
+# As many as the database's function gives of one range.
+RANGE_MAX: Final = 65_536
+
 Range = tuple[int, int]
 
 
@@ -88,7 +91,11 @@ def _root(have: dict[int, dict[int, bytes]], height: int, index: int) -> bytes:
 def _merged(ranges: Iterable[Range]) -> list[Range]:
     merged: list[Range] = []
     for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1]:
+        if merged:
+            low = max(low, merged[-1][1])
+        if low >= high:
+            continue
+        if merged and low <= merged[-1][1] and high - merged[-1][0] <= RANGE_MAX:
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:
             merged.append((low, high))

@@ -102,9 +102,7 @@ async def verify(
     )
 
 
-async def _ring(
-    log: Connection, audit_log: AuditLog, public_key: Ed25519PublicKey, findings: Findings
-) -> KeyRing:
+async def _ring(log: Connection, audit_log: AuditLog, public_key: Ed25519PublicKey, findings: Findings) -> KeyRing:
     """Give every key that signed. Where the chain does not hold, that is a finding, and only the first key counts."""
     ring = KeyRing(origin=audit_log.origin, key_name=audit_log.key_name, first=public_key)
     try:

@@ -41,6 +41,7 @@ _PENDING = "select count(*) from audit_pending"
 _NODES = """
 select asked.height, asked.index, n.hash from unnest(%s::smallint[], %s::bigint[]) as asked(height, index)
 left join audit_nodes n on n.height = asked.height and n.index = asked.index"""
+_NEWEST = "select coalesce(max(size), 0) from audit_checkpoints"
 _NODE_COUNT = "select count(*) from audit_nodes"
 
 
@@ -65,6 +66,7 @@ async def check_tree(
         witnessed: what outsiders saw, in any order.
     """
     judge = _Judge(ring, findings)
+    [(newest,)] = await (await conn.execute(_NEWEST)).fetchall()
     marks = _marks(conn, sorted(witnessed, key=lambda one: one.size))
     mark = await anext(marks, None)
     frontier, expected, nodes_total, rotations = Frontier(), 0, 0, _Rotations()
@@ -85,7 +87,7 @@ async def check_tree(
             mark = await anext(marks, None)
         frontier = frontier.extend(hashes[at:], nodes)
         findings.records += len(rows)
-        nodes_total += await _check_nodes(conn, nodes, covered, findings)
+        nodes_total += await _check_nodes(conn, nodes, newest, findings)
     while mark is not None:
         judge(mark[1], frontier)
         mark = await anext(marks, None)

@@ -45,7 +45,9 @@ async def check_witnesses(
         if kind != "rfc3161" and (one := _read(name, data.decode("utf-8", "replace"), ring, findings)) is not None:
             seen.add(one)
         if name in held and size not in held[name]:
-            findings.add("the witness holds what it stated", where, expected=size, found=max(held[name], default="nothing"))
+            findings.add(
+                "the witness holds what it stated", where, expected=size, found=max(held[name], default="nothing")
+            )
         if note is None:
             findings.add("the checkpoint that was witnessed is there", where)
             continue
@@ -74,7 +76,9 @@ def _read(name: str, note: str, ring: KeyRing, findings: Findings) -> tuple[str,
     except AuditBroken as error:
         findings.add("what a witness saw was signed", f"witness {name}", found=error.detail)
         return None
-    if not findings.check("what a witness saw is of this log", f"witness {name}", expected=ring.origin, found=said.origin):
+    if not findings.check(
+        "what a witness saw is of this log", f"witness {name}", expected=ring.origin, found=said.origin
+    ):
         return None
     return name, said.size, said.root
 
@@ -86,10 +90,14 @@ async def _warn(
     seen: set[tuple[str, int, bytes]],
     findings: Findings,
 ) -> None:
-    findings.warnings += [f"Statements of the witness {name} were not checked: it is not set." for name in sorted(unknown)]
+    findings.warnings += [
+        f"Statements of the witness {name} were not checked: it is not set." for name in sorted(unknown)
+    ]
     findings.warnings += [one.limit for one in witnesses if one.limit is not None]
     if not witnesses:
-        findings.warnings.append("No witness is set: a tail that was cut off together with its checkpoints would not be seen.")
+        findings.warnings.append(
+            "No witness is set: a tail that was cut off together with its checkpoints would not be seen."
+        )
         return
     row = await (await conn.execute(_NEWEST)).fetchone()
     newest = row[0] if row is not None and row[0] is not None else 0

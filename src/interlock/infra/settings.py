@@ -249,7 +249,9 @@ class Settings(BaseModel):
         " `off`: none; `auto`: `state` with the embedded database, else `off`.",
     )
     audit_witness_bucket: str | None = Field(
-        None, repr=False, description="Object store in which signed checkpoints are put and never replaced; unset: none."
+        None,
+        repr=False,
+        description="Object store in which signed checkpoints are put and never replaced; unset: none.",
     )
     audit_tsa_url: str | None = Field(
         None, description="Time-stamping authority (RFC 3161) that dates signed checkpoints; unset: none."
@@ -258,7 +260,10 @@ class Settings(BaseModel):
         None, description="File with the authority's root certificates (PEM); needed with audit_tsa_url."
     )
     audit_witness_interval_s: float = Field(
-        60.0, ge=0.05, le=86_400, description="Seconds between two checkpoints that witnesses are handed while the log grows."
+        60.0,
+        ge=0.05,
+        le=86_400,
+        description="Seconds between two checkpoints that witnesses are handed while the log grows.",
     )
     evidence_records_max: int = Field(
         200_000, ge=1, le=10_000_000, description="Records of one evidence pack; a filter that finds more is refused."

@@ -1,7 +1,7 @@
 """The relay's process: what goes on behind the workers' backs, each in a loop of its own.
 
-Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, watched folders looked into, and old
-idempotency keys forgotten. A loop that fails begins again after a pause; the others go on.
+Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, watched folders looked
+into, old idempotency keys forgotten. A loop that fails begins again after a pause; the others go on.
 """
 
 from __future__ import annotations
