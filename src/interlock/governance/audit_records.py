@@ -100,6 +100,9 @@ class SignedCheckpoint:
     witnesses: tuple[str, ...] = ()
 
 
+EVERYTHING: Final = Filter()
+
+
 class AuditRecords:
     """What an auditor reads of one tenant."""
 
@@ -108,7 +111,7 @@ class AuditRecords:
         self._ring = ring
 
     async def read(
-        self, tenant: str, *, after: int = -1, matching: Filter = Filter(), limit: int = READ_MAX
+        self, tenant: str, *, after: int = -1, matching: Filter = EVERYTHING, limit: int = READ_MAX
     ) -> list[AuditRecord]:
         """Give records after a position, oldest first. What was written in the last moment has no position yet."""
         async with self._database.tenant(tenant) as conn:

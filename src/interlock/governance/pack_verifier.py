@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -460,7 +460,7 @@ def is_signed(certificate: x509.Certificate, data: bytes, signature: bytes, algo
             key.verify(signature, data, ec.ECDSA(algorithm))
         else:
             return False
-    except (InvalidSignature, x509.ExtensionNotFound):
+    except (InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
         return False
     return True
 
@@ -473,7 +473,7 @@ def check_chain(certificate: x509.Certificate, others: list[x509.Certificate], r
                 continue
             try:
                 certificate.verify_directly_issued_by(issuer)
-            except (InvalidSignature, ValueError, TypeError):
+            except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
                 continue
             if issuer in roots:
                 return
