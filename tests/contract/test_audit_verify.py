@@ -236,6 +236,14 @@ TAMPERINGS = {
         "update review_events set data = '{\"verdict\": \"reject\"}' where kind = 'answered'",
         "the history is that of the leaves",
     ),
+    "who did what a line of the history says": (
+        "update review_events set by_whom = 'user:eve' where kind = 'answered'",
+        "a line of the history is what the leaf commits to",
+    ),
+    "the words of a line of the history": (
+        "update review_events set data = replace(data::text, '0}', '1}')::json where kind = 'answered'",
+        "a line of the history is what the leaf commits to",
+    ),
     "an invented line of history": (
         "insert into review_events (tenant, review_id, kind, by_whom) select tenant, id, 'claimed', 'user:eve' from reviews",
         "the history is that of the leaves",
@@ -383,7 +391,7 @@ COVERED = {
     "effects": "seq kind name target input_digest input input_ref status value value_ref meta salt task_id effect_id generation",
     "tasks": "state generation automation automation_version correlation_id submitted_by input output output_ref error commit_salt",
     "reviews": "task_id state answer answer_salt answered_by request role automation name task_submitted_by",
-    "review_events": "kind",
+    "review_events": "kind by_whom data",
     "openings": "task_id generation effect_id kind",
     "audit_records": "leaf tenant task_id",
     "audit_positions": "position leaf_hash record_id tenant",

@@ -19,14 +19,11 @@ from cryptography import x509
 
 from interlock.domain.errors import AuditBroken, ConfigurationError, Unavailable
 from interlock.infra.http import GuardedClient
+from interlock.infra.settings import WITNESS_FILE_LIMIT
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
 
-FILE_LIMIT: Final = (
-    "The witness file is on this machine and belongs to this user: it proves nothing against somebody who can write to it;"
-    " name a bucket or a time-stamping authority for that."
-)
 STATEMENT_BYTES_MAX: Final = 64 * 1024
 _QUERY: Final = "application/timestamp-query"
 
@@ -75,7 +72,7 @@ class FileWitness:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = "file"
-        self.limit: str | None = FILE_LIMIT
+        self.limit: str | None = WITNESS_FILE_LIMIT
 
     async def held(self) -> list[str] | None:
         return await asyncio.to_thread(self._read)

@@ -24,6 +24,10 @@ from interlock.domain.errors import ConfigurationError
 from interlock.infra.settings_reference import SettingDoc, as_text, bounds_text, describe_field, type_name
 
 PREFIX: Final = "INTERLOCK_"
+WITNESS_FILE_LIMIT: Final = (
+    "The witness file is on this machine and belongs to this user: it proves nothing against somebody who can write to it;"
+    " name a bucket or a time-stamping authority for that."
+)
 
 
 def _from_commas(value: Any) -> Any:
@@ -357,6 +361,14 @@ class Settings(BaseModel):
     def objects_url(self) -> str:
         """The object store's URL with the default filled in."""
         return self.object_store_url or (self.data_dir / "objects").as_uri()
+
+    @property
+    def only_file_witnesses(self) -> bool:
+        """Whether a file on this machine is the only witness."""
+        none = self.audit_witness_file == "off" or (
+            self.audit_witness_file == "auto" and bool(self.database_url or self.database_app_url)
+        )
+        return not none and self.audit_witness_bucket is None and self.audit_tsa_url is None
 
     def witness_file(self, name: str) -> Path | None:
         """Give the file of the witness beside the data folder, None where there is none; `name` tells installations apart.
