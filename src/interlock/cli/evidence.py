@@ -47,7 +47,8 @@ def records(
 ) -> None:
     """List records with a position, oldest first."""
     filters = _filters(task, correlation, automation, person, since, until)
-    found = _pages(Client(settings_for(data)), "/v1/audit/records", limit, kind=kind, **filters)
+    with Client(settings_for(data)) as client:
+        found = _pages(client, "/v1/audit/records", limit, kind=kind, **filters)
     if as_json:
         print_json({"items": found})
         return
@@ -57,7 +58,8 @@ def records(
 
 def checkpoints(limit: Limit = 20, data: Data = None, as_json: Json = False) -> None:
     """List signed checkpoints, newest first, with who witnessed them."""
-    found = _pages(Client(settings_for(data)), "/v1/audit/checkpoints", limit)
+    with Client(settings_for(data)) as client:
+        found = _pages(client, "/v1/audit/checkpoints", limit)
     if as_json:
         print_json({"items": found})
         return
@@ -67,7 +69,8 @@ def checkpoints(limit: Limit = 20, data: Data = None, as_json: Json = False) -> 
 
 def keys(data: Data = None, as_json: Json = False) -> None:
     """List the public keys of the log: give the first one to whoever verifies, by another way than the evidence."""
-    found = Client(settings_for(data)).get("/v1/audit/keys")
+    with Client(settings_for(data)) as client:
+        found = client.get("/v1/audit/keys")
     if as_json:
         print_json(found)
         return
@@ -83,14 +86,14 @@ def prove(
     as_json: Json = False,
 ) -> None:
     """Prove that a record, or each record of a task, is in the signed log (RFC 9162, inclusion)."""
-    client = Client(settings_for(data))
-    if what.isascii() and what.isdigit():
-        positions = [int(what)]
-    else:
-        positions = [one["position"] for one in _pages(client, "/v1/audit/records", 1000, task_id=what)]
-        if not positions:
-            raise InvalidInput(f"There is no audit record of {what!r}.", fix="Give a position, or a task's ID.")
-    proofs = [client.get("/v1/audit/proofs", position=position, size=size) for position in positions]
+    with Client(settings_for(data)) as client:
+        if what.isascii() and what.isdigit():
+            positions = [int(what)]
+        else:
+            positions = [one["position"] for one in _pages(client, "/v1/audit/records", 1000, task_id=what)]
+            if not positions:
+                raise InvalidInput(f"There is no audit record of {what!r}.", fix="Give a position, or a task's ID.")
+        proofs = [client.get("/v1/audit/proofs", position=position, size=size) for position in positions]
     if as_json:
         print_json({"items": proofs})
         return
@@ -116,7 +119,8 @@ def export(
 ) -> None:
     """Write an evidence pack: records with their proofs, checkpoints, keys, policies, and a program that verifies it offline."""
     filters = _filters(task, correlation, automation, person, since, until)
-    written = Client(settings_for(data)).download("/v1/evidence", out, **filters)
+    with Client(settings_for(data)) as client:
+        written = client.download("/v1/evidence", out, **filters)
     if as_json:
         print_json({"file": str(out), "bytes": written})
         return
