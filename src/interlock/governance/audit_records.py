@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,16 +15,14 @@ READ_MAX: Final = 1_000
 
 # A person is found by the rows that name them, since no leaf does: what a task is about, who submitted it, who acted in its reviews, whose
 # document or key it is.
-_MATCHING: Final = """
-    and (%(task)s::text is null or r.task_id = %(task)s)
-    and (%(kind)s::text is null or strpos(r.leaf, '"kind":"' || %(kind)s || '"') > 0)
-    and (%(since)s::text is null or substring(r.leaf from '"at":"([^"]+)"') >= %(since)s)
-    and (%(until)s::text is null or substring(r.leaf from '"at":"([^"]+)"') < %(until)s)
-    and ((%(correlation)s::text is null and %(automation)s::text is null) or r.task_id in (
-        select t.id from tasks t where t.tenant = current_tenant()
-        and (%(correlation)s::text is null or t.correlation_id = %(correlation)s)
-        and (%(automation)s::text is null or t.automation = %(automation)s)))
-    and (%(person)s::text is null or r.task_id in (
+_MATCHING: Final = {
+    "task": "r.task_id = %(task)s",
+    "kind": """strpos(r.leaf, '"kind":"' || %(kind)s || '"') > 0""",
+    "since": """substring(r.leaf from '"at":"([^"]+)"') >= %(since)s""",
+    "until": """substring(r.leaf from '"at":"([^"]+)"') < %(until)s""",
+    "correlation": "r.task_id in (select id from tasks where tenant = current_tenant() and correlation_id = %(correlation)s)",
+    "automation": "r.task_id in (select id from tasks where tenant = current_tenant() and automation = %(automation)s)",
+    "person": """(r.task_id in (
         select t.id from tasks t where t.tenant = current_tenant() and (t.subject = %(person)s or t.submitted_by = %(person)s)
         union all
         select v.task_id from reviews v where v.tenant = current_tenant()
@@ -35,12 +34,12 @@ _MATCHING: Final = """
             substring(r.leaf from '"document":"([^"]+)"') in (
                 select d.id from documents d where d.tenant = current_tenant() and d.created_by = %(person)s)
             or substring(r.leaf from '"key":"([^"]+)"') in (
-                select a.id from api_keys a where a.tenant = current_tenant() and a.user_id = %(person)s))))"""
-_RECORDS: Final = f"""
+                select a.id from api_keys a where a.tenant = current_tenant() and a.user_id = %(person)s))))""",
+}
+_RECORDS: Final = """
 select p.position, r.task_id, r.leaf, p.leaf_hash from audit_positions p join audit_records r on r.id = p.record_id
 where p.tenant = current_tenant() and r.tenant = current_tenant() and p.position > %(after)s and p.position < %(below)s
-    {_MATCHING}
-order by p.position limit %(limit)s"""
+    {matching} order by p.position {limit}"""
 _LATEST: Final = "select size, root, note, at from audit_checkpoints order by size desc limit 1"
 _CHECKPOINTS: Final = """
 select c.size, c.root, c.note, c.at, coalesce((select array_agg(s.witness order by s.witness) from audit_statements s
@@ -140,14 +139,28 @@ class AuditRecords:
             return await ring.load(conn)
 
 
-async def read(
-    conn: Connection, *, after: int, matching: Filter, limit: int, below: int | None = None
-) -> list[AuditRecord]:
-    """Give the records of the connection's tenant after a position and below another one, oldest first."""
-    values: dict[str, str | None] = dict.fromkeys(
-        ("task", "correlation", "automation", "person", "kind", "since", "until")
-    )
-    values |= matching.as_json()
-    numbers = {"after": after, "below": _LAST if below is None else below, "limit": limit}
-    rows = await (await conn.execute(_RECORDS.encode(), {**values, **numbers})).fetchall()
-    return [AuditRecord(position=r[0], task_id=r[1], leaf=r[2], leaf_hash=bytes(r[3])) for r in rows]
+async def read(conn: Connection, *, after: int, matching: Filter, limit: int) -> list[AuditRecord]:
+    """Give the records of the connection's tenant after a position, oldest first."""
+    query, values = _query(matching, limit="limit %(limit)s")
+    values |= {"after": after, "below": _LAST, "limit": limit}
+    rows = await (await conn.execute(query, values)).fetchall()
+    return [_record(row) for row in rows]
+
+
+async def stream(conn: Connection, *, matching: Filter, below: int, batch: int) -> AsyncIterator[list[AuditRecord]]:
+    """Give all records of the connection's tenant below a position, oldest first, some at a time: one query, whatever its plan."""
+    query, values = _query(matching, limit="")
+    async with conn.cursor(name="audit_records") as cursor:
+        await cursor.execute(query, {**values, "after": -1, "below": below})
+        while rows := await cursor.fetchmany(batch):
+            yield [_record(row) for row in rows]
+
+
+def _query(matching: Filter, *, limit: str) -> tuple[bytes, dict[str, Any]]:
+    values: dict[str, Any] = {**matching.as_json()}
+    narrowed = "".join(f"and {_MATCHING[name]} " for name in values)
+    return _RECORDS.format(matching=narrowed, limit=limit).encode(), values
+
+
+def _record(row: tuple[Any, ...]) -> AuditRecord:
+    return AuditRecord(position=row[0], task_id=row[1], leaf=row[2], leaf_hash=bytes(row[3]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
@@ -57,7 +57,7 @@ class _Seen:
 
     positions: list[int] = field(default_factory=list)
     versions: set[str] = field(default_factory=set)
-    automations: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
 
 
 class Evidence:
@@ -101,9 +101,10 @@ class Evidence:
             pack.add("checkpoint.txt", [signed.note.encode()])
             pack.add("keys.json", [canonical.dumps(_keys(ring))])
             pack.add("witnesses.json", [canonical.dumps([one async for one in _witnessed(conn, signed)])])
+            automations = await _automations(conn, seen.tasks)
         policies = _add_policies(pack, seen.versions, materials)
         for (automation, model), text in sorted(materials.cards.items()):
-            if automation in seen.automations:
+            if automation in automations:
                 pack.add(f"model-cards/{automation}/{model}.toml", [text.encode()])
         if materials.tsa_roots is not None:
             pack.add("tsa-roots.pem", [materials.tsa_roots])
@@ -128,28 +129,20 @@ class Evidence:
         return manifest
 
     async def _records(self, conn: Connection, matching: Filter, size: int, seen: _Seen) -> AsyncIterator[bytes]:
-        after = -1
-        while True:
-            found = await audit_records.read(conn, after=after, matching=matching, limit=RECORDS_BATCH, below=size)
+        async for found in audit_records.stream(conn, matching=matching, below=size, batch=RECORDS_BATCH):
             if len(seen.positions) + len(found) > self._records_max:
                 raise TooLarge(
                     f"Over {self._records_max} records match.",
                     fix="Narrow the filter, or raise INTERLOCK_EVIDENCE_RECORDS_MAX.",
                 )
-            if found:
-                yield b"".join(_line(record, seen) for record in found)
-                after = found[-1].position
-            if len(found) < RECORDS_BATCH:
-                await _automations(conn, found, seen)
-                return
-            await _automations(conn, found, seen)
+            yield b"".join(_line(record, seen) for record in found)
+            seen.tasks.update(record.task_id for record in found if record.task_id is not None)
 
 
-async def _automations(conn: Connection, found: Sequence[AuditRecord], seen: _Seen) -> None:
-    """Note whose tasks the records are of."""
-    tasks = sorted({record.task_id for record in found if record.task_id is not None})
+async def _automations(conn: Connection, tasks: Iterable[str]) -> set[str]:
+    """Give whose tasks these are."""
     query = "select distinct automation from tasks where tenant = current_tenant() and id = any(%s)"
-    seen.automations.update(row[0] for row in await (await conn.execute(query, (tasks,))).fetchall())
+    return {row[0] for row in await (await conn.execute(query, (sorted(tasks),))).fetchall()}
 
 
 def _line(record: AuditRecord, seen: _Seen) -> bytes:

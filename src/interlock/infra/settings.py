@@ -240,7 +240,10 @@ class Settings(BaseModel):
         description="Secret from which all other keys are derived, the same on every machine; unset: made in data_dir.",
     )
     checkpoint_interval_s: float = Field(
-        1.0, ge=0.05, le=3600, description="Seconds between two signed checkpoints of the audit log while it grows."
+        0.7,
+        ge=0.05,
+        le=3600,
+        description="Seconds between two signed checkpoints of the audit log while it grows; a record waits for the sequencing before.",
     )
     sequence_interval_s: float = Field(
         0.2, ge=0.01, le=60, description="Seconds between two looks of the relay for rows without a position."
