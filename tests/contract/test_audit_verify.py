@@ -31,7 +31,16 @@ from interlock.orchestration.store import log
 pytestmark = pytest.mark.postgres
 TABLES = (
     *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "review_events"),
-    *("journal_cuts", "outbox", "audit_records", "audit_pending", "audit_positions", "audit_checkpoints", "audit_nodes", "audit_statements"),
+    *(
+        "journal_cuts",
+        "outbox",
+        "audit_records",
+        "audit_pending",
+        "audit_positions",
+        "audit_checkpoints",
+        "audit_nodes",
+        "audit_statements",
+    ),
 )
 
 
@@ -240,7 +249,7 @@ TAMPERINGS = {
         "a line of the history is what the leaf commits to",
     ),
     "the words of a line of the history": (
-        "update review_events set data = replace(data::text, '0}', '1}')::json where kind = 'answered'",
+        "update review_events set data = replace(data::text, ':0,', ':1,')::json where kind = 'answered'",
         "a line of the history is what the leaf commits to",
     ),
     "an invented line of history": (
@@ -469,8 +478,8 @@ async def test_an_erased_key_is_counted_and_not_held_against_the_store(store: Pr
         "update subject_keys set wrapped_key = null, erased_at = time_now() where subject = 'person:lim'"
     )
     report = await checked(store)
-    # In each tenant: the input, the output, two effects, a question and its answer.
-    assert (report.ok, report.erased) == (True, 12)
+    # In each tenant: the input, the output, two effects, a question, its answer and two lines of its history.
+    assert (report.ok, report.erased) == (True, 16)
 
 
 async def test_another_key_convicts_every_checkpoint(store: Prepared) -> None:

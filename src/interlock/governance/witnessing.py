@@ -75,8 +75,8 @@ class Witnessing:
         self._interval_s = interval_s
         self.states = {one.name: WitnessState(kind=one.kind) for one in witnesses}
 
-    async def once(self) -> None:
-        """Do one round. What fails of a witness is kept in its state and logged; the others go on.
+    async def once(self) -> bool:
+        """Do one round; tells whether there is a checkpoint yet. What fails of a witness is kept in its state and logged.
 
         Raises:
             Unavailable: the database does not answer. Retryable.
@@ -87,10 +87,12 @@ class Witnessing:
                 newest = await proofs.checkpoint(conn, None)
             except NotFound:
                 newest = None
+        if newest is None:
+            return False
         for witness in self._witnesses:
-            if newest is not None:
-                await self._one(witness, newest, ring)
+            await self._one(witness, newest, ring)
         write_private(self._path, orjson.dumps({name: state.as_json() for name, state in self.states.items()}))
+        return True
 
     async def _one(self, witness: Witness, newest: Signed, ring: KeyRing) -> None:
         state = self.states[witness.name]

@@ -28,6 +28,7 @@ log = structlog.get_logger("interlock.relay")
 BACKOFF_INITIAL_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
 FORGET_INTERVAL_S: Final = 3600.0
+FIRST_WITNESS_S: Final = 0.5
 IDEMPOTENCY_KEPT: Final = timedelta(days=7)
 
 Ready = Callable[[], Awaitable[None]]
@@ -120,8 +121,11 @@ class Relay:
 
     async def _witnesses(self) -> bool:
         assert self._witnessing is not None
-        await self._witnessing.once()
-        return False
+        if await self._witnessing.once():
+            return False
+        # A log that is still empty is looked at again soon, so that its first checkpoint does not wait for an interval.
+        await asyncio.sleep(min(FIRST_WITNESS_S, self._witness_interval_s))
+        return True
 
     async def _callbacks(self) -> bool:
         await self._deliveries.run()
