@@ -130,7 +130,7 @@ async def test_an_evidence_pack_verifies_by_the_key_that_the_api_lists(api: Runn
     found = await settled(api, task["id"])
     key = (await api.as_("owner").get("/v1/audit/keys")).json()["items"][0]["verifier_key"]
     answer = await api.as_("owner").get("/v1/evidence", params={"task_id": task["id"]})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
     path = tmp_path / "pack.zip"
     path.write_bytes(answer.content)
     said = pack_verifier.verify(path, key=key, tsa_roots=None)

@@ -29,19 +29,25 @@ from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.orchestration.store import log
 
 pytestmark = pytest.mark.postgres
-TABLES = (
-    *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "review_events"),
-    *(
-        "journal_cuts",
-        "outbox",
-        "audit_records",
-        "audit_pending",
-        "audit_positions",
-        "audit_checkpoints",
-        "audit_nodes",
-        "audit_statements",
-    ),
-)
+TABLES = [
+    "tenants",
+    "subject_keys",
+    "documents",
+    "api_keys",
+    "tasks",
+    "effects",
+    "openings",
+    "reviews",
+    "review_events",
+    "journal_cuts",
+    "outbox",
+    "audit_records",
+    "audit_pending",
+    "audit_positions",
+    "audit_checkpoints",
+    "audit_nodes",
+    "audit_statements",
+]
 
 
 async def checked(prepared: Prepared) -> Report:
@@ -243,14 +249,6 @@ TAMPERINGS = {
     "another verdict in the history": (
         "update review_events set data = '{\"verdict\": \"reject\"}' where kind = 'answered'",
         "the history is that of the leaves",
-    ),
-    "who did what a line of the history says": (
-        "update review_events set by_whom = 'user:eve' where kind = 'answered'",
-        "a line of the history is what the leaf commits to",
-    ),
-    "the words of a line of the history": (
-        "update review_events set data = replace(data::text, ':0,', ':1,')::json where kind = 'answered'",
-        "a line of the history is what the leaf commits to",
     ),
     "an invented line of history": (
         "insert into review_events (tenant, review_id, kind, by_whom) select tenant, id, 'claimed', 'user:eve' from reviews",

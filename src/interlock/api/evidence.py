@@ -18,13 +18,20 @@ from interlock.governance import ask
 
 router = APIRouter(prefix="/v1/evidence", tags=["audit"])
 PIECE_BYTES: Final = 1 << 18
+PACK: Final = "application/octet-stream"  # not application/zip, of which client generators know nothing
 
 
 @router.get(
     "",
     operation_id="export_evidence",
     response_class=StreamingResponse,
-    responses={**responses(404, 413), 200: {"content": {"application/zip": {}}, "description": "The pack."}},
+    responses={
+        **responses(404, 413),
+        200: {
+            "content": {PACK: {"schema": {"type": "string", "format": "binary"}}},
+            "description": "The pack, a zip file.",
+        },
+    },
     summary="Export an evidence pack",
 )
 async def export_evidence(caller: CallerDep, matching: FilterDep) -> StreamingResponse:
@@ -39,7 +46,7 @@ async def export_evidence(caller: CallerDep, matching: FilterDep) -> StreamingRe
         raise
     size = out.tell()
     headers = {"content-disposition": 'attachment; filename="evidence.zip"', "content-length": str(size)}
-    return StreamingResponse(_pieces(out), media_type="application/zip", headers=headers)
+    return StreamingResponse(_pieces(out), media_type=PACK, headers=headers)
 
 
 async def _pieces(out: BinaryIO) -> AsyncIterator[bytes]:
