@@ -32,6 +32,12 @@ PREFIX = "interlock-tests-"
 _LEFT_RUNNING: list[EmbeddedPostgres] = []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no installation of a test write into the state folder of whoever runs it."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def postgres_server(testrun_uid: str) -> Iterator[EmbeddedPostgres]:
     """A running server; `.owner_url` is its owner's URL, `.data_dir` its folder (with `secrets.json`)."""

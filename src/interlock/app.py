@@ -31,12 +31,17 @@ from interlock.domain.ports import Executor
 from interlock.domain.tasks import Claimed
 from interlock.governance import ask
 from interlock.governance.audit import SubjectKeys
+from interlock.governance.audit_keys import KeyRing
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
+from interlock.governance.evidence import Evidence, Materials
 from interlock.governance.identity import Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
+from interlock.governance.proofs import Proofs
 from interlock.governance.tenant_policies import Shipped, TenantPolicies
+from interlock.governance.witnesses import BucketWitness, FileWitness, TimestampWitness, Witness
+from interlock.governance.witnessing import Witnessing
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.data_folder import DataFolder
@@ -97,6 +102,8 @@ class App:
     policy_changes: PolicyChanges
     api_keys: ApiKeys
     audit_records: AuditRecords
+    proofs: Proofs
+    evidence: Evidence
 
 
 @asynccontextmanager
@@ -179,7 +186,9 @@ async def opened(
             api_keys=ApiKeys(
                 database=database, identity=identity, keys=subject_keys, clock=clock, roles=automations.roles
             ),
-            audit_records=AuditRecords(database),
+            audit_records=AuditRecords(database, key_ring(settings)),
+            proofs=Proofs(database),
+            evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),
             delivery_log=DeliveryLog(database, clock),
         )
 
@@ -241,9 +250,61 @@ def deliveries(settings: Settings, database: Database, client: GuardedClient, cl
 def audit_log(settings: Settings, relay: Database) -> AuditLog:
     """Build what sequences and signs the audit log."""
     keys = Keys.of(settings)
-    path, public = DataFolder(settings.data_dir).kept_checkpoint, keys.audit_key.public_key()
-    kept = KeptCheckpoint(path, key_name=AUDIT_KEY_NAME, public_key=public)
-    return AuditLog(relay, origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, private_key=keys.audit_key, kept=kept)
+    return AuditLog(
+        relay,
+        origin=keys.audit_origin,
+        key_name=AUDIT_KEY_NAME,
+        private_key=keys.audit_key,
+        kept=KeptCheckpoint(DataFolder(settings.data_dir).kept_checkpoint),
+        wrapping_key=keys.audit_wrapping,
+    )
+
+
+def witnesses(settings: Settings, client: GuardedClient) -> list[Witness]:
+    """Build the witnesses that are set.
+
+    Raises:
+        ConfigurationError: a witness file inside of the data folder, or an authority's certificates that cannot be read.
+    """
+    origin = Keys.of(settings).audit_origin
+    found: list[Witness] = []
+    if (path := settings.witness_file(origin.replace("/", "-"))) is not None:
+        found.append(FileWitness(path))
+    if settings.audit_witness_bucket is not None:
+        found.append(BucketWitness(Objects(settings.audit_witness_bucket), origin=origin))
+    if settings.audit_tsa_url is not None and settings.audit_tsa_roots is not None:
+        try:
+            roots = settings.audit_tsa_roots.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(
+                f"INTERLOCK_AUDIT_TSA_ROOTS={settings.audit_tsa_roots} cannot be read: {error.strerror or error}.",
+                fix="Name the file with the authority's root certificates (PEM).",
+            ) from error
+        found.append(TimestampWitness(settings.audit_tsa_url, client, roots=roots))
+    return found
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """Give the ring of the audit log's public keys; `load` adds the later ones."""
+    keys = Keys.of(settings)
+    return KeyRing(origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, first=keys.audit_key.public_key())
+
+
+async def evidence_materials(app: App, tenant: str) -> Materials:
+    """Gather what an evidence pack holds beside the log: policies now and before, model cards, the roots of timestamps."""
+    roots = None
+    if app.settings.audit_tsa_roots is not None:
+        with contextlib.suppress(OSError):  # without them the pack's reader needs their own, and says so
+            roots = app.settings.audit_tsa_roots.read_bytes()
+    return Materials(
+        policies=await app.policy_changes.sources(tenant),
+        cards={
+            (registered.name, model.card.name): (model.folder / "model.toml").read_text(encoding="utf-8")
+            for registered in app.automations
+            for model in registered.models.values()
+        },
+        tsa_roots=roots,
+    )
 
 
 def build_relay(app: App, relay: Database) -> Relay:
@@ -266,16 +327,28 @@ def build_relay(app: App, relay: Database) -> Relay:
                 f"INTERLOCK_WATCH_DIRS names {automation}, which takes no files.",
                 fix="Add [watch] to its automation.toml.",
             )
+    log = audit_log(settings, relay)
+    seen_by = witnesses(settings, app.outgoing)
+    witnessing = Witnessing(
+        relay,
+        log,
+        seen_by,
+        clock=app.clock,
+        state=DataFolder(settings.data_dir).witnesses,
+        interval_s=settings.audit_witness_interval_s,
+    )
     watched = WatchedFolders(settings.watched, submit, size_bytes_max=settings.document_size_bytes_max)
     return Relay(
         app=app.database,
         relay=relay,
-        audit_log=audit_log(settings, relay),
+        audit_log=log,
         deliveries=app.deliveries,
         watched=watched if settings.watched else None,
         sequence_interval_s=settings.sequence_interval_s,
         checkpoint_interval_s=settings.checkpoint_interval_s,
         watch_poll_s=settings.watch_poll_s,
+        witnessing=witnessing if seen_by else None,
+        witness_interval_s=settings.audit_witness_interval_s,
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -18,6 +19,8 @@ from tests.acceptance.product import Product
 from tests.acceptance.receipts import Receipt
 from tests.eventually import eventually_sync
 from tests.folders import make_reachable_folder
+
+from interlock.governance import pack_verifier
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("product")]
 
@@ -120,8 +123,18 @@ def test_open_tasks_go_on_in_the_next_life(interlock: Product, receipts: list[Re
     interlock.json("review", "reject", review_id, "--reason", "not what is printed")
     ended = interlock.json("task", "wait", task["id"])
     assert (ended["state"], ended["output"]["decision"]) == ("succeeded", "rejected")
-    interlock.json("audit", "verify")
-    folder = Path(interlock.json("status")["data_dir"])
+    assert interlock.json("audit", "rotate-key")["number"] == 1
+    report = interlock.json("audit", "verify")
+    assert report["witnessed"] >= 1
+    assert any("The witness file is on this machine" in warning for warning in report["warnings"])
+    status = interlock.json("status")
+    assert status["witnesses"]["file"]["failures"] == 0
+    folder = Path(status["data_dir"])
+    pack = folder / "evidence.zip"
+    interlock.json("audit", "export", "--task", task["id"], str(pack))
+    key = interlock.json("audit", "keys")["items"][0]["verifier_key"]
+    command = [sys.executable, "-I", pack_verifier.__file__, str(pack), "--key", key]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     made = [folder / "ledger.sqlite", folder / "audit" / "last-checkpoint", *(folder / "log").glob("*.log")]
     open_to_others = [str(file) for file in made if file.exists() and file.stat().st_mode & 0o077]
     assert open_to_others == []

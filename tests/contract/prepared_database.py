@@ -55,10 +55,13 @@ class Prepared:
     kept: Path | None = None
 
     def audit_log(self) -> AuditLog:
-        public = SIGNING_KEY.public_key()
-        kept = None if self.kept is None else KeptCheckpoint(self.kept, key_name="interlock.test", public_key=public)
         return AuditLog(
-            self.relay, origin="interlock.test/log", key_name="interlock.test", private_key=SIGNING_KEY, kept=kept
+            self.relay,
+            origin="interlock.test/log",
+            key_name="interlock.test",
+            private_key=SIGNING_KEY,
+            kept=None if self.kept is None else KeptCheckpoint(self.kept),
+            wrapping_key=bytes(32),
         )
 
     async def tamper(self, *statements: str) -> None:
@@ -240,8 +243,8 @@ class Writers:
                 submitted_by=task.info.submitted_by,
             )
             commit = {"salt": salt.hex(), "commit": audit.commit(task.subject_key, salt, parts)}
-            await event(conn, review_id, "opened", "interlock", {"role": "manager"})
-            opened = facts | commit | {"role": "manager"}
+            line = await event(conn, review_id, "opened", "interlock", {"role": "manager"}, key=task.subject_key)
+            opened = facts | commit | line | {"role": "manager"}
             leaf = audit.leaf("review.opened", tenant=self._tenant, at=self.clock.now(), facts=opened)
             await log(conn, tenant=self._tenant, task_id=task.info.id, leaf=leaf)
             if verdict is None:
@@ -250,8 +253,9 @@ class Writers:
                 "update reviews set state = 'answered', answer = %s::json, answer_salt = %s, answered_by = 'user:mia' where id = %s",
                 (answer, salt, review_id),
             )
-            await event(conn, review_id, "answered", "user:mia", {"verdict": verdict, "hold_s": 0})
-            facts |= {"verdict": verdict, "commit": audit.commit(task.subject_key, salt, (answer,))}
+            shown = {"verdict": verdict, "hold_s": 0}
+            line = await event(conn, review_id, "answered", "user:mia", shown, key=task.subject_key)
+            facts |= line | {"verdict": verdict, "commit": audit.commit(task.subject_key, salt, (answer,))}
             leaf = audit.leaf("review.answered", tenant=self._tenant, at=self.clock.now(), facts=facts)
             await log(conn, tenant=self._tenant, task_id=task.info.id, leaf=leaf)
         return review_id

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running
+from tests.eventually import eventually
 
 from interlock.app import audit_log
 from interlock.governance.verify import verify
@@ -274,3 +275,44 @@ async def test_what_people_did_with_reviews_verifies(api: Running) -> None:
     report = await verify(api.app.database, api.relay, log, api.app.subject_keys, public, digest=api.app.objects.sha256)
     assert report.findings == ()
     assert report.reviews > 0
+
+
+async def test_each_line_of_a_history_is_committed_to(api: Running) -> None:
+    """Also the words of questions and replies, and an escalation by the clock."""
+    _, review_id = await api.review(name="Ada")
+    for verb, body in (
+        ("claim", {}),
+        ("ask", {"text": "which one?"}),
+        ("reply", {"text": "this one"}),
+        ("release", {}),
+    ):
+        answer = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:{verb}", json=body)
+        assert answer.status_code == 200, (verb, answer.text)
+    await api.skip("21 hours")
+
+    async def escalated() -> bool:
+        shown = (await api.as_("owner").get(f"/v1/reviews/{review_id}")).json()
+        return bool(shown["role"] == "boss")
+
+    await eventually(escalated, message="the escalation")
+    assert (await api.as_("boss").post(f"/v1/reviews/{review_id}:approve")).status_code == 200
+    shown = (await api.as_("owner").get(f"/v1/reviews/{review_id}")).json()["history"]
+    kinds = ["opened", "claimed", "asked", "replied", "released", "escalated", "answered"]
+    assert [line["kind"] for line in shown] == kinds
+
+    async def found() -> set[str]:
+        log = audit_log(api.app.settings, api.relay)
+        report = await verify(
+            api.app.database, api.relay, log, api.app.subject_keys, api.app.keys.audit_key.public_key()
+        )
+        return {one.where for one in report.findings if review_id in one.where}
+
+    assert await found() == set()
+    for column, value in (("by_whom", "'user:eve'"), ("data", '\'{"text":"another one"}\'')):
+        where = f"where review_id = '{review_id}' and kind = 'asked'"
+        [(before,)] = await api.owner(f"select {column}::text from review_events {where}")
+        await api.owner(f"update review_events set {column} = {value} {where}")
+        assert await found() == {f"default/{review_id} line 3"}
+        await api.owner(f"update review_events set {column} = %s {where}", (before,))
+    leaves = await api.owner("select leaf from audit_records where leaf like %s", (f"%{review_id}%",))
+    assert all("which one" not in leaf and "user:mei" not in leaf for (leaf,) in leaves)

@@ -31,8 +31,8 @@ from interlock.orchestration.store import log
 pytestmark = pytest.mark.postgres
 TABLES = (
     *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "review_events"),
-    *("journal_cuts", "outbox"),
-    *("audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
+    *("journal_cuts", "outbox", "audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
+    *("audit_nodes", "audit_statements"),
 )
 
 
@@ -383,7 +383,7 @@ COVERED = {
     "effects": "seq kind name target input_digest input input_ref status value value_ref meta salt task_id effect_id generation",
     "tasks": "state generation automation automation_version correlation_id submitted_by input output output_ref error commit_salt",
     "reviews": "task_id state answer answer_salt answered_by request role automation name task_submitted_by",
-    "review_events": "kind",
+    "review_events": "kind by_whom data",
     "openings": "task_id generation effect_id kind",
     "audit_records": "leaf tenant task_id",
     "audit_positions": "position leaf_hash record_id tenant",
@@ -462,8 +462,8 @@ async def test_an_erased_key_is_counted_and_not_held_against_the_store(store: Pr
         "update subject_keys set wrapped_key = null, erased_at = time_now() where subject = 'person:lim'"
     )
     report = await checked(store)
-    # In each tenant: the input, the output, two effects, a question and its answer.
-    assert (report.ok, report.erased) == (True, 12)
+    # In each tenant: the input, the output, two effects, a question, its answer and two lines of its history.
+    assert (report.ok, report.erased) == (True, 16)
 
 
 async def test_another_key_convicts_every_checkpoint(store: Prepared) -> None:

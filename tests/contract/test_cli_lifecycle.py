@@ -84,6 +84,7 @@ def test_nothing_runs_on_an_empty_folder(tmp_path: Path) -> None:
         "data_dir": str(tmp_path),
         "key_file": None,
         "processes": [],
+        "witnesses": {},
     }
     assert list(tmp_path.iterdir()) == []
     stopped = interlock("down", "--data", str(tmp_path), "--json")

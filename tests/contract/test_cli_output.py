@@ -121,8 +121,8 @@ def test_no_group_of_commands_lets_data_be_obeyed(text: str, url: str) -> None:
 def test_what_the_machine_says_of_itself_is_data_too(text: str, capsys: Capture) -> None:
     found = Finding(what="w", where=text, expected=text, found=text)
     report = Report(
-        ok=False, root="00", records=1, pending=0, checkpoints=1, tasks=1, effects=1, reviews=1, documents=1, erased=0,
-        findings=(found,), findings_total=1, duration_s=0.1,
+        ok=False, root="00", records=1, pending=0, checkpoints=1, tasks=1, effects=1, reviews=1, documents=1, witnessed=0, erased=0,
+        warnings=(text,), findings=(found,), findings_total=1, duration_s=0.1,
     )  # fmt: skip
     audit._print(report, text, 20)
     seen = {"processes": [{"name": "supervisor", "pid": 1}], "url": text, "key_file": text, "data_dir": text}

@@ -1,10 +1,11 @@
-"""The audit log, as one tenant may read it."""
+"""The audit log, as one tenant may read it: records, checkpoints, keys, proofs."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from interlock.api import pages
@@ -12,12 +13,53 @@ from interlock.api.auth import CallerDep
 from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
 from interlock.api.problems import responses
 from interlock.api.values import TEXT_CHARS_MAX, At
-from interlock.domain.errors import NotFound
+from interlock.domain.errors import InvalidInput, NotFound
 from interlock.governance import ask
+from interlock.governance.audit_records import Filter, SignedCheckpoint
+from interlock.governance.proofs import Signed
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 _CURSOR = "audit"
+_CHECKPOINTS = "audit-checkpoints"
+_POSITION_MAX = 2**62
+Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX, pattern=r"^[^\x00]*$")]
+
+
+def audit_filter(
+    task_id: Text = None,
+    correlation_id: Text = None,
+    automation: Text = None,
+    person: Annotated[
+        str | None,
+        Query(
+            max_length=TEXT_CHARS_MAX,
+            pattern=r"^[^\x00]*$",
+            description="Whom a task is about, who submitted it, who acted in its reviews, whose document or key it is.",
+        ),
+    ] = None,
+    kind: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z._]+$", description="Such as `effect`.")] = None,
+    since: Annotated[datetime | None, Query(description="From this time on, with a time zone.")] = None,
+    until: Annotated[datetime | None, Query(description="Before this time, with a time zone.")] = None,
+) -> Filter:
+    """Read the filter of a list of records, or of an evidence pack."""
+    for name, at in (("since", since), ("until", until)):
+        if at is not None and (at.tzinfo is None or not 1970 <= at.year <= 9998):
+            raise InvalidInput(
+                f"{name} has no time zone, or is no time of this log.", fix="Write 2026-03-01T00:00:00Z."
+            )
+    return Filter(
+        task=task_id,
+        correlation=correlation_id,
+        automation=automation,
+        person=person,
+        kind=kind,
+        since=since,
+        until=until,
+    )
+
+
+FilterDep = Annotated[Filter, Depends(audit_filter)]
 
 
 class AuditRecord(BaseModel):
@@ -44,6 +86,51 @@ class AuditCheckpoint(BaseModel):
     root: str = Field(description="Root of the Merkle tree (hex).")
     note: str = Field(description="C2SP signed note.")
     at: At
+    witnesses: list[str] = Field(default_factory=list, description="Who has stated it.")
+
+
+class AuditCheckpointPage(BaseModel):
+    """A page of checkpoints, newest first."""
+
+    items: list[AuditCheckpoint]
+    next_cursor: str | None = Field(None, description="Null on the last page.")
+
+
+class AuditTreeHead(BaseModel):
+    """A signed root that a proof leads to."""
+
+    size: int
+    root: str = Field(description="Hex.")
+    note: str = Field(description="C2SP signed note.")
+
+
+class AuditProof(BaseModel):
+    """A proof by RFC 9162: inclusion of a record (section 2.1.3), or consistency of two trees (section 2.1.4)."""
+
+    kind: str = Field(description="`inclusion` or `consistency`.")
+    position: int | None = Field(None, description="Inclusion: of the record.")
+    leaf: str | None = Field(None, description="Inclusion: the text that is hashed.")
+    leaf_hash: str | None = Field(None, description="Inclusion: its hash (hex).")
+    old: AuditTreeHead | None = Field(None, description="Consistency: the older tree.")
+    checkpoint: AuditTreeHead = Field(description="The tree that the hashes lead to.")
+    hashes: list[str] = Field(description="Hex, from the leaf up.")
+
+
+class AuditKeyInfo(BaseModel):
+    """A public key that signs, or signed, checkpoints."""
+
+    number: int
+    verifier_key: str = Field(description="`NAME+ID+KEY` (C2SP signed-note).")
+    from_size: int = Field(description="It signs the checkpoints over this size.")
+    to_size: int | None = Field(description="Up to this size; null for the key that signs now.")
+    introduction: str | None = Field(description="Signed note by the key before and by itself; null for the first.")
+
+
+class AuditKeyList(BaseModel):
+    """Every key of the log, oldest first."""
+
+    origin: str = Field(description="Name of the log, the first line of its checkpoints.")
+    items: list[AuditKeyInfo]
 
 
 @router.get(
@@ -54,17 +141,14 @@ class AuditCheckpoint(BaseModel):
     summary="List audit records, oldest first",
 )
 async def list_audit_records(
-    caller: CallerDep,
-    cursor: Cursor = None,
-    limit: Limit = LIMIT_DEFAULT,
-    task_id: Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)] = None,
+    caller: CallerDep, matching: FilterDep, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
 ) -> AuditPage:
     """List the tenant's records that have a position; those of the last moment follow within the sequencing interval."""
     caller.require("audit.read", ask.audit_log(caller.tenant))
     count = min(limit, caller.app.settings.list_page_size_max)
     after = pages.after_number(_CURSOR, cursor)
     found = await caller.app.audit_records.read(
-        caller.tenant, after=-1 if after is None else after, task_id=task_id, limit=count + 1
+        caller.tenant, after=-1 if after is None else after, matching=matching, limit=count + 1
     )
     shown = found[:count]
     return AuditPage(
@@ -73,6 +157,28 @@ async def list_audit_records(
             for r in shown
         ],
         next_cursor=pages.encode(_CURSOR, shown[-1].position) if len(found) > count else None,
+    )
+
+
+@router.get(
+    "/checkpoints",
+    operation_id="list_audit_checkpoints",
+    response_model=AuditCheckpointPage,
+    responses=responses(),
+    summary="List signed checkpoints, newest first",
+)
+async def list_audit_checkpoints(
+    caller: CallerDep, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+) -> AuditCheckpointPage:
+    """List the signed checkpoints of the whole log, each with the witnesses that have stated it."""
+    caller.require("audit.read", ask.audit_log(caller.tenant))
+    count = min(limit, caller.app.settings.list_page_size_max)
+    below = pages.after_number(_CHECKPOINTS, cursor)
+    found = await caller.app.audit_records.checkpoints(caller.tenant, below=below, limit=count + 1)
+    shown = found[:count]
+    return AuditCheckpointPage(
+        items=[_checkpoint(one) for one in shown],
+        next_cursor=pages.encode(_CHECKPOINTS, shown[-1].size) if len(found) > count else None,
     )
 
 
@@ -86,9 +192,88 @@ async def list_audit_records(
 async def get_latest_checkpoint(caller: CallerDep) -> AuditCheckpoint:
     """Give the newest signed checkpoint; keep it elsewhere, and nobody can change the past unnoticed."""
     caller.require("audit.read", ask.audit_log(caller.tenant))
-    found = await caller.app.audit_records.latest_checkpoint(caller.tenant)
-    if found is None:
+    found = await caller.app.audit_records.checkpoints(caller.tenant, limit=1)
+    if not found:
         raise NotFound(
             "There is no checkpoint yet.", fix="Wait for the relay's first one, a second after the first record."
         )
-    return AuditCheckpoint(size=found.size, root=found.root.hex(), note=found.note, at=found.at)
+    return _checkpoint(found[0])
+
+
+@router.get(
+    "/keys",
+    operation_id="list_audit_keys",
+    response_model=AuditKeyList,
+    responses=responses(),
+    summary="List the public keys of the audit log",
+)
+async def list_audit_keys(caller: CallerDep) -> AuditKeyList:
+    """List the key that signs checkpoints and those that did, each with its introduction by the one before."""
+    caller.require("audit.read", ask.audit_log(caller.tenant))
+    ring = await caller.app.audit_records.keys(caller.tenant)
+    ends = [key.from_size for key in ring.keys[1:]]
+    return AuditKeyList(
+        origin=ring.origin,
+        items=[
+            AuditKeyInfo(
+                number=key.number,
+                verifier_key=ring.verifier(key),
+                from_size=key.from_size,
+                to_size=end,
+                introduction=key.introduction,
+            )
+            for key, end in zip(ring.keys, [*ends, None], strict=True)
+        ],
+    )
+
+
+@router.get(
+    "/proofs",
+    operation_id="get_audit_proof",
+    response_model=AuditProof,
+    responses=responses(404),
+    summary="Prove that a record is in the log, or that one checkpoint continues another",
+)
+async def get_audit_proof(
+    caller: CallerDep,
+    position: Annotated[int | None, Query(ge=0, le=_POSITION_MAX, description="Inclusion: of a record.")] = None,
+    size: Annotated[
+        int | None, Query(ge=1, le=_POSITION_MAX, description="Inclusion: of the checkpoint; unset: the newest.")
+    ] = None,
+    from_: Annotated[
+        int | None,
+        Query(alias="from", ge=1, le=_POSITION_MAX, description="Consistency: size of the older checkpoint."),
+    ] = None,
+    to: Annotated[
+        int | None, Query(ge=1, le=_POSITION_MAX, description="Consistency: of the newer one; unset: the newest.")
+    ] = None,
+) -> AuditProof:
+    """Give the proof by RFC 9162, checked against the signed root before it is given. Ask by `position`, or by `from`."""
+    caller.require("audit.read", ask.audit_log(caller.tenant))
+    if (position is None) == (from_ is None) or (position is None and size is not None) or (from_ is None and to):
+        raise InvalidInput(
+            "A proof is of a position, or from one size to another.", fix="Send position, or from and to."
+        )
+    if position is not None:
+        found = await caller.app.proofs.inclusion(caller.tenant, position, size=size)
+        return AuditProof(
+            kind="inclusion",
+            position=position,
+            leaf=found.leaf,
+            leaf_hash=found.leaf_hash.hex(),
+            checkpoint=_head(found.checkpoint),
+            hashes=[one.hex() for one in found.proof],
+        )
+    assert from_ is not None
+    both = await caller.app.proofs.consistency(caller.tenant, from_, to)
+    return AuditProof(
+        kind="consistency", old=_head(both.old), checkpoint=_head(both.new), hashes=[one.hex() for one in both.proof]
+    )
+
+
+def _checkpoint(one: SignedCheckpoint) -> AuditCheckpoint:
+    return AuditCheckpoint(size=one.size, root=one.root.hex(), note=one.note, at=one.at, witnesses=list(one.witnesses))
+
+
+def _head(signed: Signed) -> AuditTreeHead:
+    return AuditTreeHead(size=signed.size, root=signed.root.hex(), note=signed.note)

@@ -23,6 +23,7 @@ from interlock.api import (
     deliveries,
     documents,
     events,
+    evidence,
     keys,
     policies,
     problems,
@@ -50,6 +51,7 @@ ROUTERS: Final = (
     access,
     automations,
     audit,
+    evidence,
     system,
 )
 TITLE: Final = "Interlock API"

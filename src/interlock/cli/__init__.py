@@ -25,7 +25,7 @@ EXIT_INTERRUPTED = 130
 GROUPS: Final = {
     "task": ("interlock.cli.tasks:app", "Submit, watch, list, cancel and retry tasks."),
     "review": ("interlock.cli.reviews:app", "The inbox: list, claim and answer reviews."),
-    "audit": ("interlock.cli.audit:app", "The audit log: verify it."),
+    "audit": ("interlock.cli.audit:app", "The audit log: verify, read, prove, export."),
     "policy": ("interlock.cli.policies:app", "Policies: check, diff, activate, roll back."),
     "key": ("interlock.cli.access:keys", "API keys: make, list, revoke."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 import httpx
@@ -15,6 +16,7 @@ from interlock.infra.run_state import read_state
 from interlock.infra.settings import Settings
 
 TIMEOUT_S = 60.0
+DOWNLOAD_TIMEOUT_S = 600.0
 RETRY_S = 30.0
 _EXITS = {400: 2, 401: 4, 403: 4, 404: 3, 409: 1, 413: 2, 415: 2, 422: 2, 429: 5, 502: 5, 503: 5, 504: 5}
 
@@ -82,6 +84,12 @@ class Client:
         )
         self.url = url
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def get(self, path: str, **params: Any) -> Any:
         return self._request("GET", path, params={k: v for k, v in params.items() if v is not None})
 
@@ -97,6 +105,30 @@ class Client:
         """Send a file. A name that is not UTF-8 has no form in a request: what cannot be told of it is replaced."""
         name = filename.encode("utf-8", "replace").decode()
         return self._request("POST", path, files={"file": (name, data)}, repeat=True)
+
+    def download(self, path: str, out: Path, **params: Any) -> int:
+        """Write what the API streams into a new file; gives its size. Nothing is left of one that broke off."""
+        wanted = {name: value for name, value in params.items() if value is not None}
+        try:
+            file = out.open("xb")
+        except OSError as error:
+            raise InvalidInput(
+                f"{out} cannot be written: {error.strerror}.", fix="Name a file that is not there."
+            ) from error
+        try:
+            with file, self._http.stream("GET", path, params=wanted, timeout=DOWNLOAD_TIMEOUT_S) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    raise _problem(response)
+                for chunk in response.iter_raw():
+                    file.write(chunk)
+                return file.tell()
+        except httpx.TransportError as error:
+            out.unlink(missing_ok=True)
+            raise Unavailable(f"The API at {self.url} broke off: {error}.", fix="Try again.") from error
+        except BaseException:
+            out.unlink(missing_ok=True)
+            raise
 
     def delete(self, path: str) -> Any:
         return self._request("DELETE", path)
@@ -117,9 +149,13 @@ class Client:
                     ) from error
             time.sleep(0.25)
         if response.status_code >= 400:
-            try:
-                body = response.json()
-            except ValueError:
-                body = {"detail": response.text[:500]}
-            raise Problem(response.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+            raise _problem(response)
         return response.json() if response.content else None
+
+
+def _problem(response: httpx.Response) -> Problem:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {"detail": response.text[:500]}
+    return Problem(response.status_code, body if isinstance(body, dict) else {"detail": str(body)})

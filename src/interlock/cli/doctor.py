@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from interlock.cli.witness_states import told, witness_states
 from interlock.domain.errors import InterlockError, Unavailable
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.ports import is_free
 from interlock.infra.run_state import RunState, read_state
-from interlock.infra.settings import Settings
+from interlock.infra.settings import WITNESS_FILE_LIMIT, Settings
 from interlock.infra.supervised import ready_by_http
 
 OK: Final = "ok"
@@ -76,6 +77,7 @@ def examine(settings: Settings) -> list[Check]:
         checks.extend(_processes(state))
         checks.append(_api(state))
         checks.append(_database(settings, folder))
+        checks.extend(_witnesses(settings, folder))
     checks.extend(_key(folder, running=running))
     if state is not None:
         checks.extend(_logs(state))
@@ -164,6 +166,20 @@ def _object_store(settings: Settings) -> Iterator[Check]:
             yield Check(name="object store", state=FAIL, finding=error.detail, fix=error.fix)
         else:
             yield Check(name="object store", state=OK, finding="takes an object and gives it up again")
+
+
+def _witnesses(settings: Settings, folder: DataFolder) -> Iterator[Check]:
+    """Say how it goes with whoever would see that the audit log was cut off or written anew."""
+    states = witness_states(folder)
+    for name, one in states.items():
+        failed = bool(one.get("failures"))
+        fix = "It is tried again by itself; look at its address, rights and free space, then run `interlock audit verify`."
+        yield Check(name="witness", state=WARN if failed else OK, finding=told(name, one), fix=fix if failed else None)
+    if settings.only_file_witnesses:
+        yield Check(name="witness", state=OK, finding=WITNESS_FILE_LIMIT)
+    elif not states:
+        fix = "Set INTERLOCK_AUDIT_WITNESS_FILE, INTERLOCK_AUDIT_WITNESS_BUCKET or INTERLOCK_AUDIT_TSA_URL."
+        yield Check(name="witness", state=WARN, finding="no witness has seen the audit log", fix=fix)
 
 
 def _clock(folder: DataFolder) -> Check:

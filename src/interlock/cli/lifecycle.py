@@ -16,11 +16,13 @@ import typer
 from interlock.cli.doctor import FAIL, examine
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import MARKS, bold, console, line, print_json, print_table, say
+from interlock.cli.witness_states import told, witness_states
 from interlock.domain.errors import Unavailable
 from interlock.infra import launch
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.roles import API, RELAY, WORKER, serve_argv
 from interlock.infra.run_state import SUPERVISOR, RunState, as_seen, read_state
+from interlock.infra.settings import WITNESS_FILE_LIMIT
 
 EXIT_FAILED, EXIT_NOT_RUNNING = 1, 5
 PROCESS_COLUMNS = ("process", "pid", "state", "up (s)", "restarts", "memory (MB)", "log")
@@ -65,7 +67,8 @@ def up(
             keys = ("url", "key_file", "data_dir", "processes")
             print_json({key: seen[key] for key in keys} | {"already_running": started.already_running})
         else:
-            _say_how_to_go_on(seen, already=started.already_running, detached=detach)
+            note = WITNESS_FILE_LIMIT if settings.only_file_witnesses else None
+            _say_how_to_go_on(seen, already=started.already_running, detached=detach, note=note)
 
     if started.supervisor is None or detach:
         say()
@@ -86,11 +89,15 @@ def down(data: Data = None, as_json: Json = False) -> None:
 def status(data: Data = None, as_json: Json = False) -> None:
     """Say what runs, since when, with how much memory, and where its log is. Exits with 0 if all of it runs, else 5."""
     settings = settings_for(data)
-    seen = _seen(read_state(DataFolder(settings.data_dir).state), data_dir=str(settings.data_dir))
+    folder = DataFolder(settings.data_dir)
+    seen = _seen(read_state(folder.state), data_dir=str(settings.data_dir))
+    witnesses = witness_states(folder)
     if as_json:
-        print_json(seen)
+        print_json({**seen, "witnesses": witnesses})
     else:
         print_table(PROCESS_COLUMNS, [tuple(process.values())[:4] + _rest(process) for process in seen["processes"]])
+        for name, one in witnesses.items():
+            say(MARKS["warn" if one.get("failures") else "ok"], " witness ", told(name, one))
         say(f"Running at {seen['url']}" if seen["running"] else "Not (all) running: interlock up")
     if not seen["running"]:
         raise typer.Exit(EXIT_NOT_RUNNING)
@@ -150,7 +157,7 @@ def _rest(process: dict[str, Any]) -> tuple[Any, ...]:
     return (process["restarts"], process["memory_mb"], process["log"])
 
 
-def _say_how_to_go_on(seen: dict[str, Any], *, already: bool, detached: bool) -> None:
+def _say_how_to_go_on(seen: dict[str, Any], *, already: bool, detached: bool, note: str | None = None) -> None:
     supervisor = next(one["pid"] for one in seen["processes"] if one["name"] == SUPERVISOR)
     say(bold(f"Interlock {'runs already' if already else 'is ready'}"), f" (supervisor: pid {supervisor})")
     say(f"  API and docs   {seen['url']}  ({seen['url']}/docs)")
@@ -159,6 +166,8 @@ def _say_how_to_go_on(seen: dict[str, Any], *, already: bool, detached: bool) ->
     say("  try            interlock task submit expenses receipt.jpg --wait")
     if not already:
         say("  stop           ", "interlock down" if detached else "Ctrl-C", "     status: interlock status")
+        if note is not None:
+            say("  note           ", note)
 
 
 @contextlib.contextmanager

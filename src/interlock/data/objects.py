@@ -47,12 +47,24 @@ class Objects:
 
     async def put(self, key: str, data: bytes) -> None:
         """Write an object; durable when it returns. Raises Unavailable where the store does not take it (a full disk too)."""
+        await self.put_new(key, data)
+
+    async def put_new(self, key: str, data: bytes) -> bool:
+        """Write an object where there is none, and tell whether that was so; raises as `put` does."""
         try:
             await obstore.put_async(self._backend, key, data, mode="create")
         except AlreadyExistsError:
-            return
+            return False
         except (BaseError, OSError) as error:
             raise Unavailable(f"The object store does not take {key}: {_brief(error)}", retry_after_s=5) from error
+        return True
+
+    async def keys(self, prefix: str) -> list[str]:
+        """List the keys below a prefix, in any order. Raises Unavailable."""
+        try:
+            return [found["path"] async for page in obstore.list(self._backend, prefix) for found in page]
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"The object store does not answer: {_brief(error)}", retry_after_s=5) from error
 
     async def get(self, key: str) -> bytes:
         """Read an object. Raises NotFound or Unavailable."""
@@ -85,6 +97,14 @@ class MemoryObjects:
 
     async def put(self, key: str, data: bytes) -> None:
         self._held.setdefault(key, data)
+
+    async def put_new(self, key: str, data: bytes) -> bool:
+        new = key not in self._held
+        self._held.setdefault(key, data)
+        return new
+
+    async def keys(self, prefix: str) -> list[str]:
+        return [key for key in self._held if key.startswith(f"{prefix}/")]
 
     async def get(self, key: str) -> bytes:
         if key not in self._held:

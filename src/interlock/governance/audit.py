@@ -62,6 +62,12 @@ def review_parts(
     return (request, subject, None if deadline is None else canonical.rfc3339(deadline), automation, name, submitted_by)
 
 
+def history_line(key: bytes, *, by: str, data: str) -> dict[str, str]:
+    """Give what a leaf says of the line that it writes into a review's history: a commitment to who did it, and in which words."""
+    salt = new_salt()
+    return {"line": commit(key, salt, (by, data)), "line_salt": salt.hex()}
+
+
 def task_terms(
     *, labels: Mapping[str, str], priority: int, deadline: datetime | None, callback_url: str | None
 ) -> tuple[str | None, ...]:

@@ -57,9 +57,16 @@ def verifier_key(key_name: str, public_key: Ed25519PublicKey) -> str:
 
 def sign(checkpoint: Checkpoint, key_name: str, private_key: Ed25519PrivateKey) -> str:
     """Give the note: the checkpoint's text, an empty line, one signature line."""
-    body = checkpoint.body()
-    signed = key_id(key_name, private_key.public_key()) + private_key.sign(body.encode())
-    return f"{body}\n{_DASH}{key_name} {base64.b64encode(signed).decode()}\n"
+    return sign_text(checkpoint.body(), key_name, private_key)
+
+
+def sign_text(body: str, key_name: str, *private_keys: Ed25519PrivateKey) -> str:
+    """Give the signed note over a text that ends in a newline: the text, an empty line, a signature line for each key."""
+    lines = [
+        f"{_DASH}{key_name} {base64.b64encode(key_id(key_name, key.public_key()) + key.sign(body.encode())).decode()}\n"
+        for key in private_keys
+    ]
+    return f"{body}\n{''.join(lines)}"
 
 
 def verify(note: str, key_name: str, public_key: Ed25519PublicKey) -> Checkpoint:
@@ -70,6 +77,11 @@ def verify(note: str, key_name: str, public_key: Ed25519PublicKey) -> Checkpoint
     Raises:
         AuditBroken: anything else than such a note, to the byte; a text that `sign` would not have written.
     """
+    return _parse(verify_text(note, key_name, public_key))
+
+
+def verify_text(note: str, key_name: str, public_key: Ed25519PublicKey) -> str:
+    """Check a note's signature by this key and give its text; raises as `verify` does, whatever the text is."""
     if len(note.encode(errors="replace")) > NOTE_BYTES_MAX:
         raise AuditBroken("The checkpoint is over 16 KiB.")
     body, gap, block = note.rpartition("\n\n")
@@ -88,7 +100,7 @@ def verify(note: str, key_name: str, public_key: Ed25519PublicKey) -> Checkpoint
             public_key.verify(signature, body.encode())
         except (InvalidSignature, UnicodeEncodeError) as error:
             raise AuditBroken(f"The checkpoint's signature by {key_name} does not hold.") from error
-    return _parse(body)
+    return body
 
 
 def _signature(line: str) -> tuple[str, bytes, bytes]:

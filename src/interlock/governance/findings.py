@@ -37,7 +37,9 @@ class Findings:
     effects: int = 0
     reviews: int = 0
     documents: int = 0
+    witnessed: int = 0
     erased: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, what: str, where: str, *, expected: object = "", found: object = "") -> None:
         self.total += 1
@@ -60,7 +62,8 @@ class Report:
         ok: everything holds. root: of the tree over all `records`, 32 bytes as hex.
         records: with a position. pending: written while it ran, not in the tree yet, and not held against anybody.
         erased: contents whose subject's key was destroyed, so that their leaf proves nothing any more; not a finding.
-        findings: the first hundred of `findings_total`.
+        witnessed: checkpoints that witnesses hold or stated, each held against the tree.
+        findings: the first hundred of `findings_total`. warnings: what cannot be said, or should be looked at; they break nothing.
     """
 
     ok: bool
@@ -72,7 +75,9 @@ class Report:
     effects: int
     reviews: int
     documents: int
+    witnessed: int
     erased: int
+    warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
     findings_total: int
     duration_s: float

@@ -9,22 +9,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from interlock.domain.errors import AuditBroken
-from interlock.governance import checkpoints
+from interlock.governance.audit_keys import KeyRing
 from interlock.governance.checkpoints import Checkpoint
 
 
 class KeptCheckpoint:
     """One file with a signed note."""
 
-    def __init__(self, path: Path, *, key_name: str, public_key: Ed25519PublicKey) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._key_name = key_name
-        self._public_key = public_key
 
-    def read(self) -> Checkpoint | None:
+    def read(self, ring: KeyRing) -> Checkpoint | None:
         """Give what was signed last; None before the first. Raises AuditBroken where the file holds something else."""
         try:
             note = self.path.read_text(encoding="utf-8")
@@ -33,7 +29,7 @@ class KeptCheckpoint:
         except (OSError, UnicodeDecodeError) as error:
             raise AuditBroken(f"The kept checkpoint {self.path} cannot be read: {type(error).__name__}.") from error
         try:
-            return checkpoints.verify(note, self._key_name, self._public_key)
+            return ring.verify(note)
         except AuditBroken as error:
             raise AuditBroken(f"The kept checkpoint {self.path}: {error.detail}") from error
 

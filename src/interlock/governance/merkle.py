@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from interlock.domain.errors import AuditBroken
 
 HASH_BYTES: Final = 32
+# Roots of perfect subtrees are kept at every eighth height, as in C2SP tiles: a row for 256 leaves, and a proof reads a few hundred hashes.
+NODE_HEIGHT_STEP: Final = 8
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
 
@@ -23,6 +25,14 @@ def leaf_hash(data: bytes) -> bytes:
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Node(NamedTuple):
+    """The root of the perfect subtree over leaves `place << height` and the next `1 << height` ones."""
+
+    height: int
+    place: int
+    hash: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +56,19 @@ class Frontier:
         """Give the frontier with one more leaf hash: amortised one node hash, at most log2(size)."""
         return self.extend((leaf,))
 
-    def extend(self, leaves: Iterable[bytes]) -> Frontier:
-        """Give the frontier with these leaf hashes appended in order."""
+    def extend(self, leaves: Iterable[bytes], nodes: list[Node] | None = None) -> Frontier:
+        """Give the frontier with these leaf hashes appended in order; `nodes` takes the subtrees of kept heights that they complete."""
         size, hashes = self.size, list(self.hashes)
         for leaf in leaves:
             _check_hashes((leaf,))
             # Each trailing set bit of the size is a perfect subtree that the new one completes.
-            merged, bits = leaf, size
+            merged, bits, height = leaf, size, 0
             while bits & 1:
                 merged = node_hash(hashes.pop(), merged)
                 bits >>= 1
+                height += 1
+                if nodes is not None and not height % NODE_HEIGHT_STEP:
+                    nodes.append(Node(height, size >> height, merged))
             hashes.append(merged)
             size += 1
         return Frontier(size=size, hashes=tuple(hashes))
@@ -87,24 +100,29 @@ def root(leaves: Iterable[bytes]) -> bytes:
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """Give the path of the leaf at `index` to the root of all `leaves` (RFC 9162, section 2.1.3.1).
+    """Give the path of the leaf at `index` to the root of all `leaves`; raises IndexError where there is no such leaf."""
+    return tuple(root(leaves[low:high]) for low, high in inclusion_ranges(index, len(leaves)))
+
+
+def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
+    """Give the ranges of leaves whose roots are the path of a leaf in a tree of `size`, leaf to root (RFC 9162, section 2.1.3.1).
 
     Raises:
         IndexError: there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"leaf {index} of {len(leaves)}")
-    path: list[bytes] = []
-    low, high = 0, len(leaves)
+    if not 0 <= index < size:
+        raise IndexError(f"leaf {index} of {size}")
+    path: list[tuple[int, int]] = []
+    low, high = 0, size
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            path.append(root(leaves[middle:high]))
+            path.append((middle, high))
             high = middle
         else:
-            path.append(root(leaves[low:middle]))
+            path.append((low, middle))
             low = middle
-    return tuple(reversed(path))
+    return path[::-1]
 
 
 def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
@@ -134,31 +152,57 @@ def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[byte
 
 
 def consistency_proof(leaves: Sequence[bytes], size: int) -> tuple[bytes, ...]:
-    """Prove that the tree of the first `size` leaves is a beginning of the tree of all (RFC 9162, section 2.1.4.1).
+    """Prove that the tree of the first `size` leaves is a beginning of the tree of all; raises IndexError for a size over theirs."""
+    return tuple(root(leaves[low:high]) for low, high in consistency_ranges(size, len(leaves)))
+
+
+def consistency_ranges(old_size: int, new_size: int) -> list[tuple[int, int]]:
+    """Give the ranges of leaves whose roots prove that one tree begins the other (RFC 9162, section 2.1.4.1).
 
     Empty where the trees are the same or the first is empty: the roots alone say it all.
 
     Raises:
-        IndexError: `size` is over the number of leaves.
+        IndexError: `old_size` is over `new_size`.
     """
-    if not 0 <= size <= len(leaves):
-        raise IndexError(f"size {size} of {len(leaves)}")
-    if size in (0, len(leaves)):
-        return ()
-    path: list[bytes] = []
-    low, high, known = 0, len(leaves), True
-    while size != high:
+    if not 0 <= old_size <= new_size:
+        raise IndexError(f"size {old_size} of {new_size}")
+    if old_size in (0, new_size):
+        return []
+    path: list[tuple[int, int]] = []
+    low, high, known = 0, new_size, True
+    while old_size != high:
         middle = low + _split(high - low)
-        if size <= middle:
-            path.append(root(leaves[middle:high]))
+        if old_size <= middle:
+            path.append((middle, high))
             high = middle
         else:
-            path.append(root(leaves[low:middle]))
+            path.append((low, middle))
             low, known = middle, False
     # The subtree that both trees end in: the verifier knows it only if it is the whole of the first tree.
     if not known:
-        path.append(root(leaves[low:high]))
-    return tuple(reversed(path))
+        path.append((low, high))
+    return path[::-1]
+
+
+def perfect_subtrees(low: int, high: int) -> list[tuple[int, int]]:
+    """Split a range that is a subtree (as the functions above give it) into perfect ones as (height, index), left to right."""
+    found = []
+    while low < high:
+        # What begins at `low` is as large as its alignment and the rest allow.
+        height = (high - low).bit_length() - 1
+        if low:
+            height = min(height, (low & -low).bit_length() - 1)
+        found.append((height, low >> height))
+        low += 1 << height
+    return found
+
+
+def fold(hashes: Sequence[bytes]) -> bytes:
+    """Give the root of a subtree from the roots of its perfect parts, left to right, the largest first."""
+    result = hashes[-1]
+    for left in reversed(hashes[:-1]):
+        result = node_hash(left, result)
+    return result
 
 
 def verify_consistency(

@@ -67,6 +67,7 @@ class Rules:
         schema: of the base and all fragments.
         actions: what decides about each action that the schema knows.
         version: SHA-256 (hex) over schemas and policies, whatever the order or names of their files.
+        sources: what it was compiled from, as (`schema` or `policies`, text); whoever has them can compute the version.
     """
 
     policies: Mapping[str, Policy]
@@ -75,6 +76,7 @@ class Rules:
     schema_text: str
     actions: Mapping[str, ActionRules]
     version: str
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 def load_rules(
@@ -99,10 +101,10 @@ def load_rules(
     schema, schema_texts = _load_schema((*every, *(f for f in schemas if f not in every)), policies_in=every)
     policies: dict[str, Policy] = {}
     compiled: dict[str, Any] = {}
-    digests = [("schema", _digest(text)) for text in schema_texts]
+    sources = [("schema", text) for text in schema_texts]
     files = [(str(file), _read(file)) for folder in every for file in sorted(folder.glob("*.cedar"))]
     for file, text in (*files, *sorted((texts or {}).items())):
-        digests.append(("policies", _digest(text)))
+        sources.append(("policies", text))
         for policy, form in _parse(file, text, schema):
             if policy.id in policies:
                 raise ConfigurationError(
@@ -122,7 +124,8 @@ def load_rules(
         schema=schema,
         schema_text="\n".join(schema_texts),
         actions={action: _admitted(compiled, groups) for action, groups in _actions(schema).items()},
-        version=_digest(json.dumps(sorted(digests))),
+        version=_digest(json.dumps(sorted((what, _digest(text)) for what, text in sources))),
+        sources=tuple(sources),
     )
 
 

@@ -9,7 +9,7 @@ transaction, so in a snapshot each has the other, however much is written meanwh
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -18,11 +18,14 @@ from psycopg import sql
 
 from interlock.domain.errors import AuditBroken
 from interlock.governance.audit import SubjectKeys
+from interlock.governance.audit_keys import KeyRing
 from interlock.governance.audit_log import BATCH, AuditLog
 from interlock.governance.findings import Findings, Report
 from interlock.governance.verify_tasks import check_tasks
 from interlock.governance.verify_tenant import Digest, check_tenant
 from interlock.governance.verify_tree import check_tree
+from interlock.governance.verify_witnesses import check_witnesses
+from interlock.governance.witnesses import Witness
 from interlock.infra.database import Connection, Database
 
 ROUNDS_MAX: Final = 100_000
@@ -52,14 +55,16 @@ async def verify(
     public_key: Ed25519PublicKey,
     *,
     digest: Digest | None = None,
+    witnesses: Sequence[Witness] = (),
 ) -> Report:
     """Check the whole audit log and everything that it covers. Memory is constant in the number of tasks.
 
     Args:
         audit_log: sequences what is pending and signs a checkpoint before anything is read.
         keys: opens the subjects' keys, to recompute what leaves commit to.
-        public_key: what checkpoints are checked with; an operator may give one that was kept elsewhere.
+        public_key: the first signing key, from which the others follow; an operator may give one that was kept elsewhere.
         digest: reads the documents' files; None leaves them out, and only their rows are checked.
+        witnesses: asked for what they hold, and for whether the stored statements are theirs.
 
     Raises:
         Unavailable: the database does not answer, so nothing can be said. Retryable.
@@ -71,14 +76,9 @@ async def verify(
         row = await (await log.execute("select pg_export_snapshot()")).fetchone()
         assert row is not None
         async with _reading(app, snapshot=str(row[0])) as store:
-            root = await check_tree(
-                log,
-                origin=audit_log.origin,
-                key_name=audit_log.key_name,
-                public_key=public_key,
-                covered=covered,
-                findings=findings,
-            )
+            ring = await _ring(log, audit_log, public_key, findings)
+            witnessed = await check_witnesses(log, ring, witnesses, findings)
+            root = await check_tree(log, ring=ring, covered=covered, findings=findings, witnessed=witnessed)
             for (tenant,) in await (await log.execute(_TENANTS)).fetchall():
                 await store.execute("select set_config('interlock.tenant', %s, true)", (tenant,))
                 await check_tasks(store, tenant, keys, findings)
@@ -93,11 +93,23 @@ async def verify(
         effects=findings.effects,
         reviews=findings.reviews,
         documents=findings.documents,
+        witnessed=findings.witnessed,
         erased=findings.erased,
+        warnings=tuple(findings.warnings),
         findings=tuple(findings.kept),
         findings_total=findings.total,
         duration_s=round(time.monotonic() - started, 3),
     )
+
+
+async def _ring(log: Connection, audit_log: AuditLog, public_key: Ed25519PublicKey, findings: Findings) -> KeyRing:
+    """Give every key that signed. Where the chain does not hold, that is a finding, and only the first key counts."""
+    ring = KeyRing(origin=audit_log.origin, key_name=audit_log.key_name, first=public_key)
+    try:
+        return await ring.load(log)
+    except AuditBroken as error:
+        findings.add("each signing key was introduced by the one before", "keys", found=error.detail)
+        return KeyRing(origin=audit_log.origin, key_name=audit_log.key_name, first=public_key)
 
 
 async def _bring_up(audit_log: AuditLog, findings: Findings) -> int:

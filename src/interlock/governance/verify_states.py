@@ -141,15 +141,37 @@ def check_cuts(where: str, cuts: Sequence[tuple[int, int]], leaves: Sequence[Fac
     findings.check("the journal is cut where its retries say", where, expected=expected, found=sorted(cuts))
 
 
-def check_history(where: str, events: Sequence[tuple[str, str]], leaves: Sequence[Facts], findings: Findings) -> None:
-    """Check a review's history (kind, data) against its leaves, both oldest first: each line was written with a leaf.
+def check_history(
+    where: str,
+    events: Sequence[tuple[str, str, str]],
+    leaves: Sequence[Facts],
+    task: TaskRow | None,
+    findings: Findings,
+) -> None:
+    """Check a review's history (kind, data, who) against its leaves, both oldest first: each line was written with a leaf.
 
-    Verdicts and roles are in both. Who asked and in which words is in no leaf, and so not checked.
+    Verdicts and roles are in both. Who did it and in which words is committed to; leaves of older versions do not.
     """
     said = [
         (str(facts.get("kind")).removeprefix("review."), facts.get("verdict") or facts.get("role")) for facts in leaves
     ]
-    findings.check("the history is that of the leaves", where, expected=said, found=[_line(*one) for one in events])
+    found = [_line(kind, data) for kind, data, _ in events]
+    if not findings.check("the history is that of the leaves", where, expected=said, found=found) or task is None:
+        return
+    for number, ((_, data, by), facts) in enumerate(zip(events, leaves, strict=True), start=1):
+        if "line" not in facts:
+            continue
+        if task.key is None:
+            findings.erased += task.erased
+            continue
+        what = "a line of the history is what the leaf commits to"
+        try:
+            salt = bytes.fromhex(facts["line_salt"])
+        except (KeyError, TypeError, ValueError):
+            findings.add(what, f"{where} line {number}", expected="a salt in the leaf")
+            continue
+        committed = audit.commit(task.key, salt, (by, data))
+        findings.check(what, f"{where} line {number}", expected=facts["line"], found=committed)
 
 
 def _line(kind: str, data: str) -> tuple[str, Any]:

@@ -53,7 +53,7 @@ select id, task_id, state, answer::text, answer_salt, answered_by,
 where tenant = current_tenant() and task_id > %(low)s {upto}"""
 _CUTS = "select task_id, generation, from_seq from journal_cuts where tenant = current_tenant() and task_id > %(low)s {upto}"
 _HISTORY = """
-select e.review_id, e.kind, e.data::text from review_events e join reviews r on r.tenant = e.tenant and r.id = e.review_id
+select e.review_id, e.kind, e.data::text, e.by_whom from review_events e join reviews r on r.tenant = e.tenant and r.id = e.review_id
 where e.tenant = current_tenant() and task_id > %(low)s {upto} order by e.review_id, e.id"""
 
 EffectKey = tuple[str, int, str]
@@ -125,14 +125,14 @@ class _Checker:
             self._effect(row, tasks, leaves)
         for row in await self._rows(_OPENINGS, low, high):
             self._opening(row, leaves)
-        history: dict[str, list[tuple[str, str]]] = {}
-        for review_id, kind, data in await self._rows(_HISTORY, low, high):
-            history.setdefault(review_id, []).append((kind, data))
+        history: dict[str, list[tuple[str, str, str]]] = {}
+        for review_id, *line in await self._rows(_HISTORY, low, high):
+            history.setdefault(review_id, []).append((line[0], line[1], line[2]))
         for row in await self._rows(_REVIEWS, low, high):
             self._findings.reviews += 1
             where, said = f"{self._tenant}/{row[0]}", leaves.reviews.pop(row[0], [])
             check_review(where, row, tasks, said, self._findings)
-            check_history(where, history.get(row[0], []), said, self._findings)
+            check_history(where, history.get(row[0], []), said, tasks.get(row[1]), self._findings)
         for key in leaves.effects:
             self._findings.add("an effect with a leaf is in the journal", self._at(*key))
         for key in leaves.openings:

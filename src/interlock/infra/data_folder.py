@@ -64,6 +64,11 @@ class DataFolder:
         """The newest signed checkpoint of the audit log, outside of the database."""
         return self.path / "audit" / "last-checkpoint"
 
+    @property
+    def witnesses(self) -> Path:
+        """File in which the relay says how it goes with the witnesses."""
+        return self.run / "witnesses.json"
+
     def prepare(self) -> None:
         """Make the folder and what stands in it, closed to others.
 

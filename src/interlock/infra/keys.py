@@ -49,7 +49,13 @@ class Keys:
 
     @property
     def audit_key(self) -> Ed25519PrivateKey:
+        """Give the first signing key of the audit log; later ones are random."""
         return Ed25519PrivateKey.from_private_bytes(self.derive("audit-log"))
+
+    @property
+    def audit_wrapping(self) -> bytes:
+        """Give the key under which later signing keys lie in the database."""
+        return self.derive("audit-private-keys")
 
     @property
     def audit_origin(self) -> str:

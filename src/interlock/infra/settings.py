@@ -24,6 +24,10 @@ from interlock.domain.errors import ConfigurationError
 from interlock.infra.settings_reference import SettingDoc, as_text, bounds_text, describe_field, type_name
 
 PREFIX: Final = "INTERLOCK_"
+WITNESS_FILE_LIMIT: Final = (
+    "The witness file is on this machine and belongs to this user: it proves nothing against somebody who can write to it;"
+    " name a bucket or a time-stamping authority for that."
+)
 
 
 def _from_commas(value: Any) -> Any:
@@ -236,10 +240,40 @@ class Settings(BaseModel):
         description="Secret from which all other keys are derived, the same on every machine; unset: made in data_dir.",
     )
     checkpoint_interval_s: float = Field(
-        1.0, ge=0.05, le=3600, description="Seconds between two signed checkpoints of the audit log while it grows."
+        0.7,
+        ge=0.05,
+        le=3600,
+        description="Seconds between two signed checkpoints of the audit log while it grows; a record waits for the sequencing before.",
     )
     sequence_interval_s: float = Field(
         0.2, ge=0.01, le=60, description="Seconds between two looks of the relay for rows without a position."
+    )
+
+    audit_witness_file: str = Field(
+        "auto",
+        min_length=1,
+        description="File that keeps signed checkpoints outside of data_dir; `state`: in the user's state folder;"
+        " `off`: none; `auto`: `state` with the embedded database, else `off`.",
+    )
+    audit_witness_bucket: str | None = Field(
+        None,
+        repr=False,
+        description="Object store in which signed checkpoints are put and never replaced; unset: none.",
+    )
+    audit_tsa_url: str | None = Field(
+        None, description="Time-stamping authority (RFC 3161) that dates signed checkpoints; unset: none."
+    )
+    audit_tsa_roots: Folder | None = Field(
+        None, description="File with the authority's root certificates (PEM); needed with audit_tsa_url."
+    )
+    audit_witness_interval_s: float = Field(
+        60.0,
+        ge=0.05,
+        le=86_400,
+        description="Seconds between two checkpoints that witnesses are handed while the log grows.",
+    )
+    evidence_records_max: int = Field(
+        200_000, ge=1, le=10_000_000, description="Records of one evidence pack; a filter that finds more is refused."
     )
 
     # Sources
@@ -276,12 +310,12 @@ class Settings(BaseModel):
     def _postgres_url(cls, value: str | None) -> str | None:
         return _checked_url(value, POSTGRES_SCHEMES, example="postgresql://user:password@host:5432/interlock")
 
-    @field_validator("object_store_url")
+    @field_validator("object_store_url", "audit_witness_bucket")
     @classmethod
     def _object_url(cls, value: str | None) -> str | None:
         return _checked_url(value, OBJECT_SCHEMES, example="s3://bucket/folder")
 
-    @field_validator("api_url")
+    @field_validator("api_url", "audit_tsa_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         return _checked_url(value, ("http", "https"), example="http://127.0.0.1:8080")
@@ -322,12 +356,43 @@ class Settings(BaseModel):
             raise ValueError(f"{PREFIX}INLINE_OUTCOME_BYTES_MAX must not be over {PREFIX}OUTCOME_BYTES_MAX")
         if self.callback_backoff_initial_s > self.callback_backoff_max_s:
             raise ValueError(f"{PREFIX}CALLBACK_BACKOFF_INITIAL_S must not be over {PREFIX}CALLBACK_BACKOFF_MAX_S")
+        if (self.audit_tsa_url is None) != (self.audit_tsa_roots is None):
+            raise ValueError(f"{PREFIX}AUDIT_TSA_URL and {PREFIX}AUDIT_TSA_ROOTS belong together")
         return self
 
     @property
     def objects_url(self) -> str:
         """The object store's URL with the default filled in."""
         return self.object_store_url or (self.data_dir / "objects").as_uri()
+
+    @property
+    def only_file_witnesses(self) -> bool:
+        """Whether a file on this machine is the only witness."""
+        none = self.audit_witness_file == "off" or (
+            self.audit_witness_file == "auto" and bool(self.database_url or self.database_app_url)
+        )
+        return not none and self.audit_witness_bucket is None and self.audit_tsa_url is None
+
+    def witness_file(self, name: str) -> Path | None:
+        """Give the file of the witness beside the data folder, None where there is none; `name` tells installations apart.
+
+        Raises:
+            ConfigurationError: it would lie in the data folder, where it would go with what it witnesses.
+        """
+        given = self.audit_witness_file
+        if given == "off" or (given == "auto" and (self.database_url or self.database_app_url)):
+            return None
+        if given in ("auto", "state"):
+            home = Path(os.environ.get("XDG_STATE_HOME") or "")
+            folder = home if home.is_absolute() else Path("~/.local/state").expanduser()
+            return folder / "interlock" / "witness" / f"{name}.jsonl"
+        path = Path(given).expanduser().absolute()
+        if path.is_relative_to(self.data_dir):
+            raise ConfigurationError(
+                f"{PREFIX}AUDIT_WITNESS_FILE lies in the data folder {self.data_dir}.",
+                fix="Name a file outside of it: whoever changes the folder would change its witness too.",
+            )
+        return path
 
     @property
     def watched(self) -> tuple[tuple[str, Path], ...]:

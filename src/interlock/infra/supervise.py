@@ -49,6 +49,8 @@ def _for_role(settings: Settings, database: DatabaseUrls, role: str, port: int) 
         "database_app_url": database.app,
         "database_relay_url": database.relay if role == RELAY else None,
     }
+    if settings.audit_witness_file == "auto" and settings.database_url is None:
+        urls["audit_witness_file"] = "state"  # a child sees URLs only, and could not tell that the database is embedded
     return settings.model_copy(update={**urls, "port": port, "api_key": None})
 
 

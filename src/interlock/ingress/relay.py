@@ -1,7 +1,7 @@
 """The relay's process: what goes on behind the workers' backs, each in a loop of its own.
 
-Events and audit records get their positions, checkpoints are signed, callbacks delivered, watched folders looked into, and old
-idempotency keys forgotten. A loop that fails begins again after a pause; the others go on.
+Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, watched folders looked
+into, old idempotency keys forgotten. A loop that fails begins again after a pause; the others go on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 from interlock.domain.errors import AuditBroken, InterlockError
 from interlock.governance.audit_log import BATCH as RECORDS_BATCH
 from interlock.governance.audit_log import AuditLog
+from interlock.governance.witnessing import Witnessing
 from interlock.infra import outbox
 from interlock.infra.database import Database
 from interlock.ingress.deliveries import Deliveries
@@ -27,6 +28,7 @@ log = structlog.get_logger("interlock.relay")
 BACKOFF_INITIAL_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
 FORGET_INTERVAL_S: Final = 3600.0
+FIRST_WITNESS_S: Final = 0.5
 IDEMPOTENCY_KEPT: Final = timedelta(days=7)
 
 Ready = Callable[[], Awaitable[None]]
@@ -39,8 +41,8 @@ class Relay:
 
     Args:
         app, relay: the database as the two roles.
-        watched: None where no folder is watched.
-        sequence_interval_s, checkpoint_interval_s, watch_poll_s: pauses where there is nothing to do.
+        watched: None where no folder is watched. witnessing: None where no witness is set.
+        sequence_interval_s, checkpoint_interval_s, watch_poll_s, witness_interval_s: pauses where there is nothing to do.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Relay:
         sequence_interval_s: float,
         checkpoint_interval_s: float,
         watch_poll_s: float,
+        witnessing: Witnessing | None = None,
+        witness_interval_s: float = 60.0,
     ) -> None:
         self._app = app
         self._relay = relay
@@ -63,6 +67,8 @@ class Relay:
         self._sequence_interval_s = sequence_interval_s
         self._checkpoint_interval_s = checkpoint_interval_s
         self._watch_poll_s = watch_poll_s
+        self._witnessing = witnessing
+        self._witness_interval_s = witness_interval_s
 
     async def run(self, ready: Ready) -> None:
         """Run until cancelled. `ready` is called once, when the database has answered.
@@ -76,6 +82,8 @@ class Relay:
             loops.create_task(self._loop("checkpoint", self._checkpoint_interval_s, self._checkpoint))
             loops.create_task(self._loop("deliveries", 0.0, self._callbacks))
             loops.create_task(self._loop("forget", FORGET_INTERVAL_S, self._forget))
+            if self._witnessing is not None:
+                loops.create_task(self._loop("witnesses", self._witness_interval_s, self._witnesses))
             if self._watched is not None:
                 loops.create_task(self._loop("watched_folders", self._watch_poll_s, self._files))
             await answered.wait()
@@ -110,6 +118,14 @@ class Relay:
     async def _checkpoint(self) -> bool:
         await self._audit_log.checkpoint()
         return False
+
+    async def _witnesses(self) -> bool:
+        assert self._witnessing is not None
+        if await self._witnessing.once():
+            return False
+        # A log that is still empty is looked at again soon, so that its first checkpoint does not wait for an interval.
+        await asyncio.sleep(min(FIRST_WITNESS_S, self._witness_interval_s))
+        return True
 
     async def _callbacks(self) -> bool:
         await self._deliveries.run()

@@ -7,6 +7,7 @@ force before takes one person: it was approved once, and it is what is needed in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ FILES_MAX: Final = 50
 FILE_CHARS_MAX: Final = 128 * 1024
 RECORDED_MAX: Final = 10_000
 SHOWN_MAX: Final = 50
+SOURCES_MAX: Final = 50
 CASES: Final = "cases.yaml"
 _COLUMNS: Final = "number, set_number, mode, kind, state, asked_by, asked_at, decided_by, decided_at, reason"
 _RECORDED: Final = """
@@ -269,6 +271,29 @@ class PolicyChanges:
         """Give a set with its files. Raises NotFound."""
         async with self._database.tenant(tenant) as conn:
             return await _set(conn, number)
+
+    async def sources(self, tenant: str) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Give the texts of every version that is deployed, with each of the tenant's newest sets that were ever in force over it."""
+        async with self._database.tenant(tenant) as conn:
+            rows = await (
+                await conn.execute(
+                    "select files from policy_sets s where tenant = current_tenant() and exists (select 1 from policy_changes c"
+                    " where c.tenant = s.tenant and c.set_number = s.number and c.state = 'done') order by number desc limit %s",
+                    (SOURCES_MAX,),
+                )
+            ).fetchall()
+        return await asyncio.to_thread(self._sources, [row[0] for row in rows])
+
+    def _sources(self, sets: Sequence[Mapping[str, str]]) -> dict[str, tuple[tuple[str, str], ...]]:
+        shipped = self._policies.shipped
+        bundles = [shipped.base, *shipped.bundles.values()]
+        for files in sets:
+            for name in (None, *shipped.bundles):
+                with contextlib.suppress(
+                    ConfigurationError
+                ):  # it no longer fits what is deployed; its version is said to be missing
+                    bundles.append(shipped.compose(name, files))
+        return {bundle.version: bundle.rules.sources for bundle in bundles}
 
     async def differences(self, tenant: str, *, limit: int = 200) -> list[dict[str, Any]]:
         """List what sets that look on would have answered otherwise, the most frequent first."""

@@ -102,7 +102,7 @@ class ReviewExecutor:
             await _note(conn, self._clock, call, review.id, "expired", {})
             return _expired(review, now)
         if review.escalate_at is not None and review.escalate_at <= now and review.escalated_at is None:
-            await escalate(conn, review, by="interlock")
+            await escalate(conn, review)
             await _note(conn, self._clock, call, review.id, "escalated", {"role": review.request.escalate_to})
             return Pending(wake_at=review.deadline)
         left = [review.deadline, review.escalate_at if review.escalated_at is None else None]
@@ -133,8 +133,8 @@ async def _note(
 ) -> None:
     """Write history, audit leaf and event of what the engine itself did to a review; `committed` stands in the leaf only."""
     info = call.task.info
-    await event(conn, review_id, kind, "interlock", facts)
-    known = {"task": info.id, "review": review_id, **facts, **(committed or {})}
+    line = await event(conn, review_id, kind, "interlock", facts, key=call.task.subject_key)
+    known = {"task": info.id, "review": review_id, **facts, **(committed or {}), **line}
     leaf = audit.leaf(f"review.{kind}", tenant=info.tenant, at=clock.now(), facts=known)
     await log(conn, tenant=info.tenant, task_id=info.id, leaf=leaf)
     await tell(

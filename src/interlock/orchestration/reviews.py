@@ -81,21 +81,24 @@ def from_row(row: tuple[Any, ...]) -> Review:
     return Review(**values)
 
 
-async def escalate(conn: Connection, review: Review, *, by: str) -> None:
+async def escalate(conn: Connection, review: Review) -> None:
     """Give an open review to the role that it escalates to, and free it of its assignee."""
     await conn.execute(
         "update reviews set role = %s, assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
         (review.request.escalate_to, review.id),
     )
-    await event(conn, review.id, "escalated", by, {"from": review.role, "to": review.request.escalate_to})
 
 
-async def event(conn: Connection, review_id: str, kind: str, by: str, data: Mapping[str, Any]) -> None:
-    """Write a line of the review's history."""
+async def event(
+    conn: Connection, review_id: str, kind: str, by: str, data: Mapping[str, Any], *, key: bytes
+) -> dict[str, str]:
+    """Write a line of the review's history; gives what its leaf says of it, under the key of the task's subject."""
+    text = canonical.dumps(data).decode()
     await conn.execute(
         "insert into review_events (tenant, review_id, kind, by_whom, data) values (current_tenant(), %s, %s, %s, %s::json)",
-        (review_id, kind, by, canonical.dumps(data).decode()),
+        (review_id, kind, by, text),
     )
+    return audit.history_line(key, by=by, data=text)
 
 
 class Reviews:
@@ -256,26 +259,22 @@ class Reviews:
         tenant = principal.tenant
         text = canonical.dumps(answer).decode()
         salt = audit.new_salt()
-        subject = await (
-            await conn.execute(
-                "select subject from tasks where tenant = current_tenant() and id = %s", (review.task_id,)
-            )
-        ).fetchone()
-        assert subject is not None
-        key = await subject_key(conn, self._keys, tenant, subject[0])
+        key = await self._key(conn, tenant, review)
         await conn.execute(
             "update reviews set state = 'answered', answer = %s::json, answer_salt = %s, answered_by = %s, answered_at = time_now(),"
             " closed_at = time_now(), hold_until = case when %s > 0 then time_now() + make_interval(secs => %s) end"
             " where tenant = current_tenant() and id = %s",
             (text, salt, principal.id, hold_s, hold_s, review.id),
         )
-        await event(conn, review.id, "answered", principal.id, {"verdict": answer["verdict"], "hold_s": hold_s})
+        shown = {"verdict": answer["verdict"], "hold_s": hold_s}
+        line = await event(conn, review.id, "answered", principal.id, shown, key=key)
         facts = {
             "task": review.task_id,
             "review": review.id,
             "verdict": answer["verdict"],
             "policy_version": answer["decision"]["policy_version"],
             "commit": audit.commit(key, salt, (text,)),
+            **line,
         }
         leaf = audit.leaf("review.answered", tenant=tenant, at=self._clock.now(), facts=facts)
         await log(conn, tenant=tenant, task_id=review.task_id, leaf=leaf)
@@ -338,8 +337,8 @@ class Reviews:
             self._require(principal, review, "review.escalate")
             if review.request.escalate_to is None or review.escalated_at is not None:
                 raise Conflict("There is nobody to escalate this review to.")
-            await escalate(conn, review, by=principal.id)
-            await self._logged(conn, principal, review, "escalated", {"role": review.request.escalate_to})
+            await escalate(conn, review)
+            await self._done(conn, principal, review, "escalated", {"role": review.request.escalate_to})
         return await self.get(principal.tenant, review_id)
 
     async def get(self, tenant: str, review_id: str) -> Review:
@@ -441,20 +440,27 @@ class Reviews:
         data: Mapping[str, Any],
         quiet: tuple[str, ...] = (),
     ) -> None:
-        await event(conn, review.id, kind, principal.id, data)
-        await self._logged(conn, principal, review, kind, {k: v for k, v in data.items() if k not in quiet})
-
-    async def _logged(
-        self, conn: Connection, principal: Principal, review: Review, kind: str, facts: Mapping[str, Any]
-    ) -> None:
+        key = await self._key(conn, principal.tenant, review)
+        line = await event(conn, review.id, kind, principal.id, data, key=key)
+        facts = {name: value for name, value in data.items() if name not in quiet}
         leaf = audit.leaf(
             f"review.{kind}",
             tenant=principal.tenant,
             at=self._clock.now(),
-            facts={"task": review.task_id, "review": review.id, **facts},
+            facts={"task": review.task_id, "review": review.id, **facts, **line},
         )
         await log(conn, tenant=principal.tenant, task_id=review.task_id, leaf=leaf)
         await self._tell(conn, principal, review, kind, facts)
+
+    async def _key(self, conn: Connection, tenant: str, review: Review) -> bytes:
+        """Give the key of the subject whom the review's task is about."""
+        row = await (
+            await conn.execute(
+                "select subject from tasks where tenant = current_tenant() and id = %s", (review.task_id,)
+            )
+        ).fetchone()
+        assert row is not None
+        return await subject_key(conn, self._keys, tenant, row[0])
 
     async def _tell(
         self, conn: Connection, principal: Principal, review: Review, kind: str, facts: Mapping[str, Any]

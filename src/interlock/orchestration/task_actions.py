@@ -61,7 +61,7 @@ class TaskActions:
                     " error = %s::json, commit_salt = %s, ended_at = time_now() where tenant = current_tenant() and id = %s",
                     (error, salt, task_id),
                 )
-                await self._withdraw_reviews(conn, tenant, task_id, correlation_id, by)
+                await self._withdraw_reviews(conn, tenant, task_id, correlation_id, by, key)
                 await self._call_back(conn, tenant, task_id, error)
             else:
                 await conn.execute(
@@ -74,7 +74,7 @@ class TaskActions:
         return State.CANCELLED if at_once else State(state)
 
     async def _withdraw_reviews(
-        self, conn: Connection, tenant: str, task_id: str, correlation_id: str, by: str
+        self, conn: Connection, tenant: str, task_id: str, correlation_id: str, by: str, key: bytes
     ) -> None:
         rows = await (
             await conn.execute(
@@ -84,8 +84,8 @@ class TaskActions:
             )
         ).fetchall()
         for (review_id,) in rows:
-            await event(conn, review_id, "cancelled", by, {})
-            facts = {"task": task_id, "review": review_id}
+            line = await event(conn, review_id, "cancelled", by, {}, key=key)
+            facts = {"task": task_id, "review": review_id, **line}
             await self._note(conn, tenant, task_id, correlation_id, "review.cancelled", facts, by=by)
 
     async def _call_back(self, conn: Connection, tenant: str, task_id: str, error: str) -> None:
@@ -204,6 +204,9 @@ class TaskActions:
     ) -> None:
         leaf = audit.leaf(kind, tenant=tenant, at=self._clock.now(), facts=facts)
         await log(conn, tenant=tenant, task_id=task_id, leaf=leaf)
-        data = {k: v for k, v in facts.items() if k != "commit"} | {"by": by, "reason": reason}
+        data = {k: v for k, v in facts.items() if k not in ("commit", "line", "line_salt")} | {
+            "by": by,
+            "reason": reason,
+        }
         await tell(conn, tenant=tenant, kind=kind, task_id=task_id, correlation_id=correlation_id, data=data)
         await notify(conn)
