@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.boundary import oblige
 from interlock.boundary.executors import (
     DecideExecutor,
     EmitExecutor,
@@ -19,7 +20,9 @@ from interlock.boundary.executors import (
 )
 from interlock.boundary.infer import InferExecutor
 from interlock.boundary.journal import PostgresJournal
+from interlock.boundary.oblige import Obliger
 from interlock.boundary.perform import Boundary, FaultPoint, no_fault
+from interlock.boundary.pseudonym_store import PostgresPseudonyms
 from interlock.boundary.recorder import Recorder
 from interlock.data.document_store import DocumentStore
 from interlock.data.documents import DocumentLimits
@@ -193,6 +196,25 @@ def document_limits(settings: Settings) -> DocumentLimits:
     )
 
 
+def redaction_pool(settings: Settings) -> ChildPool:
+    """Build the processes that remove personal data; none starts before it is needed."""
+    limits = document_limits(settings)
+    return ChildPool(
+        name="redaction",
+        handler="interlock.boundary.redact_child:handler",
+        config={
+            "detector": settings.pii_detector,
+            "chars_max": settings.redaction_chars_max,
+            "documents": {
+                "size_bytes_max": limits.size_bytes_max,
+                "pixels_max": limits.pixels_max,
+                "pages_max": limits.pages_max,
+            },
+        },
+        size=settings.redaction_processes,
+    )
+
+
 def deliveries(settings: Settings, database: Database, client: GuardedClient, clock: Clock, keys: Keys) -> Deliveries:
     """Build what delivers callbacks."""
     return Deliveries(
@@ -274,7 +296,18 @@ class Worker:
             for version in registered.models.values()
         ]
         for automation, runtime in self.runtimes:
-            self.gateway.register(automation, runtime.version.card.name, runtime)
+            card, endpoint = runtime.version.card, runtime.version.endpoint
+            self.gateway.register(
+                automation, endpoint, runtime, region=card.region, needs=card.needs, stand_in=endpoint != card.name
+            )
+        self.redaction = redaction_pool(settings)
+        self.obliger = Obliger(
+            pool=self.redaction,
+            pseudonyms=PostgresPseudonyms(app.database),
+            documents=app.documents,
+            elsewhere=self.gateway.elsewhere,
+            timeout_s=settings.redaction_timeout_s,
+        )
         self.journal = PostgresJournal(
             app.database,
             app.recorder,
@@ -288,6 +321,8 @@ class Worker:
             decide=self._decide,
             executors={**self._executors(), **(executors or {})},
             cost_usd=lambda cpu_ms: cpu_cost_usd(cpu_ms, settings.cpu_price_usd_per_hour),
+            cure=self.obliger.cure,
+            finish=oblige.finish,
             fault=fault,
         )
         self.engine = PostgresEngine(
@@ -329,6 +364,7 @@ class Worker:
             effects=registered.manifest.effects,
             kind=effect.kind.value,
             name=effect.name,
+            facts=tuple(oblige.facts(effect).items()),
         )
 
     def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
@@ -369,6 +405,7 @@ class Worker:
 
     async def close(self) -> None:
         await self.steps.close()
+        await self.redaction.close()
         for _, runtime in self.runtimes:
             await runtime.close()
 

@@ -55,12 +55,14 @@ class Decision:
         reasons: the deciding policies; for a default deny, one reason that says that nothing permits it.
         obligations: what the caller must do for the answer to hold.
         policy_version: SHA-256 (hex) of schema and policies of the bundle that decided.
+        remedies: what the boundary may do about a deny before it asks again, such as `redact` or `reroute:eu`.
     """
 
     answer: Answer
     reasons: tuple[Reason, ...]
     policy_version: str
     obligations: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> bool:

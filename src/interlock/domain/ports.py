@@ -67,7 +67,8 @@ class Executed:
     confidence: float | None = None
     cpu_ms: float | None = None
     duration_ms: float | None = None
-    redactions: tuple[str, ...] = ()
+    redactions: tuple[Mapping[str, Any], ...] = ()
+    left_out: tuple[str, ...] = ()
     by: str | None = None
 
 
@@ -106,6 +107,18 @@ class JournalStore(Protocol):
 
     async def now(self) -> datetime:
         """Give the time by the store's clock."""
+        ...
+
+
+class PseudonymStore(Protocol):
+    """What stands for what in a task, readable only as long as the key of the task's subject exists."""
+
+    async def known(self, task: Claimed) -> dict[str, str]:
+        """Give pseudonym → value, as given out in this task so far."""
+        ...
+
+    async def keep(self, task: Claimed, fresh: Mapping[str, str]) -> None:
+        """Keep more of them, durable when it returns. Raises Fenced, or Conflict where one stands for another value already."""
         ...
 
 
@@ -172,5 +185,6 @@ __all__ = [
     "ObjectStore",
     "Opening",
     "Predictor",
+    "PseudonymStore",
     "TaskStore",
 ]

@@ -242,6 +242,30 @@ class Settings(BaseModel):
         0.2, ge=0.01, le=60, description="Seconds between two looks of the relay for rows without a position."
     )
 
+    # Personal data
+    pii_detector: Literal["auto", "rules", "trained"] = Field(
+        "auto",
+        description="How personal data is found: by rules, or by a trained model too (extra `pii`); auto: with the model where it is installed.",
+    )
+    redaction_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Child processes that remove personal data; they start when a policy first asks for it.",
+    )
+    redaction_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds for removing personal data from one effect, its documents included; beyond it nothing is sent.",
+    )
+    redaction_chars_max: int = Field(
+        1_000_000,
+        ge=1000,
+        le=100_000_000,
+        description="Characters of one text that are searched for personal data; a longer one is not sent.",
+    )
+
     # Sources
     watch_dirs: List = Field(
         (), description="Watched folders, each as `automation=path`; a file put there becomes a task."
@@ -267,6 +291,7 @@ class Settings(BaseModel):
         "review_hold_s_max": "Reviews",
         "outgoing_allow": "Outgoing calls and callbacks",
         "master_key": "Keys and audit",
+        "pii_detector": "Personal data",
         "watch_dirs": "Sources",
         "api_url": "The command line as a client",
     }
