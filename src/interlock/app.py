@@ -30,7 +30,7 @@ from interlock.data.objects import Objects
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Kind
 from interlock.domain.errors import ConfigurationError, Unauthenticated
-from interlock.domain.ports import Executor
+from interlock.domain.ports import Executor, ObjectStore
 from interlock.domain.tasks import Claimed
 from interlock.governance import ask
 from interlock.governance.audit import SubjectKeys
@@ -39,6 +39,7 @@ from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
+from interlock.governance.residency import Residency, ResidentObjects, rules_of
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.data_folder import DataFolder
@@ -58,6 +59,7 @@ from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
+from interlock.orchestration.erasures import Erasures
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
 from interlock.orchestration.store import PostgresTasks
@@ -80,13 +82,14 @@ class App:
     keys: Keys
     clock: Clock
     database: Database
-    objects: Objects
+    objects: ObjectStore
     documents: DocumentStore
     subject_keys: SubjectKeys
     outgoing: GuardedClient
     automations: Automations
     identity: Identity
     submit: Submit
+    erasures: Erasures
     reviews: Reviews
     tasks: PostgresTasks
     recorder: Recorder
@@ -122,9 +125,8 @@ async def opened(
         keys = Keys.of(settings)
         subject_keys = SubjectKeys(keys.subjects)
         clock = Clock()
-        objects = Objects(settings.objects_url)
-        if settings.object_store_url:  # somebody else's: what it refuses is better known now than at the first receipt
-            await objects.probe()
+        residency = residency_of(settings)
+        objects = await _object_store(settings, residency)
         automations = load_all(settings.automations_dir)
         outgoing = GuardedClient(
             settings.outgoing_allow, settings.outgoing_timeout_s, settings.outgoing_response_bytes_max
@@ -158,7 +160,9 @@ async def opened(
                 outgoing=outgoing,
                 clock=clock,
                 settings=settings,
+                residency=residency,
             ),
+            erasures=Erasures(database=database, objects=objects, keys=subject_keys, clock=clock),
             reviews=Reviews(
                 database=database,
                 automations=automations,
@@ -178,6 +182,15 @@ async def opened(
         )
 
 
+async def _object_store(settings: Settings, residency: Residency) -> ObjectStore:
+    """Build the object store, which takes nothing that may not stand there; raises ConfigurationError where a store breaks a rule."""
+    residency.check_start()
+    store = Objects(settings.objects_url)
+    if settings.object_store_url:  # somebody else's: what it refuses is better known now than at the first receipt
+        await store.probe()
+    return ResidentObjects(store, residency)
+
+
 def app_url(settings: Settings) -> str:
     """Give the URL of the application's database role."""
     if settings.database_app_url is None:
@@ -186,6 +199,18 @@ def app_url(settings: Settings) -> str:
             fix="Set INTERLOCK_DATABASE_APP_URL, or start everything with `interlock up`.",
         )
     return settings.database_app_url
+
+
+def residency_of(settings: Settings) -> Residency:
+    """Build the rules of residency, over where each store says that it is."""
+    return Residency(
+        rules_of(settings.residency),
+        {
+            "database": (settings.database_region, "INTERLOCK_DATABASE_REGION"),
+            "object store": (settings.object_store_region, "INTERLOCK_OBJECT_STORE_REGION"),
+            "backup": (settings.backup_region, "INTERLOCK_BACKUP_REGION"),
+        },
+    )
 
 
 def document_limits(settings: Settings) -> DocumentLimits:
@@ -268,6 +293,9 @@ def build_relay(app: App, relay: Database) -> Relay:
         audit_log=audit_log(settings, relay),
         deliveries=app.deliveries,
         watched=watched if settings.watched else None,
+        erasures=app.erasures,
+        kept_days=settings.kept_days,
+        privacy_interval_s=settings.privacy_interval_s,
         sequence_interval_s=settings.sequence_interval_s,
         checkpoint_interval_s=settings.checkpoint_interval_s,
         watch_poll_s=settings.watch_poll_s,

@@ -23,6 +23,7 @@ from interlock.api import (
     documents,
     events,
     keys,
+    privacy,
     problems,
     reviews,
     system,
@@ -36,7 +37,19 @@ from interlock.domain.errors import Unavailable
 from interlock.infra.settings import Settings
 
 log = structlog.get_logger("interlock.api")
-ROUTERS: Final = (tasks, events, correlations, documents, reviews, deliveries, keys, automations, audit, system)
+ROUTERS: Final = (
+    tasks,
+    events,
+    correlations,
+    documents,
+    reviews,
+    deliveries,
+    keys,
+    automations,
+    audit,
+    privacy,
+    system,
+)
 TITLE: Final = "Interlock API"
 DESCRIPTION: Final = (
     "Submit tasks, follow them, answer their reviews, and read what was decided. Lists are paged by cursor; errors are "
@@ -117,6 +130,7 @@ TAGS: Final = {
     "keys": "Who may call.",
     "automations": "What tasks can be submitted for.",
     "audit": "What happened, provably.",
+    "privacy": "What is kept of a person, and erasing it.",
     "system": "The installation itself.",
 }
 

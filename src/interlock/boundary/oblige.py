@@ -114,8 +114,8 @@ class Obliger:
         body = {"value": part, "types": list(types), "spared": spared(part)}
         # One effect of a task at a time: two at once would give out one number for two values.
         async with self._turn(call):
-            known = await self._pseudonyms.known(call.task)
             try:
+                known = await self._pseudonyms.known(call.task)
                 result = await self._pool.call({**body, "known": known}, files, timeout_s=self._timeout_s)
                 await self._pseudonyms.keep(call.task, result.value["fresh"])
             except ExecutorFailed as error:

@@ -26,6 +26,7 @@ GROUPS: Final = {
     "task": ("interlock.cli.tasks:app", "Submit, watch, list, cancel and retry tasks."),
     "review": ("interlock.cli.reviews:app", "The inbox: list, claim and answer reviews."),
     "audit": ("interlock.cli.audit:app", "The audit log: verify it."),
+    "privacy": ("interlock.cli.privacy:app", "People: see what is kept of one, erase one."),
     "key": ("interlock.cli.access:keys", "API keys: make, list, revoke."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),

@@ -15,7 +15,7 @@ from interlock.infra.database import Connection, Database
 
 _SELECT = (
     "select id, filename, media_type, size_bytes, sha256, pages, object_key from documents"
-    " where tenant = current_tenant() and id = any(%s)"
+    " where tenant = current_tenant() and id = any(%s) and erased_at is null"
 )
 
 _SAME = (

@@ -172,6 +172,9 @@ class ObjectStore(Protocol):
     async def get(self, key: str) -> bytes: ...
 
     async def sha256(self, key: str) -> str: ...
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        ...
 
 
 __all__ = [
