@@ -53,6 +53,8 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "key_id": key.json()["id"],
         "correlation_id": task["correlation_id"],
         "delivery_id": "dlv_1",
+        "erasure_id": "erasure_1",
+        "subject": "user:ada",
         "name": "greet",
     }
 
@@ -67,6 +69,8 @@ async def fill(api: Running, task_id: str) -> None:
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
         ("deliveries", "id, task_id, url, body, state", "'dlv_1', %(task)s, 'https://x', '', 'dead'"),
         ("delivery_attempts", "delivery_id, attempt, duration_ms", "'dlv_1', 1, 1"),
+        ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
+        ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),
         ("attempts", "task_id, generation, effect_id, attempt, error, epoch", "%(task)s, 1, '/x#1', 1, '{}', 1"),
     ):
         await api.owner(f"insert into {table} (tenant, {columns}) values ('default', {values})", {"task": task_id})

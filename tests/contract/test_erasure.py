@@ -104,7 +104,7 @@ async def test_what_a_person_left_goes_and_the_log_still_holds(api: Running) -> 
     folder = Path(api.app.settings.data_dir) / "objects" / "tenants" / "default" / "tasks" / large["id"]
     assert [f for f in folder.glob("*") if f.is_file()] == []
     kinds = await api.owner(
-        "select leaf::json->>'kind', leaf from audit_records where leaf like '%erasure%' order by id"
+        "select leaf::json->>'kind', leaf from audit_records where leaf like %s order by id", ("%erasure%",)
     )
     assert [k for k, _ in kinds][:1] == ["privacy.erasure_requested"]
     assert [k for k, _ in kinds][-1] == "privacy.erasure_done"

@@ -362,7 +362,7 @@ async def _claim_key(
     ).fetchone()
     if before is None or bytes(before[0]) != body:
         raise IdempotencyConflict(
-            f"The Idempotency-Key {key!r} was used before with another body.",
+            "This Idempotency-Key was used before with another body.",
             fix="Use a fresh key for another request.",
             extra={"task_id": before[1]} if before else {},
         )
