@@ -21,7 +21,7 @@ from interlock.domain.effects import Effect, Kind, Pending, Recorded, Status
 from interlock.domain.errors import ExecutorFailed
 from interlock.domain.ports import Call, Executed, Journal
 from interlock.domain.tasks import Claimed, TaskInfo
-from interlock.governance.redaction.detect import RedactionFailed
+from interlock.governance.redaction.findings import RedactionFailed
 from interlock.infra.child_pool import ChildPool, Result
 from interlock.serving.gateway import Gateway
 from interlock.testing.fakes import HurriedJournal, JumpingClock, Row, Tables

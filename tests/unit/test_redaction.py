@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.governance.redaction import checksums
-from interlock.governance.redaction.detect import RedactionFailed, rules
-from interlock.governance.redaction.findings import TYPES, Found, disjoint
-from interlock.governance.redaction.pseudonyms import Pseudonyms, restore
+from interlock.governance.redaction.detect import rules
+from interlock.governance.redaction.findings import TYPES, Found, RedactionFailed, disjoint
+from interlock.governance.redaction.pseudonyms import TOKEN, Pseudonyms, restore
 from interlock.governance.redaction.redact import Line, lines_with, redact
 
 RULES = rules()
@@ -179,7 +179,8 @@ def test_no_found_value_leaves(value: Any) -> None:
     book = Pseudonyms()
     out = json.dumps(redact(value, RULES, book).value, ensure_ascii=False)
     for name, known in book.names.items():
-        if not name.startswith(("LITERAL", "KEY")) and len(known) >= 6:
+        # A field `name` may hold what looks like a pseudonym.
+        if not name.startswith(("LITERAL", "KEY")) and len(known) >= 6 and not TOKEN.fullmatch(known):
             assert not re.search(rf"(?<!\w){re.escape(json.dumps(known, ensure_ascii=False)[1:-1])}(?!\w)", out)
 
 

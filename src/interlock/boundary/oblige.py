@@ -20,8 +20,7 @@ from interlock.data.document_store import DocumentStore
 from interlock.domain.effects import Effect, Kind, Outcome
 from interlock.domain.errors import Conflict, DocumentChanged, ExecutorFailed, InvalidInput, NotFound
 from interlock.domain.ports import Call, PseudonymStore
-from interlock.governance.redaction.detect import RedactionFailed
-from interlock.governance.redaction.findings import TYPES
+from interlock.governance.redaction.findings import TYPES, RedactionFailed
 from interlock.governance.redaction.pseudonyms import restore
 from interlock.infra.child_pool import ChildPool
 

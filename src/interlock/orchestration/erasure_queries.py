@@ -42,10 +42,12 @@ COUNT: Final = f"""
 update erasures set tasks = tasks + %s, documents = documents + %s, kept_documents = kept_documents + %s where {_OWN} and id = %s"""
 
 DOCUMENT: Final = f"select object_key from documents where {_OWN} and id = %s and erased_at is null"
-# Named by a task of somebody else; or, with no subject (age), by any open one. An input in the object store cannot be searched here.
+# Named by a task of somebody else; or, with no subject (age), by any open one. An input in the object store cannot be searched here: of
+# such a task its effects are looked at, and while it is open it is taken to name everything.
 NAMED_BY_OTHERS: Final = f"""
 select 1 from tasks t where t.{_OWN} and t.erased_at is null
-    and (t.input::text like %(doc)s or t.input_ref is not null)
+    and (t.input::text like %(doc)s or (t.input_ref is not null and ({OPEN} or exists (select from effects e
+        where e.tenant = t.tenant and e.task_id = t.id and e.input::text like %(doc)s))))
     and case when %(subject)s::text is null then {OPEN} else t.subject <> %(subject)s end limit 1"""
 OWN_DOCUMENTS: Final = f"select id from documents where {_OWN} and created_by = %s and erased_at is null order by id"
 

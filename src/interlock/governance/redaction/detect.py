@@ -8,20 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal
 
-from interlock.domain.errors import InterlockError
 from interlock.governance.redaction import prose, secrets, structured
-from interlock.governance.redaction.findings import PROSE, STRUCTURED, TRAINED, TYPES, Found, disjoint
+from interlock.governance.redaction.findings import PROSE, STRUCTURED, TRAINED, TYPES, Found, RedactionFailed, disjoint
 from interlock.governance.redaction.trained import Trained, installed
 
 TEXT_CHARS_MAX: Final = 1_000_000
 Find = Callable[[str], Iterable[Found]]
 Which = Literal["auto", "rules", "trained"]
-
-
-class RedactionFailed(InterlockError):
-    """Personal data could not be removed, so nothing leaves. No deny: it is tried again, and may work once it is mended."""
-
-    code, title, status, retryable = "redaction.failed", "Personal data could not be removed", 500, True
 
 
 class Detector:

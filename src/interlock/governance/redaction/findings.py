@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from interlock.domain.errors import InterlockError
+
 # Kinds that a checksum or a strict form tells apart: they are promised a recall, rules alone find them.
 STRUCTURED: Final = (
     "CREDIT_CARD", "IBAN_CODE", "EMAIL_ADDRESS", "PHONE_NUMBER", "US_SSN", "UK_NINO", "UK_NHS", "NATIONAL_ID", "IP_ADDRESS",
@@ -20,6 +22,12 @@ TRAINED: Final = ("LOCATION",)
 TYPES: Final = (*STRUCTURED, *PROSE, *TRAINED)
 # What is never to come back, so no pseudonym is kept of it.
 IRREVERSIBLE: Final = frozenset({"SECRET"})
+
+
+class RedactionFailed(InterlockError):
+    """Personal data could not be removed, so nothing leaves. No deny: it is tried again, and may work once it is mended."""
+
+    code, title, status, retryable = "redaction.failed", "Personal data could not be removed", 500, True
 
 
 @dataclass(frozen=True, slots=True)

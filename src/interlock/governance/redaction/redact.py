@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from interlock.governance.redaction.detect import Detector, RedactionFailed
+from interlock.governance.redaction.detect import Detector
 from interlock.governance.redaction.fields import PLAIN, kind_of, words
-from interlock.governance.redaction.findings import PROSE, TRAINED, TYPES, Found, disjoint
+from interlock.governance.redaction.findings import PROSE, TRAINED, TYPES, Found, RedactionFailed, disjoint
 from interlock.governance.redaction.pseudonyms import KEY, LITERAL, TOKEN, VALUES_MAX, Pseudonyms
 
 DEPTH_MAX: Final = 64
