@@ -172,9 +172,7 @@ def render(data: bytes, filename: str = "", limits: DocumentLimits = DEFAULT_LIM
 
 
 def _named(filename: str) -> str:
-    """Name a file by its kind: its name may say whose it is, and errors are passed on."""
-    ending = PurePath(filename).suffix.lower()
-    return f"The {ending} file" if ending in _EXTENSIONS else "The file"
+    return f"The file {PurePath(filename).name!r}" if filename else "The file"
 
 
 def _media_type(data: bytes, filename: str) -> str:
