@@ -39,7 +39,7 @@ from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
-from interlock.governance.residency import Residency, ResidentObjects, rules_of
+from interlock.governance.residency import Residency, ResidentObjects, residency_of
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
 from interlock.infra.data_folder import DataFolder
@@ -199,18 +199,6 @@ def app_url(settings: Settings) -> str:
             fix="Set INTERLOCK_DATABASE_APP_URL, or start everything with `interlock up`.",
         )
     return settings.database_app_url
-
-
-def residency_of(settings: Settings) -> Residency:
-    """Build the rules of residency, over where each store says that it is."""
-    return Residency(
-        rules_of(settings.residency),
-        {
-            "database": (settings.database_region, "INTERLOCK_DATABASE_REGION"),
-            "object store": (settings.object_store_region, "INTERLOCK_OBJECT_STORE_REGION"),
-            "backup": (settings.backup_region, "INTERLOCK_BACKUP_REGION"),
-        },
-    )
 
 
 def document_limits(settings: Settings) -> DocumentLimits:

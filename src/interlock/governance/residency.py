@@ -12,6 +12,7 @@ from typing import Final
 
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.ports import ObjectStore
+from interlock.infra.settings import Settings
 
 ANY_TENANT: Final = "*"
 
@@ -72,6 +73,18 @@ class Residency:
                     f"Move the {store}, set {setting} to where it is, or change INTERLOCK_RESIDENCY.",
                 )
         return None
+
+
+def residency_of(settings: Settings) -> Residency:
+    """Build the rules of residency, over where each store says that it is."""
+    return Residency(
+        rules_of(settings.residency),
+        {
+            "database": (settings.database_region, "INTERLOCK_DATABASE_REGION"),
+            "object store": (settings.object_store_region, "INTERLOCK_OBJECT_STORE_REGION"),
+            "backup": (settings.backup_region, "INTERLOCK_BACKUP_REGION"),
+        },
+    )
 
 
 class ResidentObjects:
