@@ -1,8 +1,8 @@
 """Runs the measurements, one after the other, each in a process of its own; prints their tables and then one of all gates and aims.
 
-    python -m bench [NAME …] [--quick] [--also policy expenses]
+    python -m bench [NAME …] [--quick] [--also policy expenses pii]
 
-Names: tasks, stored, peers, latency, startup, waiting; without any, all of these. `policy` and `expenses` measure single parts and
+Names: tasks, stored, peers, latency, startup, waiting; without any, all of these. `policy`, `expenses` and `pii` measure single parts and
 are run only when asked for. Figures go to `bench/results/NAME.json`. Exit code 0 when every gate that was measured held, else 1:
 gates are ratios against something that ran in turns with us, aims are figures of this machine and fail nothing.
 """
@@ -26,7 +26,7 @@ from bench.peers import side_by_side
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 LIMIT_S = 1_800
-PARTS = {"policy": ["bench/policy.py"], "expenses": ["bench/expenses.py"]}
+PARTS = {"policy": ["bench/policy.py"], "expenses": ["bench/expenses.py"], "pii": ["-m", "bench.pii"]}
 
 
 @dataclass(frozen=True)

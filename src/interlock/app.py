@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.boundary import oblige
 from interlock.boundary.executors import (
     DecideExecutor,
     EmitExecutor,
@@ -19,7 +20,9 @@ from interlock.boundary.executors import (
 )
 from interlock.boundary.infer import InferExecutor
 from interlock.boundary.journal import PostgresJournal
+from interlock.boundary.oblige import Obliger
 from interlock.boundary.perform import Boundary, FaultPoint, no_fault
+from interlock.boundary.pseudonym_store import PostgresPseudonyms
 from interlock.boundary.recorder import Recorder
 from interlock.data.document_store import DocumentStore
 from interlock.data.documents import DocumentLimits
@@ -27,7 +30,7 @@ from interlock.data.objects import Objects
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Kind
 from interlock.domain.errors import ConfigurationError, InterlockError, Unauthenticated
-from interlock.domain.ports import Executor
+from interlock.domain.ports import Executor, ObjectStore
 from interlock.domain.tasks import Claimed
 from interlock.governance import ask
 from interlock.governance.audit import SubjectKeys
@@ -39,6 +42,7 @@ from interlock.governance.evidence import Evidence, Materials
 from interlock.governance.identity import Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.proofs import Proofs
+from interlock.governance.residency import Residency, ResidentObjects, residency_of
 from interlock.governance.tenant_policies import Shipped, TenantPolicies
 from interlock.governance.witnesses import BucketWitness, FileWitness, TimestampWitness, Witness
 from interlock.governance.witnessing import Witnessing
@@ -61,6 +65,7 @@ from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
+from interlock.orchestration.erasures import Erasures
 from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
@@ -84,13 +89,14 @@ class App:
     keys: Keys
     clock: Clock
     database: Database
-    objects: Objects
+    objects: ObjectStore
     documents: DocumentStore
     subject_keys: SubjectKeys
     outgoing: GuardedClient
     automations: Automations
     identity: Identity
     submit: Submit
+    erasures: Erasures
     reviews: Reviews
     tasks: PostgresTasks
     recorder: Recorder
@@ -129,9 +135,8 @@ async def opened(
         keys = Keys.of(settings)
         subject_keys = SubjectKeys(keys.subjects)
         clock = Clock()
-        objects = Objects(settings.objects_url)
-        if settings.object_store_url:  # somebody else's: what it refuses is better known now than at the first receipt
-            await objects.probe()
+        residency = residency_of(settings)
+        objects = await _object_store(settings, residency)
         automations = load_all(settings.automations_dir)
         outgoing = GuardedClient(
             settings.outgoing_allow, settings.outgoing_timeout_s, settings.outgoing_response_bytes_max
@@ -167,7 +172,9 @@ async def opened(
                 outgoing=outgoing,
                 clock=clock,
                 settings=settings,
+                residency=residency,
             ),
+            erasures=Erasures(database=database, objects=objects, keys=subject_keys, clock=clock),
             reviews=Reviews(
                 database=database,
                 automations=automations,
@@ -211,6 +218,15 @@ async def flushed(policies: TenantPolicies) -> None:
         await policies.flush()
 
 
+async def _object_store(settings: Settings, residency: Residency) -> ObjectStore:
+    """Build the object store, which takes nothing that may not stand there; raises ConfigurationError where a store breaks a rule."""
+    residency.check_start()
+    store = Objects(settings.objects_url)
+    if settings.object_store_url:  # somebody else's: what it refuses is better known now than at the first receipt
+        await store.probe()
+    return ResidentObjects(store, residency)
+
+
 def app_url(settings: Settings) -> str:
     """Give the URL of the application's database role."""
     if settings.database_app_url is None:
@@ -226,6 +242,25 @@ def document_limits(settings: Settings) -> DocumentLimits:
         size_bytes_max=settings.document_size_bytes_max,
         pixels_max=settings.document_pixels_max,
         pages_max=settings.document_pages_max,
+    )
+
+
+def redaction_pool(settings: Settings) -> ChildPool:
+    """Build the processes that remove personal data; none starts before it is needed."""
+    limits = document_limits(settings)
+    return ChildPool(
+        name="redaction",
+        handler="interlock.boundary.redact_child:handler",
+        config={
+            "detector": settings.pii_detector,
+            "chars_max": settings.redaction_chars_max,
+            "documents": {
+                "size_bytes_max": limits.size_bytes_max,
+                "pixels_max": limits.pixels_max,
+                "pages_max": limits.pages_max,
+            },
+        },
+        size=settings.redaction_processes,
     )
 
 
@@ -344,6 +379,9 @@ def build_relay(app: App, relay: Database) -> Relay:
         audit_log=log,
         deliveries=app.deliveries,
         watched=watched if settings.watched else None,
+        erasures=app.erasures,
+        kept_days=settings.kept_days,
+        privacy_interval_s=settings.privacy_interval_s,
         sequence_interval_s=settings.sequence_interval_s,
         checkpoint_interval_s=settings.checkpoint_interval_s,
         watch_poll_s=settings.watch_poll_s,
@@ -374,7 +412,18 @@ class Worker:
             for version in registered.models.values()
         ]
         for automation, runtime in self.runtimes:
-            self.gateway.register(automation, runtime.version.card.name, runtime)
+            card, endpoint = runtime.version.card, runtime.version.endpoint
+            self.gateway.register(
+                automation, endpoint, runtime, region=card.region, needs=card.needs, stand_in=endpoint != card.name
+            )
+        self.redaction = redaction_pool(settings)
+        self.obliger = Obliger(
+            pool=self.redaction,
+            pseudonyms=PostgresPseudonyms(app.database),
+            documents=app.documents,
+            elsewhere=self.gateway.elsewhere,
+            timeout_s=settings.redaction_timeout_s,
+        )
         self.journal = PostgresJournal(
             app.database,
             app.recorder,
@@ -388,6 +437,8 @@ class Worker:
             decide=self._decide,
             executors={**self._executors(), **(executors or {})},
             cost_usd=lambda cpu_ms: cpu_cost_usd(cpu_ms, settings.cpu_price_usd_per_hour),
+            cure=self.obliger.cure,
+            finish=oblige.finish,
             fault=fault,
         )
         self.engine = PostgresEngine(
@@ -430,6 +481,7 @@ class Worker:
             effects=registered.manifest.effects,
             kind=effect.kind.value,
             name=effect.name,
+            facts=tuple(oblige.facts(effect).items()),
         )
 
     async def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
@@ -471,6 +523,7 @@ class Worker:
 
     async def close(self) -> None:
         await self.steps.close()
+        await self.redaction.close()
         for _, runtime in self.runtimes:
             await runtime.close()
 

@@ -189,7 +189,9 @@ class Writers:
 
     def _api_keys(self) -> ApiKeys:
         identity = Identity(self._app, pepper=bytes(32), environment="test")
-        return ApiKeys(database=self._app, identity=identity, keys=KEYS, clock=self.clock, roles=ROLES | {"manager", "boss"})
+        return ApiKeys(
+            database=self._app, identity=identity, keys=KEYS, clock=self.clock, roles=ROLES | {"manager", "boss"}
+        )
 
     def _owner(self) -> Principal:
         return Principal(tenant=self._tenant, id="user:olga", roles=("owner",), key_id="k", approval_limit=None)

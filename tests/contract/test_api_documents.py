@@ -182,7 +182,7 @@ async def test_a_changed_file_is_given_to_nobody(api: Running) -> None:
     assert (answer.status_code, answer.json()["code"]) == (500, "document.changed")
     assert data[:50] not in answer.content
     task = SimpleNamespace(info=SimpleNamespace(tenant="default", automation="greet"))
-    effect = SimpleNamespace(input={"documents": [{"id": made["id"]}]}, target="reader")
+    effect = SimpleNamespace(input={"documents": [{"id": made["id"]}]}, target="reader", options={})
     with pytest.raises(ExecutorFailed) as failed:
         await InferExecutor(Gateway(), api.app.documents).execute(effect, SimpleNamespace(task=task))  # type: ignore[arg-type]
     assert (failed.value.kind, failed.value.retry) == ("DocumentChanged", False)

@@ -55,6 +55,8 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "key_id": key.json()["id"],
         "correlation_id": task["correlation_id"],
         "delivery_id": "dlv_1",
+        "erasure_id": "erasure_1",
+        "subject": "user:ada",
         "name": "greet",
         "number": "770077",
     }
@@ -82,6 +84,8 @@ async def fill(api: Running, task_id: str) -> None:
             "set_number, key, action, answer, would_be, reasons, would_be_reasons, count",
             "770077, 'k', 'a', 'allow', 'deny', '{}', '{}', 1",
         ),
+        ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
+        ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),
         ("attempts", "task_id, generation, effect_id, attempt, error, epoch", "%(task)s, 1, '/x#1', 1, '{}', 1"),
     ):
         await api.owner(f"insert into {table} (tenant, {columns}) values ('default', {values})", {"task": task_id})

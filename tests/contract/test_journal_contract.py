@@ -235,7 +235,9 @@ async def test_what_is_recorded_reads_back_equal_in_the_order_of_release(world: 
         (effect("b"), Outcome(status=Status.OK, value=[1, "é", None], decision=DECISION, attempts=2, by="user:mia")),
         (effect("a"), Outcome(status=Status.DENIED, error={"kind": "Denied", "message": "no"}, decision=DECISION)),
         (effect("c", kind=Kind.INFER), Outcome(status=Status.OK, value={"x": 1.5}, model_version="m@1", confidence=0.25,
-                                               cost_usd="0.001", cpu_ms=1.5, duration_ms=2.5, redactions=("email",))),
+                                               cost_usd="0.001", cpu_ms=1.5, duration_ms=2.5,
+                                               redactions=({"type": "EMAIL_ADDRESS", "pointer": "/a", "count": 1},),
+                                               left_out=("/b",))),
         (effect("d", kind=Kind.SLEEP), Outcome(status=Status.OK)),
     ]  # fmt: skip
     given = [await world.journal.record(task, e, seq, outcome) for seq, (e, outcome) in enumerate(outcomes, 1)]

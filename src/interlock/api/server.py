@@ -26,6 +26,7 @@ from interlock.api import (
     evidence,
     keys,
     policies,
+    privacy,
     problems,
     reviews,
     system,
@@ -52,6 +53,7 @@ ROUTERS: Final = (
     automations,
     audit,
     evidence,
+    privacy,
     system,
 )
 TITLE: Final = "Interlock API"
@@ -134,6 +136,7 @@ TAGS: Final = {
     "keys": "Who may call.",
     "automations": "What tasks can be submitted for.",
     "audit": "What happened, provably.",
+    "privacy": "What is kept of a person, and erasing it.",
     "system": "The installation itself.",
 }
 

@@ -96,7 +96,14 @@ class Effect(BaseModel):
     cpu_ms: float | None = None
     duration_ms: float | None = Field(None, description="Wall time of the last attempt.")
     attempts: int = 1
-    redactions: list[str] = Field(default_factory=list)
+    redactions: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="What was removed before it was performed: type, where (pointer, or document, page and box) and count; never a value.",
+    )
+    left_out: list[str] = Field(
+        default_factory=list,
+        description="JSON pointers of what was not sent, since the effect declares that it does not need it.",
+    )
     by: str | None = Field(None, description="Who decided or did it, where that was a person or a named part.")
     review_id: str | None = None
     wake_at: At | None = Field(None, description="When a pending effect is looked at again, where that is known.")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from interlock.domain import canonical
+from interlock.domain import canonical, needs
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Pending
 from interlock.domain.errors import ExecutorFailed, Fenced, InterlockError
@@ -105,9 +105,10 @@ class StepExecutor:
     async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
         if effect.target.startswith(PLATFORM):
             return await self._registers.execute(effect, call)
+        arguments, left_out = needs.keep(effect.input, effect.options.get("needs", ()))
         body = {
             "target": effect.target,
-            "arguments": effect.input,
+            "arguments": arguments,
             "call": {
                 "idempotency_key": call.idempotency_key,
                 "attempt": call.attempt,
@@ -117,7 +118,7 @@ class StepExecutor:
         }
         timeout_s = float(effect.options["timeout_s"])
         result = await self._pool.call(body, timeout_s=timeout_s)
-        return Executed(value=result.value, cpu_ms=result.cpu_ms, duration_ms=result.duration_ms)
+        return Executed(value=result.value, cpu_ms=result.cpu_ms, duration_ms=result.duration_ms, left_out=left_out)
 
 
 class Registers:
@@ -177,15 +178,16 @@ class FetchExecutor:
 
     async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
         request = effect.input
+        content, left_out = needs.keep(request["body"], effect.options.get("needs", ()))
         headers = {"idempotency-key": call.idempotency_key, **request["headers"]}
         began = time.perf_counter()
         try:
             if request["method"].upper() == "GET":
                 response = await self._client.get(request["url"], headers)
             elif request["method"].upper() == "POST":
-                content = b"" if request["body"] is None else canonical.dumps(request["body"])
+                body = b"" if content is None else canonical.dumps(content)
                 response = await self._client.post(
-                    request["url"], content, {"content-type": "application/json", **headers}
+                    request["url"], body, {"content-type": "application/json", **headers}
                 )
             else:
                 raise ExecutorFailed(f"method {request['method']}: use GET or POST", kind="InvalidMethod", retry=False)
@@ -198,4 +200,4 @@ class FetchExecutor:
             "body": response.body.decode(errors="replace"),
             "headers": {k: v for k, v in response.headers.items() if k in ("content-type", "etag", "last-modified")},
         }
-        return Executed(value=value, duration_ms=(time.perf_counter() - began) * 1000)
+        return Executed(value=value, duration_ms=(time.perf_counter() - began) * 1000, left_out=left_out)

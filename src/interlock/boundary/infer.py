@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from interlock.boundary.executors import Plain
+from interlock.boundary.oblige import cured, document_ids
 from interlock.data.document_store import DocumentStore
+from interlock.domain import needs
 from interlock.domain.effects import Effect, Pending
 from interlock.domain.errors import DocumentChanged, ExecutorFailed, InvalidInput, NotFound
 from interlock.domain.ports import Call, Executed
@@ -18,17 +21,25 @@ class InferExecutor(Plain):
         self._documents = documents
 
     async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
-        info = call.task.info
+        info, done = call.task.info, cured(effect)
+        request, left_out = needs.keep(effect.input, self._gateway.needs(info.automation, effect.target))
+        wanted = document_ids(request)
         try:
-            files = await self._documents.read(info.tenant, _documents(effect.input))
+            if done is None or done.files is None:
+                files = await self._documents.read(info.tenant, wanted)
+            else:
+                files = _instead(done.files, wanted)
         except (NotFound, InvalidInput) as error:
             raise ExecutorFailed(error.detail, kind="DocumentMissing", retry=False) from error
         except DocumentChanged as error:
             raise ExecutorFailed(error.detail, kind="DocumentChanged", retry=False, fix=error.fix) from error
-        return await self._gateway.infer(info.automation, effect.target, effect.input, files)
+        region = None if done is None else done.region
+        executed = await self._gateway.infer(info.automation, effect.target, request, files, region=region)
+        return replace(executed, left_out=left_out) if left_out else executed
 
 
-def _documents(request: Any) -> list[str]:
-    """Give the IDs of the documents in a request's `documents`, each once."""
-    found = request.get("documents", []) if isinstance(request, dict) else []
-    return list(dict.fromkeys(d["id"] for d in found if isinstance(d, dict) and "id" in d))
+def _instead(files: Mapping[str, bytes], wanted: Sequence[str]) -> dict[str, bytes]:
+    """Give the files that go in the place of the stored ones; the originals never do."""
+    if missing := [name for name in wanted if name not in files]:
+        raise NotFound(f"There is no document {missing[0]} that could be sent without personal data.")
+    return {name: files[name] for name in wanted}

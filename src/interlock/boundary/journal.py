@@ -296,6 +296,7 @@ async def _recorded(row: tuple[Any, ...], objects: ObjectStore) -> Recorded:
         duration_ms=found.get("duration_ms"),
         attempts=found.get("attempts", 1),
         redactions=tuple(found.get("redactions", ())),
+        left_out=tuple(found.get("left_out", ())),
         by=found.get("by"),
     )
     return Recorded(
@@ -319,6 +320,7 @@ def meta_of(outcome: Outcome) -> dict[str, Any]:
         "duration_ms": outcome.duration_ms,
         "attempts": outcome.attempts,
         "redactions": list(outcome.redactions) or None,
+        "left_out": list(outcome.left_out) or None,
         "by": outcome.by,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}

@@ -1,9 +1,10 @@
 """`perform(effect) -> outcome`: the one governed door to models, people, policies, third parties and authors' side effects.
 
-    (journal) → decide → open → execute → meter → record → release
+    (journal) → decide → oblige → open → execute → meter → record → release
 
-An outcome is released only when its record is durable. A deny is an outcome and is recorded; an error in policy or audit is
-not: it raises, releases nothing, and the task is tried again later.
+An outcome is released only when its record is durable. A deny is an outcome and is recorded; an error in policy, redaction or audit
+is not: it raises, releases nothing, and the task is tried again later. What is recorded is the effect as it was asked for; what was
+performed may have been cured of what the policy was against (see `oblige.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from interlock.domain.ports import Attempt, Call, Executed, Executor, Journal, J
 from interlock.domain.tasks import Claimed
 
 Decide = Callable[[Effect, Claimed], Awaitable[Decision]]
+Cure = Callable[[str, Effect, Call], Awaitable[Effect | None]]
+"""Gives the effect cured by a remedy of the policy; None where this remedy does not help here."""
+Finish = Callable[[Effect, Outcome], Outcome]
+CURES_MAX = 4
 FaultPoint = Callable[[str], Awaitable[None]]
 RETRY_IN_PROCESS_S = 1.0
 
@@ -54,6 +59,8 @@ class Boundary:
         decide: Decide,
         executors: Mapping[Kind, Executor],
         cost_usd: Callable[[float], str],
+        cure: Cure | None = None,
+        finish: Finish | None = None,
         fault: FaultPoint = no_fault,
         uniform: Callable[[], float] = random.random,
     ) -> None:
@@ -61,6 +68,8 @@ class Boundary:
         self._decide = decide
         self._executors = executors
         self._cost_usd = cost_usd
+        self._cure = cure
+        self._finish = finish
         self._fault = fault
         self._faulty = fault is not no_fault  # three awaits an effect saved, where nothing is to happen
         self._uniform = uniform
@@ -72,26 +81,48 @@ class Boundary:
             The recorded outcome, durable; or Pending, when a person or a time is waited for.
 
         Raises:
-            Fenced: another worker owns the task. InterlockError: policy, store or audit failed; nothing is released.
+            Fenced: another worker owns the task. InterlockError: policy, redaction, store or audit failed; nothing is released.
         """
+        performed = effect
         decision = None if effect.kind in UNGOVERNED else await self._decide(effect, owner.task)
+        if decision is not None and decision.remedies and self._cure is not None:
+            performed, decision = await self._oblige(effect, owner, decision)
         if decision is not None and not decision.allowed:
             reasons = "; ".join(r.text for r in decision.reasons)
             error = {"kind": "Denied", "message": reasons}
             return await self._record(effect, owner, Outcome(status=Status.DENIED, error=error, decision=decision))
         executor = self._executors[effect.kind]
         opening = owner.journal.openings.get(effect.id)
-        if executor.opens(effect):
+        if executor.opens(performed):
             if opening is not None and effect.options.get("at_most_once"):
                 return await self._record(effect, owner, _interrupted(decision))
             if opening is None:
                 opening = await self._store.open(owner.task, effect, wake_after_s=_wait_s(effect), decision=decision)
-        result = await self._attempts(executor, effect, owner, opening, decision)
+        result = await self._attempts(executor, performed, owner, opening, decision)
         if isinstance(result, Pending):
             return result
+        if performed is not effect and self._finish is not None:
+            result = self._finish(performed, result)
         if self._faulty:
             await self._fault("executed")
         return await self._record(effect, owner, result)
+
+    async def _oblige(self, effect: Effect, owner: Owner, decision: Decision) -> tuple[Effect, Decision]:
+        """Apply the policy's remedies one by one and ask again after each. A cure that does not help stays denied."""
+        assert self._cure is not None
+        call = Call(task=owner.task, idempotency_key=idempotency_key(owner.task, effect), decision=decision)
+        tried: list[str] = []
+        performed = effect
+        while not decision.allowed and len(tried) < CURES_MAX:
+            remedy = next((one for one in decision.remedies if one not in tried), None)
+            if remedy is None:
+                break
+            tried.append(remedy)
+            cured = await self._cure(remedy, performed, call)
+            if cured is not None:
+                performed = cured
+                decision = await self._decide(performed, owner.task)
+        return performed, decision
 
     async def withdraw(self, effect: Effect, owner: Owner) -> None:
         """Close what an effect left open that the automation no longer wants."""
@@ -173,6 +204,7 @@ class Boundary:
             duration_ms=executed.duration_ms,
             attempts=attempts,
             redactions=executed.redactions,
+            left_out=executed.left_out,
             by=executed.by,
         )
 

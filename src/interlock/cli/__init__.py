@@ -27,6 +27,7 @@ GROUPS: Final = {
     "review": ("interlock.cli.reviews:app", "The inbox: list, claim and answer reviews."),
     "audit": ("interlock.cli.audit:app", "The audit log: verify, read, prove, export."),
     "policy": ("interlock.cli.policies:app", "Policies: check, diff, activate, roll back."),
+    "privacy": ("interlock.cli.privacy:app", "People: see what is kept of one, erase one."),
     "key": ("interlock.cli.access:keys", "API keys: make, list, revoke."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),

@@ -18,6 +18,7 @@ from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import MARKS, bold, console, line, print_json, print_table, say
 from interlock.cli.witness_states import told, witness_states
 from interlock.domain.errors import Unavailable
+from interlock.governance.residency import residency_of
 from interlock.infra import launch
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.roles import API, RELAY, WORKER, serve_argv
@@ -58,6 +59,7 @@ def up(
     changes nothing: it prints the same and exits with 0.
     """
     settings = settings_for(data)
+    residency_of(settings).check_start()  # before a database is made where it may not be
     with _stop_on_terminate(), _progress(as_json) as show:
         started = launch.start(settings, on_progress=show)
 

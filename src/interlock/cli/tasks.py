@@ -177,6 +177,12 @@ def print_effects(effects: list[dict[str, Any]]) -> None:
             )
         )
     print_table(("effect", "kind", "status", "decision", "confidence", "took", "cost $", "by"), rows)
+    for effect in effects:
+        for gone in effect.get("redactions") or ():
+            at = gone.get("pointer", f"{gone.get('document')} page {gone.get('page', 'every')}")
+            say(f"{effect['name']}: {gone['type']} was removed at {at or '/'} ({gone['count']}×)")
+        if effect.get("left_out"):
+            say(f"{effect['name']}: not sent, since not needed: {', '.join(effect['left_out'])}")
 
 
 def needs_person(task: dict[str, Any]) -> bool:

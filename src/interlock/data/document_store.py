@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import PurePath
 
 from interlock.data.documents import DocumentLimits, inspect
 from interlock.domain.documents import Document
@@ -15,7 +17,7 @@ from interlock.infra.database import Connection, Database
 
 _SELECT = (
     "select id, filename, media_type, size_bytes, sha256, pages, object_key from documents"
-    " where tenant = current_tenant() and id = any(%s)"
+    " where tenant = current_tenant() and id = any(%s) and erased_at is null"
 )
 
 _SAME = (
@@ -24,8 +26,18 @@ _SAME = (
 )
 
 
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}")
+
 Record = Callable[[Connection, str, Document, str, str], Awaitable[None]]
 """Writes into the upload's transaction, for the audit log, what was stored: tenant, document, object's key, by whom."""
+
+
+def _nameless(filename: str) -> str:
+    """Give a name with the same ending: the rest may say whose file it is, and errors name the file."""
+    ending = PurePath(filename).suffix
+    if not ending:
+        return ""
+    return f"upload{ending}" if _ENDING.fullmatch(ending) else "upload.other"
 
 
 class DocumentStore:
@@ -45,7 +57,7 @@ class DocumentStore:
             UnsupportedDocument, UnsafeDocument, TooLarge: it is not what it says, or over a limit. Nothing is stored.
         """
         # In a thread: hashing and opening a large file would hold up everybody else's requests.
-        info = await asyncio.to_thread(inspect, data, filename, self._limits)
+        info = await asyncio.to_thread(inspect, data, _nameless(filename), self._limits)
         name = filename[-255:]
         async with self._database.tenant(tenant) as conn:
             row = await (await conn.execute(_SAME, (info.sha256, name, by))).fetchone()

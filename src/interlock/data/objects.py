@@ -76,6 +76,15 @@ class Objects:
         except (BaseError, OSError) as error:
             raise Unavailable(f"The object store does not answer: {_brief(error)}", retry_after_s=5) from error
 
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error. Raises Unavailable."""
+        try:
+            await obstore.delete_async(self._backend, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"The object store does not give up {key}: {_brief(error)}", retry_after_s=5) from error
+
     async def sha256(self, key: str) -> str:
         """Give the digest (hex) of an object, read a piece at a time. Raises NotFound or Unavailable."""
         digest = hashlib.sha256()
@@ -110,6 +119,9 @@ class MemoryObjects:
         if key not in self._held:
             raise NotFound(f"The object {key} is not in the object store.")
         return self._held[key]
+
+    async def delete(self, key: str) -> None:
+        self._held.pop(key, None)
 
     async def sha256(self, key: str) -> str:
         return hashlib.sha256(await self.get(key)).hexdigest()

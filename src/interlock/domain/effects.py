@@ -94,6 +94,8 @@ class Outcome:
     Attributes:
         value: plain JSON, or None. error: `{"kind", "message", …}` where the status is not ok.
         cost_usd: decimal string in US dollars. duration_ms: wall time of the last attempt.
+        redactions: what was removed before the effect was performed: type, where (pointer, or document, page and box) and count; no value.
+        left_out: JSON pointers of what was not sent, since the effect declares that it does not need it.
         by: who decided or did it, where that was a person or a named part (`user:amir`, `policy`).
     """
 
@@ -107,7 +109,8 @@ class Outcome:
     cpu_ms: float | None = None
     duration_ms: float | None = None
     attempts: int = 1
-    redactions: tuple[str, ...] = ()
+    redactions: tuple[Mapping[str, Any], ...] = ()
+    left_out: tuple[str, ...] = ()
     by: str | None = None
 
 

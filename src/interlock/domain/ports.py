@@ -68,7 +68,8 @@ class Executed:
     confidence: float | None = None
     cpu_ms: float | None = None
     duration_ms: float | None = None
-    redactions: tuple[str, ...] = ()
+    redactions: tuple[Mapping[str, Any], ...] = ()
+    left_out: tuple[str, ...] = ()
     by: str | None = None
 
 
@@ -107,6 +108,18 @@ class JournalStore(Protocol):
 
     async def now(self) -> datetime:
         """Give the time by the store's clock."""
+        ...
+
+
+class PseudonymStore(Protocol):
+    """What stands for what in a task, readable only as long as the key of the task's subject exists."""
+
+    async def known(self, task: Claimed) -> dict[str, str]:
+        """Give pseudonym → value, as given out in this task so far."""
+        ...
+
+    async def keep(self, task: Claimed, fresh: Mapping[str, str]) -> None:
+        """Keep more of them, durable when it returns. Raises Fenced, or Conflict where one stands for another value already."""
         ...
 
 
@@ -160,6 +173,9 @@ class ObjectStore(Protocol):
     async def get(self, key: str) -> bytes: ...
 
     async def sha256(self, key: str) -> str: ...
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        ...
 
 
 __all__ = [
@@ -173,5 +189,6 @@ __all__ = [
     "ObjectStore",
     "Opening",
     "Predictor",
+    "PseudonymStore",
     "TaskStore",
 ]

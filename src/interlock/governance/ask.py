@@ -13,17 +13,36 @@ from interlock.governance.identity import Principal
 
 
 @lru_cache(maxsize=4_096)
-def effect(bundle: Bundle, *, tenant: str, automation: str, effects: tuple[str, ...], kind: str, name: str) -> Decision:
-    """May the automation perform this effect in its own tasks? The resource stands for any of them, so answers are remembered."""
-    return bundle.decide(effect_question(tenant, automation, effects, kind, name))
+def effect(
+    bundle: Bundle,
+    *,
+    tenant: str,
+    automation: str,
+    effects: tuple[str, ...],
+    kind: str,
+    name: str,
+    facts: tuple[tuple[str, Any], ...] = (),
+) -> Decision:
+    """May the automation perform this effect in its own tasks? The resource stands for any of them, so answers are remembered.
+
+    `facts` are those of a cured effect: `redacted`, `region`.
+    """
+    return bundle.decide(effect_question(tenant, automation, effects, kind, name, facts))
 
 
-def effect_question(tenant: str, automation: str, effects: tuple[str, ...], kind: str, name: str) -> Question:
+def effect_question(
+    tenant: str,
+    automation: str,
+    effects: tuple[str, ...],
+    kind: str,
+    name: str,
+    facts: tuple[tuple[str, Any], ...] = (),
+) -> Question:
     return Question(
         principal=service(tenant, automation, effects),
         action=f"effect.{kind}",
         resource=_tasks_of(tenant, automation),
-        context={"kind": kind, "effect": f"{kind}:{name}"},
+        context={"kind": kind, "effect": f"{kind}:{name}", **dict(facts)},
     )
 
 

@@ -29,7 +29,9 @@ SCHEMA_FILE: Final = "schema.cedarschema"
 DEFAULT_DENY: Final = "default-deny"
 FILE_BYTES_MAX: Final = 256 * 1024
 POLICIES_MAX: Final = 2_000
-ROLES: Final = frozenset({"owner", "admin", "author", "operator", "ml-release", "reviewer", "auditor", "agent"})
+ROLES: Final = frozenset(
+    {"owner", "admin", "author", "operator", "ml-release", "reviewer", "auditor", "privacy", "agent"}
+)
 _ANNOTATIONS: Final = frozenset({"id", "reason", "review", "remedy", "advice"})
 _REMEDY: Final = re.compile(r"redact|escalate|reroute:[a-z][a-z0-9-]{0,31}|review:[2-9]")
 

@@ -56,6 +56,12 @@ class TaskRow:
     leaf_count: int
     key: bytes | None
     erased: bool
+    erased_at: datetime | None = None
+
+    @property
+    def content_gone(self) -> bool:
+        """Tell whether rows were emptied, and not only the key destroyed."""
+        return self.erased and self.erased_at is not None
 
 
 def check_commitment(
@@ -73,6 +79,18 @@ def check_commitment(
         return
     found = audit.commit(task.key, bytes(salt or b""), parts)
     findings.check(what, where, expected=facts.get("commit"), found=found)
+
+
+def settle_erasure(where: str, task: TaskRow, leaves: Sequence[Facts], findings: Findings) -> None:
+    """Take a task whose content was erased for what it is: its leaf says so, and nothing of it may be left."""
+    said = any(facts.get("kind") == "task.erased" for facts in leaves)
+    findings.check("a task is erased as the log says", where, expected=said, found=task.erased_at is not None)
+    if not said:
+        return
+    task.key, task.erased = None, True
+    left = (task.input, task.input_ref, task.output, task.output_ref, task.error, task.callback_url)
+    if any(part is not None for part in left) or task.labels:
+        findings.add("of an erased task nothing is left", where)
 
 
 def check_state(where: str, task: TaskRow, leaves: Sequence[Facts], findings: Findings) -> None:
@@ -223,6 +241,9 @@ def check_review(
     if not closed:
         expected = REVIEW_AFTER[latest["kind"]]
         findings.check("the state follows from its latest leaf", where, expected=expected, found=state)
+    if task.content_gone:
+        findings.erased += 1
+        return
     if latest["kind"] != "review.answered":
         findings.check("a review without an answer holds none", where, expected=None, found=answer and "an answer")
         return

@@ -23,6 +23,7 @@ from interlock.governance.verify_states import (
     check_history,
     check_review,
     check_state,
+    settle_erasure,
 )
 from interlock.infra.database import Connection
 
@@ -35,7 +36,7 @@ _TASKS = """
 select t.id, t.state, t.generation, t.automation, t.automation_version, t.correlation_id, t.submitted_by, t.input::text, t.input_ref,
     t.output::text, t.output_ref, t.error::text, t.commit_salt, t.labels, t.priority, t.deadline,
     t.callback_url, t.subject, k.subject is not null, k.wrapped_key, k.erased_at,
-    (select count(*) from audit_records r where r.tenant = t.tenant and r.task_id = t.id)
+    (select count(*) from audit_records r where r.tenant = t.tenant and r.task_id = t.id), t.erased_at
 from tasks t left join subject_keys k on k.tenant = t.tenant and k.subject = t.subject
 where t.tenant = current_tenant() and t.id > %s order by t.id limit %s"""
 _LEAVES = """
@@ -120,6 +121,7 @@ class _Checker:
             check_cuts(self._at(task_id), cuts.get(task_id, []), leaves.tasks.get(task_id, []), self._findings)
         for task in tasks.values():
             self._findings.tasks += 1
+            settle_erasure(self._at(task.id), task, leaves.tasks.get(task.id, []), self._findings)
             check_state(self._at(task.id), task, leaves.tasks.get(task.id, []), self._findings)
         async for row in self._effects(low, high):
             self._effect(row, tasks, leaves)
@@ -132,7 +134,8 @@ class _Checker:
             self._findings.reviews += 1
             where, said = f"{self._tenant}/{row[0]}", leaves.reviews.pop(row[0], [])
             check_review(where, row, tasks, said, self._findings)
-            check_history(where, history.get(row[0], []), said, tasks.get(row[1]), self._findings)
+            if (owner := tasks.get(row[1])) is None or not owner.content_gone:
+                check_history(where, history.get(row[0], []), said, owner, self._findings)
         for key in leaves.effects:
             self._findings.add("an effect with a leaf is in the journal", self._at(*key))
         for key in leaves.openings:
@@ -167,7 +170,7 @@ class _Checker:
             findings,
         )
         # A cancellation is the engine's own effect and has no digest; a large input is checked by its commitment only.
-        if kind != "cancel" and ref is None:
+        if kind != "cancel" and ref is None and not task.content_gone:
             expected = _digest(kind, name, target, text)
             findings.check("the input's digest is that of the input", where, expected=expected, found=bytes(digest))
 
@@ -230,7 +233,7 @@ def _groups(tasks: Sequence[TaskRow]) -> Iterator[list[TaskRow]]:
 
 
 def _task(tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> TaskRow:
-    subject, known, wrapped, erased_at, leaf_count = row[17:]
+    subject, known, wrapped, erased_at, leaf_count, task_erased_at = row[17:]
     key = _key(tenant, row[0], subject, known, wrapped, erased_at, keys, findings)
     names = (
         *("id", "state", "generation", "automation", "version", "correlation_id", "submitted_by"),
@@ -242,6 +245,7 @@ def _task(tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings
         leaf_count=leaf_count,
         key=key,
         erased=key is None and known and wrapped is None and erased_at is not None,
+        erased_at=task_erased_at,
     )
 
 

@@ -30,11 +30,11 @@ select substring(leaf from '"{name}":"([^"]+)"') as about, min(leaf) filter (whe
 from audit_records where tenant = current_tenant() and task_id is null
     and (leaf like '%"kind":"{made}"%' or leaf like '%"kind":"{ended}"%') group by 1"""
 _DOCUMENTS = f"""
-select coalesce(d.id, l.about), d.id is not null, l.leaf, coalesce(l.made, 0), 0, k.subject is not null, k.wrapped_key, k.erased_at, k.subject,
-    d.sha256, d.filename, d.media_type, d.object_key, d.size_bytes
+select coalesce(d.id, l.about), d.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
+    k.erased_at, k.subject, d.sha256, d.filename, d.media_type, d.object_key, d.size_bytes, d.erased_at
 from (select * from documents where tenant = current_tenant()) d
 left join subject_keys k on k.tenant = d.tenant and k.subject = d.created_by
-full join ({_LEAVES.format(name="document", made="document.stored", ended="document.stored")}) l on l.about = d.id"""
+full join ({_LEAVES.format(name="document", made="document.stored", ended="document.erased")}) l on l.about = d.id"""
 _KEYS = f"""
 select coalesce(a.id, l.about), a.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
     k.erased_at, k.subject, a.user_id, a.name, a.roles, a.approval_limit, a.expires_at, a.revoked_at
@@ -56,7 +56,7 @@ async def check_tenant(
         if _has_its_leaf("a document", where, row, findings):
             findings.documents += 1
             _check_document(where, tenant, row, keys, findings)
-        if row[1] and digest is not None:
+        if row[1] and digest is not None and row[14] is None:
             await _check_file(where, row, digest, findings)
     async for row in _rows(conn, _KEYS):
         where = f"{tenant}/key {row[0]}"
@@ -93,7 +93,16 @@ def _facts(where: str, row: Sequence[Any], findings: Findings) -> dict[str, Any]
 
 
 def _check_document(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
-    sha256, filename, media_type, object_key, size = row[9:]
+    sha256, filename, media_type, object_key, size, erased_at = row[9:]
+    if not findings.check(
+        "a document is erased as the log says", where, expected=row[4] > 0, found=erased_at is not None
+    ):
+        return
+    if erased_at is not None:
+        findings.erased += 1
+        if sha256 or filename:
+            findings.add("of an erased document nothing is left", where)
+        return
     if (facts := _facts(where, row, findings)) is None:
         return
     findings.check("the document's size is that of the leaf", where, expected=facts.get("size"), found=size)

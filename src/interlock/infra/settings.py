@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from interlock.domain.errors import ConfigurationError
 from interlock.infra.settings_reference import SettingDoc, as_text, bounds_text, describe_field, type_name
@@ -45,6 +54,7 @@ def _absolute(value: Any) -> Any:
 
 List = Annotated[tuple[str, ...], BeforeValidator(_from_commas)]
 Folder = Annotated[Path, BeforeValidator(_absolute)]
+DATA_CLASSES: Final = ("contents", "documents")
 POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 OBJECT_SCHEMES: Final = ("file", "s3", "gs", "az")
 
@@ -56,6 +66,13 @@ def _bundled_automations() -> Path:
     if (checkout / "pyproject.toml").is_file() and (checkout / "automations").is_dir():
         return checkout / "automations"
     return package / "_automations"
+
+
+def _is_days(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 100_000
+    except ValueError:
+        return False
 
 
 def _default_processes() -> int:
@@ -276,6 +293,52 @@ class Settings(BaseModel):
         200_000, ge=1, le=10_000_000, description="Records of one evidence pack; a filter that finds more is refused."
     )
 
+    # Personal data
+    pii_detector: Literal["auto", "rules", "trained"] = Field(
+        "auto",
+        description="How personal data is found: by rules, or by a trained model too (extra `pii`); auto: with the model where it is installed.",
+    )
+    redaction_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Child processes that remove personal data; they start when a policy first asks for it.",
+    )
+    redaction_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds for removing personal data from one effect, its documents included; beyond it nothing is sent.",
+    )
+    redaction_chars_max: int = Field(
+        1_000_000,
+        ge=1000,
+        le=100_000_000,
+        description="Characters of one text that are searched for personal data; a longer one is not sent.",
+    )
+
+    privacy_interval_s: float = Field(
+        60.0,
+        ge=0.05,
+        le=86_400,
+        description="Seconds between two looks of the relay for people to erase, and for what is kept too long.",
+    )
+    residency: List = Field(
+        (),
+        description="Where data may stand, each as `tenant/class=region+region`; class: contents or documents, `*`: every tenant.",
+    )
+    retention: List = Field(
+        (),
+        description="How many days data is kept, each as `tenant/class=days`: contents after their task ended, documents after their upload.",
+    )
+    database_region: str = Field(
+        "", description="Where the database stands, such as `eu-west-1`; needed where `residency` has rules."
+    )
+    object_store_region: str = Field(
+        "", description="Where the object store stands; needed where `residency` has rules."
+    )
+    backup_region: str = Field("", description="Where backups of both are kept; needed where `residency` has rules.")
+
     # Sources
     watch_dirs: List = Field(
         (), description="Watched folders, each as `automation=path`; a file put there becomes a task."
@@ -301,6 +364,7 @@ class Settings(BaseModel):
         "review_hold_s_max": "Reviews",
         "outgoing_allow": "Outgoing calls and callbacks",
         "master_key": "Keys and audit",
+        "pii_detector": "Personal data",
         "watch_dirs": "Sources",
         "api_url": "The command line as a client",
     }
@@ -328,6 +392,20 @@ class Settings(BaseModel):
                 raise ValueError(f"{item!r} is neither a host name nor a network such as 10.0.0.0/8")
             if "/" in item:
                 ipaddress.ip_network(item)  # its message names the mistake (host bits set, not a network)
+        return value
+
+    @field_validator("residency", "retention")
+    @classmethod
+    def _tenant_and_class(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for item in value:
+            left, mark, said = item.partition("=")
+            tenant, slash, data_class = left.partition("/")
+            if not (mark and slash and tenant and said) or data_class not in DATA_CLASSES:
+                raise ValueError(f"{item!r} should be tenant/class=value, where class is {' or '.join(DATA_CLASSES)}")
+            if info.field_name == "retention" and not _is_days(said):
+                raise ValueError(f"{item!r} should end with a number of days over 0")
+        if len({item.partition("=")[0] for item in value}) != len(value):
+            raise ValueError("a tenant and class stand there twice")
         return value
 
     @field_validator("watch_dirs")
@@ -393,6 +471,12 @@ class Settings(BaseModel):
                 fix="Name a file outside of it: whoever changes the folder would change its witness too.",
             )
         return path
+
+    @property
+    def kept_days(self) -> dict[tuple[str, str], float]:
+        """How many days data is kept, by (tenant or `*`, class)."""
+        pairs = (item.partition("=") for item in self.retention)
+        return {(place.partition("/")[0], place.partition("/")[2]): float(days) for place, _, days in pairs}
 
     @property
     def watched(self) -> tuple[tuple[str, Path], ...]:

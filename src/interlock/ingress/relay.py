@@ -1,14 +1,15 @@
 """The relay's process: what goes on behind the workers' backs, each in a loop of its own.
 
 Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, watched folders looked
-into, old idempotency keys forgotten. A loop that fails begins again after a pause; the others go on.
+into. People whose erasure was asked for are erased, and what is kept too long; old idempotency keys are forgotten. A loop that fails begins
+again after a pause; the others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -23,6 +24,7 @@ from interlock.infra import outbox
 from interlock.infra.database import Database
 from interlock.ingress.deliveries import Deliveries
 from interlock.ingress.watched_folder import WatchedFolders
+from interlock.orchestration.erasures import Erasures
 
 log = structlog.get_logger("interlock.relay")
 BACKOFF_INITIAL_S: Final = 0.1
@@ -42,7 +44,8 @@ class Relay:
     Args:
         app, relay: the database as the two roles.
         watched: None where no folder is watched. witnessing: None where no witness is set.
-        sequence_interval_s, checkpoint_interval_s, watch_poll_s, witness_interval_s: pauses where there is nothing to do.
+        sequence_interval_s, checkpoint_interval_s, watch_poll_s, witness_interval_s, privacy_interval_s: pauses where there is nothing to do.
+        kept_days: by (tenant or `*`, class of data) how long it is kept; what is not named is kept.
     """
 
     def __init__(
@@ -58,6 +61,9 @@ class Relay:
         watch_poll_s: float,
         witnessing: Witnessing | None = None,
         witness_interval_s: float = 60.0,
+        erasures: Erasures | None = None,
+        kept_days: Mapping[tuple[str, str], float] | None = None,
+        privacy_interval_s: float = 60.0,
     ) -> None:
         self._app = app
         self._relay = relay
@@ -69,6 +75,9 @@ class Relay:
         self._watch_poll_s = watch_poll_s
         self._witnessing = witnessing
         self._witness_interval_s = witness_interval_s
+        self._erasures = erasures
+        self._kept_days = kept_days or {}
+        self._privacy_interval_s = privacy_interval_s
 
     async def run(self, ready: Ready) -> None:
         """Run until cancelled. `ready` is called once, when the database has answered.
@@ -84,6 +93,8 @@ class Relay:
             loops.create_task(self._loop("forget", FORGET_INTERVAL_S, self._forget))
             if self._witnessing is not None:
                 loops.create_task(self._loop("witnesses", self._witness_interval_s, self._witnesses))
+            if self._erasures is not None:
+                loops.create_task(self._loop("privacy", self._privacy_interval_s, self._privacy))
             if self._watched is not None:
                 loops.create_task(self._loop("watched_folders", self._watch_poll_s, self._files))
             await answered.wait()
@@ -135,6 +146,11 @@ class Relay:
         assert self._watched is not None
         await self._watched.once()
         return False
+
+    async def _privacy(self) -> bool:
+        assert self._erasures is not None
+        erased = await self._erasures.once()
+        return await self._erasures.expire(self._kept_days) or erased
 
     async def _forget(self) -> bool:
         async with self._app.across() as conn:

@@ -7,10 +7,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
 
+from interlock.domain import needs
 from interlock.domain.errors import AutomationRejected, NotFound
 from interlock.domain.manifests import Manifest
 from interlock.governance.decide import Bundle
@@ -19,6 +21,7 @@ from interlock.infra import modules
 from interlock.sdk import check
 from interlock.sdk.automation import Automation
 from interlock.sdk.replayed import replayed
+from interlock.sdk.task import Endpoint
 from interlock.serving import registry
 from interlock.serving.registry import ModelVersion
 
@@ -89,14 +92,36 @@ def load(folder: Path) -> Registered:
             fix="Decorate one function with @automation.",
         )
     policy = folder / "policy"
+    models = registry.load_all(folder)
+    _check_needs(folder, module, models)
     return Registered(
         manifest=manifest,
         automation=declared[0],
         folder=folder,
         digest=_digest(folder),
         bundle=Bundle.load([policy] if policy.is_dir() else [], roles=ROLES | {*manifest.roles}),
-        models=registry.load_all(folder),
+        models=models,
     )
+
+
+def _check_needs(folder: Path, module: ModuleType, models: Mapping[str, ModelVersion]) -> None:
+    """Refuse a model that declares to need what its endpoint's input does not have, or leaves out what that requires."""
+    inputs = {value.name: value.input for value in vars(module).values() if isinstance(value, Endpoint)}
+    for model in models.values():
+        if not model.card.needs or model.endpoint not in inputs:
+            continue
+        file = folder / "models" / model.card.name / "model.toml"
+        schema = inputs[model.endpoint].model_json_schema(by_alias=True)
+        if unknown := needs.unknown(schema, model.card.needs):
+            raise AutomationRejected(
+                f"{file}: needs names {unknown[0]!r}, which is no field of {inputs[model.endpoint].__name__}.",
+                fix="Name fields by JSON pointer, as in /claim/amount.",
+            )
+        if left := needs.left_required(schema, model.card.needs):
+            raise AutomationRejected(
+                f"{file}: needs leaves out {left[0]!r}, which {inputs[model.endpoint].__name__} requires.",
+                fix="Add it, or give the field a default.",
+            )
 
 
 def check_folder(folder: Path) -> None:

@@ -28,6 +28,7 @@ from interlock.domain.manifests import at_pointer
 from interlock.domain.ports import ObjectStore
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
+from interlock.governance.residency import Residency
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.infra.http import GuardedClient
@@ -77,6 +78,7 @@ class Submit:
         outgoing: GuardedClient,
         clock: Clock,
         settings: Settings,
+        residency: Residency,
     ) -> None:
         self._database = database
         self._automations = automations
@@ -86,6 +88,7 @@ class Submit:
         self._outgoing = outgoing
         self._clock = clock
         self._settings = settings
+        self._residency = residency
         self._open: dict[str, tuple[float, int]] = {}
 
     async def accept(
@@ -95,9 +98,11 @@ class Submit:
 
         Raises:
             InvalidInput, TooLarge: names each field by JSON pointer; nothing is stored. IdempotencyConflict: the key was used with
-            another body. OutgoingRefused: the callback's address. TooManyRequests: too many open tasks. Unavailable: no database.
+            another body. ResidencyRefused: it may not stand here. OutgoingRefused: the callback's address. TooManyRequests: too many
+            open tasks. Unavailable: no database.
         """
         registered = self._automations.get(submission.automation)
+        self._residency.check(tenant, "contents")
         self._check(submission, idempotency_key)
         value = await self._validated(tenant, registered, submission.input)
         data = canonical.dumps(value)
@@ -218,7 +223,7 @@ class Submit:
                 repeated = await _claim_key(conn, tenant, by, idempotency_key, _body_digest(submission), task_id)
                 if repeated is not None:
                     return repeated
-            key = await subject_key(conn, self._keys, tenant, str(subject))
+            key = await subject_key(conn, self._keys, tenant, str(subject), fresh=True)
             salt = audit.new_salt()
             deadline = _deadline(submission, registered, self._clock.now())
             terms = audit.task_terms(
@@ -298,8 +303,11 @@ def field_errors(error: ValidationError, base: str = "") -> list[FieldError]:
     return found
 
 
-async def subject_key(conn: Connection, keys: SubjectKeys, tenant: str, subject: str) -> bytes:
+async def subject_key(conn: Connection, keys: SubjectKeys, tenant: str, subject: str, *, fresh: bool = False) -> bytes:
     """Give the key of a subject inside a transaction of its tenant; made where there is none yet.
+
+    Args:
+        fresh: for a new task. One whose erasure was asked for gets none, while its open tasks go on to their end.
 
     Raises:
         Conflict: the subject was erased; what is written of it from now on could not be told from what was erased.
@@ -308,8 +316,8 @@ async def subject_key(conn: Connection, keys: SubjectKeys, tenant: str, subject:
     row = await (
         await conn.execute(
             "with made as (insert into subject_keys (tenant, subject, wrapped_key) values (%(tenant)s, %(subject)s, %(wrapped)s)"
-            " on conflict do nothing returning wrapped_key)"
-            " select wrapped_key from made union all select wrapped_key from subject_keys"
+            " on conflict do nothing returning wrapped_key, closing_at)"
+            " select wrapped_key, closing_at from made union all select wrapped_key, closing_at from subject_keys"
             " where tenant = %(tenant)s and subject = %(subject)s limit 1",
             {"tenant": tenant, "subject": subject, "wrapped": wrapped},
         )
@@ -317,12 +325,17 @@ async def subject_key(conn: Connection, keys: SubjectKeys, tenant: str, subject:
     if row is None:  # made by another transaction while this statement looked
         row = await (
             await conn.execute(
-                "select wrapped_key from subject_keys where tenant = %s and subject = %s", (tenant, subject)
+                "select wrapped_key, closing_at from subject_keys where tenant = %s and subject = %s",
+                (tenant, subject),
             )
         ).fetchone()
     assert row is not None
     if row[0] is None:
         raise Conflict("The personal data of this task's subject was erased.", fix="Name the subject by another ID.")
+    if fresh and row[1] is not None:
+        raise Conflict(
+            "The personal data of this task's subject is being erased.", fix="Name the subject by another ID."
+        )
     return key if bytes(row[0]) == wrapped else keys.unwrap(tenant, subject, row[0])
 
 
@@ -349,7 +362,7 @@ async def _claim_key(
     ).fetchone()
     if before is None or bytes(before[0]) != body:
         raise IdempotencyConflict(
-            f"The Idempotency-Key {key!r} was used before with another body.",
+            "This Idempotency-Key was used before with another body.",
             fix="Use a fresh key for another request.",
             extra={"task_id": before[1]} if before else {},
         )

@@ -18,7 +18,7 @@ from interlock.orchestration.store import callback_body, log, notify, tell
 from interlock.orchestration.submit import subject_key
 
 _LOCK = (
-    "select state, generation, epoch, correlation_id, subject, lease_until is not null and lease_until > time_now()"
+    "select state, generation, epoch, correlation_id, subject, erased_at is not null"
     " from tasks where tenant = current_tenant() and id = %s for no key update"
 )
 # Effects that act outside: after one of these, beginning again from an earlier failure could act twice.
@@ -124,7 +124,9 @@ class TaskActions:
         """
         async with self._database.tenant(tenant) as conn:
             row = await self._locked(conn, task_id)
-            state, generation, _, correlation_id, _, _ = row
+            state, generation, _, correlation_id, _, erased = row
+            if erased:
+                raise Conflict("What the task held was erased, so it cannot be tried again.", fix="Submit a new task.")
             if state == State.BLOCKED:
                 await self._due(conn, task_id, generation)
                 facts = {"task": task_id, "generation": generation, "state": "blocked"}

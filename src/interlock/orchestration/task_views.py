@@ -69,7 +69,8 @@ class EffectView:
     cpu_ms: float | None = None
     duration_ms: float | None = None
     attempts: int = 1
-    redactions: Sequence[str] = ()
+    redactions: Sequence[Mapping[str, Any]] = ()
+    left_out: Sequence[str] = ()
     by: str | None = None
     wake_at: datetime | None = None
     review_id: str | None = None
@@ -275,6 +276,7 @@ def _effect(
         duration_ms=meta.get("duration_ms"),
         attempts=meta.get("attempts", 1),
         redactions=meta.get("redactions", ()),
+        left_out=meta.get("left_out", ()),
         by=meta.get("by"),
         review_id=review[0] if review else None,
         started_at=review[1] if review else row[14],

@@ -6,14 +6,15 @@ A step is executed at least once under one idempotency key that stays the same a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
-from pydantic import TypeAdapter, create_model
+from pydantic import BaseModel, TypeAdapter, create_model
 from pydantic.fields import FieldInfo
 
+from interlock.domain import needs as declared
 from interlock.domain.effects import Retry
 from interlock.domain.ids import is_name
 
@@ -57,6 +58,7 @@ class Step(Generic[P, R]):
     timeout_s: float
     retry: Retry
     at_most_once: bool
+    needs: tuple[str, ...]
     parameters: tuple[str, ...]
     signature: inspect.Signature
     positional: int  # how many parameters may be given by position
@@ -84,7 +86,12 @@ class Step(Generic[P, R]):
 
 
 def _declare(
-    function: Callable[P, R | Awaitable[R]], name: str | None, timeout_s: float, retry: Retry | None, at_most_once: bool
+    function: Callable[P, R | Awaitable[R]],
+    name: str | None,
+    timeout_s: float,
+    retry: Retry | None,
+    at_most_once: bool,
+    needs: Sequence[str],
 ) -> Step[P, R]:
     label = name or function.__name__.strip("_").replace("_", "-")
     if not is_name(label):
@@ -102,18 +109,33 @@ def _declare(
             hints.get(parameter.name, Any),
             FieldInfo(default=default) if default is not ... else ...,
         )
+    arguments = create_model(f"{label}-arguments", **fields)
+    _check_needs(label, arguments, needs)
     return Step(
         function=function,
         name=label,
         timeout_s=timeout_s,
         retry=retry if retry is not None else Retry(attempts=1 if at_most_once else 5),
         at_most_once=at_most_once,
+        needs=tuple(needs),
         parameters=tuple(signature.parameters),
         signature=signature,
         positional=sum(p.kind is not p.KEYWORD_ONLY for p in signature.parameters.values()),
         returns=TypeAdapter(hints.get("return", Any)),
-        arguments=create_model(f"{label}-arguments", **fields),
+        arguments=arguments,
     )
+
+
+def _check_needs(label: str, arguments: type[BaseModel], needs: Sequence[str]) -> None:
+    if not needs:
+        return
+    schema = arguments.model_json_schema(by_alias=True)
+    if unknown := declared.unknown(schema, needs):
+        raise ValueError(f"step {label}: needs names {unknown[0]!r}, which is no field of its arguments")
+    if left := declared.left_required(schema, needs):
+        raise ValueError(
+            f"step {label}: needs leaves out {left[0]!r}, which its arguments require; add it, or give it a default"
+        )
 
 
 @overload
@@ -122,7 +144,12 @@ def step(function: Callable[P, Awaitable[R]], /) -> Step[P, R]: ...
 def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
 def step(
-    *, name: str | None = None, timeout_s: float = 60.0, retry: Retry | None = None, at_most_once: bool = False
+    *,
+    name: str | None = None,
+    timeout_s: float = 60.0,
+    retry: Retry | None = None,
+    at_most_once: bool = False,
+    needs: Sequence[str] = (),
 ) -> _Decorator: ...
 
 
@@ -134,6 +161,7 @@ def step(
     timeout_s: float = 60.0,
     retry: Retry | None = None,
     at_most_once: bool = False,
+    needs: Sequence[str] = (),
 ) -> Any:
     """Declare a step.
 
@@ -141,6 +169,7 @@ def step(
         name: the effect's name; by default the function's, with dashes.
         timeout_s: seconds that one attempt may take; then its process is ended and the attempt has failed.
         retry: when to try again; by default 5 attempts from 1 s, doubling. An `at_most_once` step is never tried again.
+        needs: JSON pointers of the arguments' fields that it is sent (`/claim/amount`); empty: all. The others need defaults.
         at_most_once: an opening is recorded before it executes; if its outcome is lost, the effect fails as `Interrupted`.
 
     Raises:
@@ -149,8 +178,8 @@ def step(
     if at_most_once and retry is not None and retry.attempts > 1:
         raise ValueError("an at_most_once step cannot be retried")
     if function is not None:
-        return _declare(function, name, timeout_s, retry, at_most_once)
-    return lambda inner: _declare(inner, name, timeout_s, retry, at_most_once)
+        return _declare(function, name, timeout_s, retry, at_most_once, needs)
+    return lambda inner: _declare(inner, name, timeout_s, retry, at_most_once, needs)
 
 
 class _Decorator:

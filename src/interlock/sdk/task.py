@@ -277,7 +277,12 @@ class Task:
 
     async def step(self, step: Step[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the author's own code in a child process. Raises Denied, or EffectFailed when its retries are used up."""
-        options = {"timeout_s": step.timeout_s, "retry": step.retry, "at_most_once": step.at_most_once}
+        options = {
+            "timeout_s": step.timeout_s,
+            "retry": step.retry,
+            "at_most_once": step.at_most_once,
+            "needs": step.needs,
+        }
         outcome = await self._result(Kind.STEP, step.name, step.target, step.bind(*args, **kwargs), options)
         result: R = step.returns.validate_python(outcome.value)
         return result
@@ -294,10 +299,18 @@ class Task:
         method: str = "GET",
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        needs: Sequence[str] = (),
     ) -> Fetched:
-        """Call a third party over HTTP, behind the address guard; an opening is recorded before anything leaves."""
-        request = {"url": url, "method": method, "body": body, "headers": dict(headers or {})}
-        outcome = await self._result(Kind.FETCH, name, url, request)
+        """Call a third party over HTTP, behind the address guard; an opening is recorded before anything leaves.
+
+        Args:
+            needs: JSON pointers of the body's fields that are sent (`/claim/amount`); empty: all.
+        """
+        plain = canonical.plain(body)
+        if unknown := [need for need in needs if not _is_there(plain, need)]:
+            raise ValueError(f"fetch {name}: needs names {unknown[0]!r}, which is no field of the body")
+        request = {"url": url, "method": method, "body": plain, "headers": dict(headers or {})}
+        outcome = await self._result(Kind.FETCH, name, url, request, {"needs": tuple(needs)} if needs else None)
         return Fetched(
             status=outcome.value["status"], body=outcome.value["body"], headers=outcome.value.get("headers", {})
         )
@@ -372,6 +385,17 @@ class Task:
     async def wait(self, *branches: Awaitable[T]) -> list[T | BaseException]:
         """Wait for all, and give results or errors in the order given."""
         return list(await asyncio.gather(*branches, return_exceptions=True))
+
+
+def _is_there(value: Any, need: str) -> bool:
+    """Tell whether a need names a field of a value; through a list, of one of its items."""
+    parts = need.split("/")
+    found = [value]
+    for part in parts[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        objects = [one for item in found for one in (item if isinstance(item, list) else [item])]
+        found = [one[key] for one in objects if isinstance(one, dict) and key in one]
+    return parts[0] == "" and bool(found)
 
 
 def _seconds(duration: float | timedelta) -> float:

@@ -27,6 +27,13 @@ class ModelCard(BaseModel):
     description: str = ""
     owner: str = ""
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    endpoint: str = Field(default="", description="What it answers for, where that is another name than its own.")
+    region: str = Field(
+        default="", pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$", description="Where it runs, such as `eu` or `eu-west-1`."
+    )
+    needs: tuple[str, ...] = Field(
+        default=(), description="JSON pointers of the input's fields that are sent to it; empty: all."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,10 @@ class ModelVersion:
     @property
     def label(self) -> str:
         return f"{self.card.name}@{self.card.version}+{self.digest[:12]}"
+
+    @property
+    def endpoint(self) -> str:
+        return self.card.endpoint or self.card.name
 
     @property
     def size_bytes(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from interlock.boundary.executors import PLATFORM, Plain
-from interlock.domain import canonical
+from interlock.domain import canonical, needs
 from interlock.domain.effects import Effect, Kind, Pending, Status
 from interlock.domain.errors import ConfigurationError, Conflict, ExecutorFailed, InvalidInput
 from interlock.domain.ports import Call, Executed, Executor
@@ -174,7 +174,9 @@ class FakeSteps(Plain):
             )
         )
         try:
-            return Executed(value=canonical.plain(await self._run(step, effect.input)), duration_ms=0.0)
+            arguments, left_out = needs.keep(effect.input, effect.options.get("needs", ()))
+            value = canonical.plain(await self._run(step, arguments))
+            return Executed(value=value, duration_ms=0.0, left_out=left_out)
         except ValidationError as error:
             raise ExecutorFailed(
                 f"the arguments do not fit {effect.target}: {error}", kind="InvalidArguments", retry=False

@@ -9,5 +9,5 @@ from interlock import NonRetryable, step
 async def compose(name: str, fail: bool, padding: str) -> str:
     """Write the greeting."""
     if fail:
-        raise NonRetryable("this greeting was told to fail")
+        raise NonRetryable(f"this greeting of {name} was told to fail")
     return f"Hello {name}{padding}"

@@ -1,0 +1,196 @@
+"""Erasing a person: what is kept is shown, goes, and leaves an audit log that holds; open tasks are waited for."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.contract.api_fixture import MARKS, api
+from tests.contract.running_api import Running
+from tests.eventually import eventually
+
+from interlock.app import audit_log
+from interlock.domain.errors import NotFound
+from interlock.governance.findings import Report
+from interlock.governance.verify import verify
+
+pytestmark = MARKS
+__all__ = ["api"]
+MARK = "Zebulon"
+
+
+def png(shade: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (8, 8), shade).save(out, "PNG")
+    return out.getvalue()
+
+
+async def uploaded(api: Running, shade: int) -> str:
+    files = {"file": (f"{MARK}-{shade}.png", png(shade))}
+    return str((await api.as_("author").post("/v1/documents", files=files)).json()["id"])
+
+
+async def checked(api: Running) -> Report:
+    app = api.app
+    return await verify(
+        app.database,
+        api.relay,
+        audit_log(app.settings, api.relay),
+        app.subject_keys,
+        app.keys.audit_key.public_key(),
+        digest=app.objects.sha256,
+    )
+
+
+async def erase(api: Running, subject: str) -> dict[str, Any]:
+    answer = await api.as_("owner").post("/v1/privacy/erasures", json={"subject": subject})
+    assert answer.status_code == 202, answer.text
+    await api.app.erasures.once()
+    found: dict[str, Any] = (await api.as_("owner").get(f"/v1/privacy/erasures/{answer.json()['id']}")).json()
+    return found
+
+
+async def everywhere(api: Running, word: str) -> list[str]:
+    """Give the tables in which a word stands."""
+    tables = await api.owner(
+        "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'interlock' and c.relkind = 'r'"
+    )
+    return [
+        name
+        for (name,) in tables
+        if await api.owner(f"select 1 from {name} t where t::text ilike %s limit 1", (f"%{word}%",))
+    ]
+
+
+async def test_what_a_person_left_goes_and_the_log_still_holds(api: Running) -> None:
+    subject = "person:4711"
+    document, shared = await uploaded(api, 1), await uploaded(api, 2)
+    small = await api.submit(wait="succeeded", name=MARK, subject=subject, document={"id": document})
+    large = await api.submit(
+        wait="succeeded", name=MARK, subject=subject, padding=MARK + "x" * 40_000, document={"id": shared}
+    )
+    await api.submit(wait="failed", name=MARK, subject=subject, fail=True)
+    await api.submit(wait="succeeded", name="Somebody", subject="person:1", document={"id": shared})
+    task, review = await api.review(name=MARK, subject=subject)
+    words = {"text": f"Is it {MARK}?"}
+    assert (await api.as_("reviewer").post(f"/v1/reviews/{review}:ask", json=words)).status_code == 200
+    assert (
+        await api.as_("reviewer").post(f"/v1/reviews/{review}:reject", json={"reason": f"not {MARK}"})
+    ).status_code == 200
+    await api.until(task["id"], "succeeded")
+    about = (await api.as_("owner").get(f"/v1/privacy/subjects/{subject}")).json()
+    assert {t["id"] for t in about["tasks"]} >= {small["id"], large["id"], task["id"]}
+    assert {d["id"] for d in about["documents"]} == {document, shared}
+    assert (before := await checked(api)).ok, before.findings
+
+    done = await erase(api, subject)
+    assert (done["state"], done["tasks"], done["documents"], done["kept_documents"]) == ("done", 4, 1, 1)
+    # What is left is the shared document, and its name in the task of somebody else.
+    assert sorted(await everywhere(api, MARK)) == ["documents", "tasks"]
+    assert await api.owner("select subject from tasks t where t::text like %s", (f"%{MARK}%",)) == [("person:1",)]
+    report = await checked(api)
+    assert report.ok, report.findings
+    assert report.erased > before.erased
+    for path in (f"/v1/tasks/{small['id']}", f"/v1/tasks/{task['id']}/timeline", f"/v1/reviews/{review}"):
+        answer = await api.as_("owner").get(path)
+        assert answer.status_code == 200, answer.text
+        assert MARK not in answer.text
+    assert (await api.as_("owner").get(f"/v1/documents/{document}")).status_code == 404
+    with pytest.raises(NotFound):
+        await api.app.objects.get(f"tenants/default/documents/{document}")
+    folder = Path(api.app.settings.data_dir) / "objects" / "tenants" / "default" / "tasks" / large["id"]
+    assert [f for f in folder.glob("*") if f.is_file()] == []
+    kinds = await api.owner(
+        "select leaf::json->>'kind', leaf from audit_records where leaf like %s order by id", ("%erasure%",)
+    )
+    assert [k for k, _ in kinds][:1] == ["privacy.erasure_requested"]
+    assert [k for k, _ in kinds][-1] == "privacy.erasure_done"
+    assert subject not in str(kinds)
+
+
+async def test_the_person_stays_erased(api: Running) -> None:
+    await api.submit(wait="succeeded", name="Once", subject="person:2")
+    first = await erase(api, "person:2")
+    again = await api.as_("owner").post("/v1/privacy/erasures", json={"subject": "person:2"})
+    assert again.json()["id"] == first["id"]
+    answer = await api.as_("author").post(
+        "/v1/tasks", json={"automation": "greet", "input": {"name": "x", "subject": "person:2"}}
+    )
+    assert answer.status_code == 409
+
+
+async def test_open_tasks_are_waited_for_and_no_new_one_comes(api: Running) -> None:
+    task, review = await api.review(name="Patient", subject="person:3")
+    waiting = await erase(api, "person:3")
+    assert (waiting["state"], waiting["open_tasks"]) == ("pending", 1)
+    refused = await api.as_("author").post(
+        "/v1/tasks", json={"automation": "greet", "input": {"name": "x", "subject": "person:3"}}
+    )
+    assert refused.status_code == 409
+    assert (await api.as_("reviewer").post(f"/v1/reviews/{review}:approve", json={})).status_code == 200
+    await api.until(task["id"], "succeeded")
+    await api.app.erasures.once()
+    assert (await api.as_("owner").get(f"/v1/privacy/erasures/{waiting['id']}")).json()["state"] == "done"
+    assert (await checked(api)).ok
+
+
+async def test_a_retry_of_what_was_erased_is_refused(api: Running) -> None:
+    failed = await api.submit(wait="failed", name="Fay", subject="person:5", fail=True)
+    await erase(api, "person:5")
+    assert (await api.as_("owner").post(f"/v1/tasks/{failed['id']}:retry")).status_code == 409
+
+
+async def test_who_holds_a_key_or_is_unknown_is_not_erased(api: Running) -> None:
+    async def status(who: str, subject: str) -> int:
+        return (await api.as_(who).post("/v1/privacy/erasures", json={"subject": subject})).status_code
+
+    assert await status("owner", "user:amir") == 409
+    assert await status("owner", "person:nobody") == 404
+    assert await status("author", "person:1") == 403
+    assert await status("stranger", "person:1") == 404
+
+
+async def test_an_erasure_that_the_log_knows_nothing_of_is_found(api: Running) -> None:
+    task = await api.submit(wait="succeeded", name="Lone", subject="person:6")
+    async with api.app.database.tenant("default") as conn:
+        await conn.execute("select erase_task(%s)", (task["id"],))
+    report = await checked(api)
+    assert "a task is erased as the log says" in {f.what for f in report.findings}
+    assert {f.where for f in report.findings} <= {f"default/{task['id']}"} | {
+        f.where for f in report.findings if task["id"] in f.where
+    }
+    await api.owner("delete from effects where task_id = %s", (task["id"],))
+    await api.owner(
+        "delete from audit_pending where record_id in (select id from audit_records where task_id = %s)", (task["id"],)
+    )
+
+
+async def test_the_application_cannot_erase_what_is_open_or_change_what_is_recorded(api: Running) -> None:
+    task, _ = await api.review(name="Held", subject="person:7")
+    async with api.app.database.tenant("default") as conn:
+        assert await (await conn.execute("select erase_task(%s)", (task["id"],))).fetchone() == (False,)
+    async with api.app.database.tenant("other") as conn:
+        assert await (await conn.execute("select erase_task(%s)", (task["id"],))).fetchone() == (False,)
+    with pytest.raises(Exception, match="permission denied"):
+        async with api.app.database.tenant("default") as conn:
+            await conn.execute("update effects set value = null")
+
+
+async def test_what_is_kept_too_long_goes_and_open_tasks_keep_their_documents(api: Running) -> None:
+    held, old = await uploaded(api, 7), await uploaded(api, 8)
+    open_task = await api.submit(wait="waiting", name="Long", amount="200", document={"id": held})
+    ended = await api.submit(wait="succeeded", name="Ended", document={"id": old})
+    await api.skip("10 days")
+    fresh = await api.submit(wait="succeeded", name="Fresh")
+    await eventually(api.at_rest)
+    while await api.app.erasures.expire({("*", "contents"): 5.0, ("default", "documents"): 5.0}):
+        pass
+    rows = dict(await api.owner("select id, erased_at is not null from tasks"))
+    assert (rows[ended["id"]], rows[fresh["id"]]) == (True, False)
+    documents = dict(await api.owner("select id, erased_at is not null from documents"))
+    assert documents[old]
+    state = (await api.owner("select state from tasks where id = %s", (open_task["id"],)))[0][0]
+    assert documents[held] is (state not in ("waiting", "running"))

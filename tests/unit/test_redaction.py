@@ -1,0 +1,245 @@
+"""Finding personal data, pseudonyms and back: forms and check digits, hostile texts, and what holds for every value."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interlock.governance.redaction import checksums
+from interlock.governance.redaction.detect import rules
+from interlock.governance.redaction.findings import TYPES, Found, RedactionFailed, disjoint
+from interlock.governance.redaction.pseudonyms import TOKEN, Pseudonyms, restore
+from interlock.governance.redaction.redact import Line, lines_with, redact
+
+RULES = rules()
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(f.type, text[f.start : f.end]) for f in RULES.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("mail me: ada.l+x@mail.example.co.uk.", "EMAIL_ADDRESS", "ada.l+x@mail.example.co.uk"),
+        ("paid with 4111 1111 1111 1111 today", "CREDIT_CARD", "4111 1111 1111 1111"),
+        ("amex 3782-822463-10005", "CREDIT_CARD", "3782-822463-10005"),
+        ("my card number is 4111111111111112", "CREDIT_CARD", "4111111111111112"),  # a slip: called a card all the same
+        ("to GB82 WEST 1234 5698 7654 32 please", "IBAN_CODE", "GB82 WEST 1234 5698 7654 32"),
+        ("DE89370400440532013000", "IBAN_CODE", "DE89370400440532013000"),
+        ("call +44 20 7946 0958", "PHONE_NUMBER", "+44 20 7946 0958"),
+        ("Tel. (212) 555-0147 x12", "PHONE_NUMBER", "(212) 555-0147 x12"),
+        ("her SSN: 536-22-1234", "US_SSN", "536-22-1234"),
+        ("ssn 536221234", "US_SSN", "536221234"),
+        ("NI number AB 12 34 56 C", "UK_NINO", "AB 12 34 56 C"),
+        ("NHS 943 476 5919", "UK_NHS", "943 476 5919"),
+        ("DNI 12345678Z", "NATIONAL_ID", "12345678Z"),
+        ("codice RSSMRA85T10A562S", "NATIONAL_ID", "RSSMRA85T10A562S"),
+        ("NIR 2 55 08 14 168 025 38", "NATIONAL_ID", "2 55 08 14 168 025 38"),
+        ("CPF 529.982.247-25", "NATIONAL_ID", "529.982.247-25"),
+        ("PESEL 44051401359", "NATIONAL_ID", "44051401359"),
+        ("Steuer-ID 86095742719", "NATIONAL_ID", "86095742719"),
+        ("personnummer 811218-9876", "NATIONAL_ID", "811218-9876"),
+        ("from 192.168.17.4.", "IP_ADDRESS", "192.168.17.4"),
+        ("host 2001:db8::8a2e:370:7334 down", "IP_ADDRESS", "2001:db8::8a2e:370:7334"),
+        ("nic 00:1b:44:11:3a:b7", "MAC_ADDRESS", "00:1b:44:11:3a:b7"),
+        ("see https://example.org/a?b=c.", "URL", "https://example.org/a?b=c"),
+        ("born on 12/03/1980", "DATE_OF_BIRTH", "12/03/1980"),
+        ("DOB: 4 March 1980", "DATE_OF_BIRTH", "4 March 1980"),
+        ("My name is Ada Lovelace and", "PERSON", "Ada Lovelace"),
+        ("Dr. Grace Hopper's notes", "PERSON", "Grace Hopper"),
+        ("I live at 12 Long Acre Road, Leeds 12345", "ADDRESS", "12 Long Acre Road, Leeds 12345"),
+        ("password: correct-horse", "SECRET", "correct-horse"),
+        ("postgres://u:hunter2@db/x", "SECRET", "hunter2"),
+        ("key AKIAIOSFODNN7EXAMPLE", "SECRET", "AKIAIOSFODNN7EXAMPLE"),
+        ("passport no. 533380006", "PASSPORT", "533380006"),
+    ],
+)  # fmt: skip
+def test_what_is_personal_is_found_whole(text: str, kind: str, value: str) -> None:
+    assert (kind, value) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "total 1.234.567,89 EUR", "on 2026-01-05 09:00:27", "invoice 4111111111111112", "version 1.2.3", "from 2019-2024", "12:30:45",
+        "order no. 12345678", "12 apples and 7 pears", "ISBN 978-3-16", "the token was lost",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_it_is_left(text: str) -> None:
+    assert found(text) == []
+
+
+@given(st.integers(min_value=10**15, max_value=10**16 - 1))
+def test_one_wrong_digit_breaks_luhn(number: int) -> None:
+    digits = str(number)
+    if checksums.luhn(digits):
+        assert not checksums.luhn(digits[:-1] + str((int(digits[-1]) + 1) % 10))
+
+
+def test_verhoeff_finds_neighbours_that_were_swapped() -> None:
+    assert checksums.verhoeff("2363")
+    assert not checksums.verhoeff("2633")
+
+
+FORMS = [
+    "1", "1.1-(1)", "a@", "a.", ":/", "0a:", "born", "name is", "my", "call", "apt", "12", "Main", "Street,", "password=", "eyJ",
+    "-----BEGIN PRIVATE KEY-----", "www.", "\n", "+49", "é",
+]  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([*FORMS, " ", "  "]), min_size=1, max_size=4))
+def test_time_grows_with_length_and_no_faster(parts: list[str]) -> None:
+    """Texts that repeat what patterns begin with: where they backtrack, this takes minutes."""
+    unit = "".join(parts)
+    text = unit * (30_000 // len(unit))
+    began = time.perf_counter()
+    RULES.find(text)
+    assert time.perf_counter() - began < 8
+
+
+def test_a_text_over_the_limit_is_refused() -> None:
+    with pytest.raises(RedactionFailed, match="over the limit"):
+        rules(chars_max=1000).find("x" * 1001)
+
+
+spans = st.builds(
+    lambda t, s, n, score: Found(t, s, min(s + n, 40), score),
+    st.sampled_from(TYPES), st.integers(0, 39), st.integers(1, 30), st.sampled_from([0.3, 0.6, 0.9]),
+)  # fmt: skip
+
+
+@given(st.lists(spans, max_size=12))
+def test_finds_are_disjoint_and_cover_what_they_covered(finds: list[Found]) -> None:
+    result = disjoint(finds, "é" * 40)
+    covered = [place for f in result for place in range(f.start, f.end)]
+    assert len(covered) == len(set(covered))
+    assert set(covered) == {place for f in finds for place in range(f.start, f.end)}
+    assert all(one.end < other.start for one, other in pairwise(result))
+
+
+def test_part_of_a_word_becomes_the_word() -> None:
+    assert disjoint([Found("URL", 4, 8, 0.5)], "see abcdef now") == [Found("URL", 4, 10, 0.5)]
+
+
+PERSONAL = [
+    "ada@example.org",
+    "4111 1111 1111 1111",
+    "+44 20 7946 0958",
+    "GB82 WEST 1234 5698 7654 32",
+    "536-22-1234",
+    "10.20.30.40",
+]
+texts = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [*PERSONAL, "Dr. Grace Hopper", "my name is Ada Lovelace", "PERSON_1", "person_2", "LITERAL_1", "'s", "."]
+        ),
+        st.text(max_size=8),
+    ),
+    max_size=6,
+).map(" ".join)
+documents = st.recursive(
+    st.one_of(texts, st.none(), st.booleans(), st.integers(-999, 999)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(texts, st.sampled_from(["name", "email", "note"])), inner, max_size=4)
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+def flat(value: Any) -> Any:
+    """Give a value as the round trip promises it: a name comes back in the form in which it was first met."""
+    if isinstance(value, str):
+        return " ".join(value.split()).casefold()
+    if isinstance(value, dict):
+        return {flat(k): flat(v) for k, v in value.items()}
+    return [flat(v) for v in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents)
+def test_what_is_mapped_back_is_what_was_there(value: Any) -> None:
+    book = Pseudonyms()
+    out = redact(value, RULES, book).value
+    assert flat(restore(out, book.names)) == flat(value)
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents)
+def test_no_found_value_leaves(value: Any) -> None:
+    book = Pseudonyms()
+    out = json.dumps(redact(value, RULES, book).value, ensure_ascii=False)
+    for name, known in book.names.items():
+        # A field `name` may hold what looks like a pseudonym.
+        if not name.startswith(("LITERAL", "KEY")) and len(known) >= 6 and not TOKEN.fullmatch(known):
+            assert not re.search(rf"(?<!\w){re.escape(json.dumps(known, ensure_ascii=False)[1:-1])}(?!\w)", out)
+
+
+def test_the_report_says_what_and_where_and_no_value() -> None:
+    value = {"claimant": {"first_name": "Ada", "card_number": 4111111111111111}, "notes": ["mail ada@example.org twice: ada@example.org"],
+             "by": {"ada@example.org": {"phone": "0171 555 0147"}}}  # fmt: skip
+    result = redact(value, RULES, Pseudonyms())
+    assert result.removed == [
+        {"type": "EMAIL_ADDRESS", "pointer": "/by", "count": 1},
+        {"type": "PHONE_NUMBER", "pointer": "/by/EMAIL_ADDRESS_1/phone", "count": 1},
+        {"type": "CREDIT_CARD", "pointer": "/claimant/card_number", "count": 1},
+        {"type": "PERSON", "pointer": "/claimant/first_name", "count": 1},
+        {"type": "EMAIL_ADDRESS", "pointer": "/notes/0", "count": 2},
+    ]
+    for word in ("Ada", "ada@", "4111", "0171"):
+        assert word not in json.dumps([result.value, result.removed])
+
+
+def test_a_name_that_a_field_gives_away_is_removed_everywhere() -> None:
+    out = redact({"first_name": "Radia", "note": "Ask radia; Radia's desk."}, RULES, Pseudonyms()).value
+    assert out == {"first_name": "PERSON_1", "note": "Ask PERSON_1; PERSON_1's desk."}
+
+
+def test_an_answer_is_mapped_back_whatever_the_model_made_of_the_form() -> None:
+    names = {"PERSON_1": "Ada", "PERSON_12": "Grace"}
+    answer = {"who": ["person_1's", r"PERSON\_1", "PERSON_12", "XPERSON_1", "PERSON_3"], "PERSON_1": {"x": 1.5}}
+    back = restore(answer, names)
+    assert back == {"who": ["Ada's", "Ada", "Grace", "XPERSON_1", "PERSON_3"], "Ada": {"x": 1.5}}
+
+
+def test_pseudonyms_are_stable_in_a_task() -> None:
+    first = Pseudonyms()
+    redact({"a": "ada@example.org", "b": "grace@example.org"}, RULES, first)
+    later = Pseudonyms(first.names)
+    assert redact(["grace@example.org", "new@example.org"], RULES, later).value == [
+        "EMAIL_ADDRESS_2",
+        "EMAIL_ADDRESS_3",
+    ]
+    assert later.fresh == {"EMAIL_ADDRESS_3": "new@example.org"}
+
+
+def test_secrets_do_not_come_back() -> None:
+    book = Pseudonyms()
+    out = redact({"password": "hunter2222"}, RULES, book).value
+    assert out == {"password": "[SECRET]"}
+    assert book.names == {}
+
+
+def test_lines_of_a_page_are_found_over_line_breaks_and_by_known_names() -> None:
+    book = Pseudonyms({"PERSON_1": "Radia Perlman"})
+    lines = [
+        Line(text=t, box=(0, n / 10, 1, (n + 1) / 10))
+        for n, t in enumerate(("RADIA PERLMAN", "Total 12.30", "Tel:", "030 901820"))
+    ]
+    assert [(line.text, kinds) for line, kinds in lines_with(lines, RULES, book)] == [
+        ("RADIA PERLMAN", "PERSON"), ("030 901820", "PHONE_NUMBER"),
+    ]  # fmt: skip
+
+
+def test_types_can_be_chosen() -> None:
+    value = {"note": "ada@example.org, 10.20.30.40"}
+    assert redact(value, RULES, Pseudonyms(), types=["IP_ADDRESS"]).value == {"note": "ada@example.org, IP_ADDRESS_1"}
