@@ -50,7 +50,7 @@ LEAF = Write(
     name="bench-leaf",
     key=("n",),
     sql="""
-with given as (select * from json_to_recordset(%(rows)s::json) as r(n bigint, leaf text)),
+with given as (select * from json_to_recordset($1::json) as r(n bigint, leaf text)),
 written as (insert into audit_records (tenant, task_id, leaf) select current_tenant(), null, leaf from given returning id, tenant),
 pending as (insert into audit_pending (record_id, tenant) select id, tenant from written)
 select n from given""",

@@ -93,7 +93,7 @@ async def work(api: Running) -> None:
     await api.until(stopped.json()["id"], "waiting")
     await author.post(f"/v1/tasks/{stopped.json()['id']}:cancel", json={"reason": f"for {MARK}"})
     await api.until(stopped.json()["id"], "cancelled")
-    key = await owner.post("/v1/keys", json={"name": f"key of {MARK}", "user": f"user:{MARK}", "roles": ["guest"]})
+    key = await owner.post("/v1/keys", json={"name": f"key of {MARK}", "user": f"user:{MARK}", "roles": ["reviewer"]})
     assert key.status_code == 201, key.text
     erasure = await owner.post("/v1/privacy/erasures", json={"subject": f"person:{MARK}"})
     assert erasure.status_code == 202, erasure.text

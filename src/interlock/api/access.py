@@ -29,7 +29,7 @@ Properties = Annotated[dict[str, Any], Field(default_factory=dict, max_length=64
 class Subject(BaseModel):
     """Who wants to do something."""
 
-    type: Name = Field(description="user, service or agent.", examples=["user"])
+    type: Name = Field(description="user, service or agent.")
     id: Name
     properties: Properties
 
@@ -37,7 +37,7 @@ class Subject(BaseModel):
 class Resource(BaseModel):
     """What it would be done to."""
 
-    type: Name = Field(description="A type of the schema, such as task, review, endpoint.", examples=["task"])
+    type: Name = Field(description="A type of the schema, such as task, review, endpoint.")
     id: Name
     properties: Properties
 
@@ -45,7 +45,7 @@ class Resource(BaseModel):
 class Action(BaseModel):
     """What would be done."""
 
-    name: Name = Field(examples=["task.read"])
+    name: Name
     properties: Properties
 
 
@@ -87,6 +87,21 @@ class Options(BaseModel):
 
 class Evaluations(PartialEvaluation):
     """Several questions at once, with defaults for what they leave out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": {"type": "user", "id": "user:mei", "properties": {"roles": ["reviewer"]}},
+                    "action": {"name": "task.read"},
+                    "evaluations": [
+                        {"resource": {"type": "task", "id": "task_1", "properties": {"automation": "expenses"}}},
+                        {"resource": {"type": "task", "id": "task_2", "properties": {"automation": "resumes"}}},
+                    ],
+                }
+            ]
+        }
+    )
 
     evaluations: list[PartialEvaluation] = Field(default_factory=list, max_length=EVALUATIONS_MAX)
     options: Options = Options()
@@ -180,9 +195,9 @@ class ResidencyQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_class: Name = Field(examples=["personal"])
-    model: Name = Field(examples=["receipt-reader"])
-    region: Name = Field(examples=["eu"])
+    data_class: Name
+    model: Name
+    region: Name
     automation: Name
 
 
@@ -210,7 +225,7 @@ class FilteringAnswer(QuestionAnswer):
     "/v1/policies/questions/access",
     operation_id="ask_access",
     response_model=QuestionAnswer,
-    responses=responses(413),
+    responses=responses(404, 413),
     summary="May this role trigger, approve, promote?",
 )
 async def ask_access(caller: CallerDep, body: AccessQuestion) -> QuestionAnswer:
@@ -227,7 +242,7 @@ async def ask_access(caller: CallerDep, body: AccessQuestion) -> QuestionAnswer:
     "/v1/policies/questions/residency",
     operation_id="ask_residency",
     response_model=QuestionAnswer,
-    responses=responses(413),
+    responses=responses(404, 413),
     summary="May this class of data go to this model in this region?",
 )
 async def ask_residency(caller: CallerDep, body: ResidencyQuestion) -> QuestionAnswer:
@@ -240,7 +255,7 @@ async def ask_residency(caller: CallerDep, body: ResidencyQuestion) -> QuestionA
     "/v1/policies/questions/filtering",
     operation_id="ask_filtering",
     response_model=FilteringAnswer,
-    responses=responses(413),
+    responses=responses(404, 413),
     summary="What must be removed before it goes there?",
 )
 async def ask_filtering(caller: CallerDep, body: FilteringQuestion) -> FilteringAnswer:

@@ -16,7 +16,7 @@ from interlock.domain.tasks import Claimed
 from interlock.infra.database import Database
 
 _NONCE_BYTES: Final = 12
-_KNOWN: Final = "select name, sealed from pseudonyms where tenant = current_tenant() and task_id = %s"
+_KNOWN: Final = "select name, sealed from pseudonyms where tenant = current_tenant() and task_id = $1"
 _KEEP: Final = """
 with fence as (
     select id from tasks where tenant = current_tenant() and id = %(task)s and epoch = %(epoch)s for share

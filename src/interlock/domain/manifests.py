@@ -33,6 +33,7 @@ class Manifest(BaseModel):
     Attributes:
         effects: what it may do: a kind (`infer`) or one effect (`step:post-to-ledger`).
         subject: JSON pointer into the input to the person whom a task is about; without one each task is its own subject.
+        data_class: what kind of data its tasks hold (`personal`, `public`, …), for policies that say where it may go.
         roles: the roles that its reviews and policies name, beside those that every installation has.
         config: given to its steps; `{data_dir}` in a text stands for the data folder.
     """
@@ -46,6 +47,7 @@ class Manifest(BaseModel):
     description: str = ""
     effects: tuple[str, ...]
     subject: str | None = Field(default=None, pattern=r"^(/.*)?$")
+    data_class: str | None = Field(default=None, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     roles: tuple[str, ...] = ()
     slo: Slo = Slo()
     watch: Watch | None = None

@@ -15,6 +15,7 @@ class Gateway:
     def __init__(self) -> None:
         self._endpoints: dict[tuple[str, str], Predictor] = {}
         self._regions: dict[tuple[str, str], dict[str, Predictor]] = {}
+        self._region: dict[tuple[str, str], str] = {}
         self._needs: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def register(
@@ -44,6 +45,8 @@ class Gateway:
             )
         if region:
             regions[region] = predictor
+        if region and not stand_in:
+            self._region[automation, endpoint] = region
         if not stand_in:
             self._endpoints[automation, endpoint] = predictor
             self._needs[automation, endpoint] = needs
@@ -51,6 +54,10 @@ class Gateway:
     def needs(self, automation: str, endpoint: str) -> tuple[str, ...]:
         """Give the fields that an endpoint is sent; empty where it declares none."""
         return self._needs.get((automation, endpoint), ())
+
+    def region(self, automation: str, endpoint: str) -> str | None:
+        """Give where the endpoint answers when no other region is asked for; None where its model does not say."""
+        return self._region.get((automation, endpoint))
 
     def elsewhere(self, automation: str, endpoint: str, wanted: str) -> str | None:
         """Give the region of the endpoint that lies in the wanted one (`eu-west-1` lies in `eu`); None where none does."""
