@@ -23,7 +23,7 @@ router = APIRouter(tags=["policy decisions"], route_class=StrictRoute)
 
 EVALUATIONS_MAX: Final = 100
 Name = Annotated[str, Field(min_length=1, max_length=256)]
-Properties = Annotated[dict[str, Any], Field(default_factory=dict, max_length=64)]
+Properties = Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class Subject(BaseModel):
@@ -76,7 +76,7 @@ class PartialEvaluation(BaseModel):
     subject: Subject | None = None
     action: Action | None = None
     resource: Resource | None = None
-    context: dict[str, Any] | None = Field(None, max_length=64)
+    context: dict[str, Any] | None = None
 
 
 class Options(BaseModel):
