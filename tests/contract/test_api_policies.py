@@ -172,3 +172,25 @@ async def test_a_tenant_with_a_single_key_needs_no_second_person(api: Running) -
     assert change["state"] == "done"
     leaf = await api.owner("select leaf from audit_records where tenant = 'alone' order by id desc limit 1")
     assert '"alone":true' in leaf[0][0]
+
+
+async def test_lists_hold_only_what_the_policy_lets_one_read(api: Running) -> None:
+    task, review_id = await api.review(name="Gil")
+    hidden = {
+        "hide.cedar": """@id("greetings-are-private") @reason("Greetings are for their authors.")
+forbid (principal is User, action in [Action::"task.read", Action::"review.read"], resource)
+when { resource.automation == "greet" && principal.roles.contains("auditor") };"""
+    }
+
+    async def seen(who: str) -> tuple[bool, bool]:
+        tasks = (await api.as_(who).get("/v1/tasks", params={"correlation_id": task["correlation_id"]})).json()["items"]
+        reviews = (await api.as_(who).get("/v1/reviews", params={"task_id": task["id"]})).json()["items"]
+        return [t["id"] for t in tasks] == [task["id"]], [r["id"] for r in reviews] == [review_id]
+
+    assert await seen("auditor") == (True, True)
+    change = await propose(api, hidden)
+    await approve(api, change["number"])
+    assert await seen("auditor") == (False, False)
+    assert (await api.as_("auditor").get(f"/v1/correlations/{task['correlation_id']}")).status_code == 403
+    assert await seen("owner") == (True, True)
+    await api.as_("owner").post("/v1/policies:rollback", json={"to": 0})

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from interlock.api import review_schemas, task_schemas
+from interlock.api import review_schemas, task_schemas, visible
 from interlock.api.auth import CallerDep
 from interlock.api.problems import responses
 from interlock.api.review_schemas import ReviewSummary
@@ -58,18 +58,16 @@ async def get_correlation(
     tasks = await app.views.find(caller.tenant, Filter(correlation_id=correlation_id), limit=most + 1)
     if not tasks:
         raise NotFound(f"There is nothing under the correlation ID {correlation_id}.")
-    if not caller.may("task.list", ask.system(caller.tenant)):
-        for view in tasks:
-            resource = ask.task(caller.tenant, view.id, automation=view.automation, submitted_by=view.submitted_by)
-            caller.require("task.read", resource, automation=view.automation)
-    reviews = []
-    if caller.may("review.list", ask.system(caller.tenant)):
-        reviews = await app.reviews.find(caller.tenant, state=None, correlation_id=correlation_id, limit=most + 1)
+    first, seen = tasks[0], visible.tasks(caller, tasks)
+    if not seen:
+        resource = ask.task(caller.tenant, first.id, automation=first.automation, submitted_by=first.submitted_by)
+        caller.require("task.read", resource, automation=first.automation)
+    reviews = await app.reviews.find(caller.tenant, state=None, correlation_id=correlation_id, limit=most + 1)
     deliveries = await app.views.deliveries(caller.tenant, correlation_id, limit=most + 1)
     return Correlation(
         correlation_id=correlation_id,
-        tasks=[task_schemas.summary(view) for view in tasks[:most]],
-        reviews=[review_schemas.summary(review) for review in reviews[:most]],
+        tasks=[task_schemas.summary(view) for view in seen[:most]],
+        reviews=[review_schemas.summary(review) for review in visible.reviews(caller, reviews[:most])],
         deliveries=[
             DeliverySummary(**{name: getattr(one, name) for name in DeliverySummary.model_fields})
             for one in deliveries[:most]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from interlock.api import pages, review_schemas
+from interlock.api import pages, review_schemas, visible
 from interlock.api.auth import Caller, CallerDep
 from interlock.api.bodies import StrictRoute
 from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
@@ -50,7 +50,7 @@ async def list_reviews(
     ] = None,
     task_id: Text = None,
 ) -> ReviewPage:
-    """List reviews. Who may not list all of them gets those that their roles may answer."""
+    """List reviews that the policy lets the caller read; without `review.list`, of those that their roles may answer."""
     roles = None if role is None else [role]
     if not caller.may("review.list", ask.system(caller.tenant)):
         if role is not None and role not in caller.principal.roles:
@@ -69,7 +69,7 @@ async def list_reviews(
     )
     shown = found[:count]
     more = pages.encode(_CURSOR, shown[-1].opened_at, shown[-1].id) if len(found) > count else None
-    return ReviewPage(items=[review_schemas.summary(review) for review in shown], next_cursor=more)
+    return ReviewPage(items=[review_schemas.summary(review) for review in visible.reviews(caller, shown)], next_cursor=more)
 
 
 @router.get(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query, Request
 
-from interlock.api import pages, task_schemas
+from interlock.api import pages, task_schemas, visible
 from interlock.api.auth import Caller, CallerDep
 from interlock.api.bodies import StrictRoute
 from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
@@ -106,7 +106,7 @@ async def list_tasks(
     accepted_from: Annotated[GivenAt | None, Query(description="Accepted at this time or later.")] = None,
     accepted_to: Annotated[GivenAt | None, Query(description="Accepted before this time.")] = None,
 ) -> TaskPage:
-    """List the tasks of the tenant. Who may not list tasks gets those that they submitted themselves."""
+    """List the tasks of the tenant that the policy lets the caller read; without `task.list`, of those that they submitted themselves."""
     own = submitted_by == caller.principal.id
     if not own and not caller.may("task.list", ask.system(caller.tenant)):
         if submitted_by is not None:
@@ -129,7 +129,7 @@ async def list_tasks(
     )
     shown = found[:count]
     more = pages.encode(_CURSOR, shown[-1].accepted_at, shown[-1].id) if len(found) > count else None
-    return TaskPage(items=[task_schemas.summary(view) for view in shown], next_cursor=more)
+    return TaskPage(items=[task_schemas.summary(view) for view in visible.tasks(caller, shown)], next_cursor=more)
 
 
 @router.get("/{task_id}", operation_id="get_task", response_model=Task, responses=responses(404), summary="Get a task")

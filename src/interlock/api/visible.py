@@ -1,0 +1,37 @@
+"""What a caller may see of a list: each item is asked about, so that a policy about one matter holds in lists too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from interlock.api.auth import Caller
+from interlock.governance import ask
+from interlock.orchestration.reviews import Review
+from interlock.orchestration.task_views import TaskView
+
+
+def may_read_task(caller: Caller, view: TaskView) -> bool:
+    resource = ask.task(caller.tenant, view.id, automation=view.automation, submitted_by=view.submitted_by)
+    return caller.may("task.read", resource, automation=view.automation)
+
+
+def may_read_review(caller: Caller, review: Review) -> bool:
+    resource = ask.review(
+        caller.tenant,
+        review.id,
+        automation=review.automation,
+        role=review.role,
+        submitted_by=review.task_submitted_by,
+        subject=review.subject,
+    )
+    return caller.may("review.read", resource, automation=review.automation)
+
+
+def tasks(caller: Caller, found: Iterable[TaskView]) -> list[TaskView]:
+    """Give those that the policy lets the caller read; a page may so hold fewer than asked, and the next one goes on."""
+    return [view for view in found if may_read_task(caller, view)]
+
+
+def reviews(caller: Caller, found: Iterable[Review]) -> list[Review]:
+    """Give those that the policy lets the caller read."""
+    return [review for review in found if may_read_review(caller, review)]
