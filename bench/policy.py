@@ -4,7 +4,8 @@
 
 The bundle is the shipped base, and an automation's limits to make 50 policies. Two questions: a manager answers a review (few
 of the policies admit the action), and the automation asks its own rules (most do). Each fresh call asks what was not asked
-before; the bare call answers the same question over the same policies and schema, parsed beforehand; all are interleaved.
+before; the bare call answers the same question over the same policies and schema, parsed beforehand; all are interleaved. The
+crowded bundle has 1,000 policies more, about other actions. Times are of this thread's processor, so that a busy machine shows less.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ from interlock.governance.decide import Bundle
 from interlock.governance.policies import BASE, SCHEMA_FILE, load_rules
 
 POLICIES = 50
+OTHERS = 1_000
+P50_US, P99_US, CROWDED = 150, 500, 1.10
 WARM_UP = 300
 SCHEMA = """
+action "others.act" appliesTo { principal: [Service], resource: [Task], context: { amount: decimal } };
 action "expenses.approve" appliesTo {
   principal: [Service], resource: [Task],
   context: { amount: decimal, currency: String, category: String, age_days: Long, duplicate: Bool, confidence: decimal }
@@ -37,8 +41,8 @@ action "expenses.approve" appliesTo {
 """
 
 
-def load() -> tuple[Bundle, cedarpy.PolicySet]:
-    """Load the base with an automation's limits; give the bundle, and the same policies as the bare call takes them."""
+def load() -> tuple[Bundle, Bundle, cedarpy.PolicySet]:
+    """Load the base with an automation's limits; give the bundle, the crowded one, and the first as the bare call takes it."""
     missing = POLICIES - len(load_rules([]).policies)
     limits = ['@id("pays") @reason("Pays.") permit (principal, action == Action::"expenses.approve", resource);']
     limits += [
@@ -47,12 +51,18 @@ def load() -> tuple[Bundle, cedarpy.PolicySet]:
         f'when {{ context.category == "category-{n}" && context.amount.greaterThan(decimal("{100 + n}.00")) }};'
         for n in range(missing - 1)
     ]
+    others = [
+        f'@id("other-{n}") @reason("Over {n}.")\nforbid (principal, action == Action::"others.act", resource)\n'
+        f'when {{ context.amount.greaterThan(decimal("{n}.00")) }};'
+        for n in range(OTHERS)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "limits.cedar").write_text("\n".join(limits))
         (Path(folder) / SCHEMA_FILE).write_text(SCHEMA)
         bundle = Bundle.load([Path(folder)])
+        crowded = Bundle.load([Path(folder)], texts={"others.cedar": "\n".join(others)})
     text = "\n".join([*(file.read_text() for file in sorted(BASE.glob("*.cedar"))), *limits])
-    return bundle, cedarpy.PolicySet.from_str(text)
+    return bundle, crowded, cedarpy.PolicySet.from_str(text)
 
 
 def answer_review(number: int) -> Question:
@@ -112,19 +122,23 @@ def bare(asked: Question) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return request, entities
 
 
-def measure(bundle: Bundle, policies: cedarpy.PolicySet, ask: Callable[[int], Question], calls: int) -> dict[str, Any]:
+def measure(
+    bundle: Bundle, crowded: Bundle, policies: cedarpy.PolicySet, ask: Callable[[int], Question], calls: int
+) -> dict[str, Any]:
     schema = bundle.rules.schema
-    times: dict[str, list[float]] = {"fresh": [], "remembered": [], "bare": []}
+    times: dict[str, list[float]] = {"fresh": [], "remembered": [], "crowded": [], "bare": []}
     for number in range(WARM_UP + calls):
         asked = ask(number)
         request, entities = bare(asked)
-        ticks = [time.perf_counter_ns()]
+        ticks = [time.thread_time_ns()]
         decision = bundle.decide(asked)
-        ticks.append(time.perf_counter_ns())
+        ticks.append(time.thread_time_ns())
         bundle.decide(asked)
-        ticks.append(time.perf_counter_ns())
+        ticks.append(time.thread_time_ns())
+        crowded.decide(asked)
+        ticks.append(time.thread_time_ns())
         result = cedarpy.is_authorized(request, policies, entities, schema)
-        ticks.append(time.perf_counter_ns())
+        ticks.append(time.thread_time_ns())
         if not (decision.allowed and result.allowed):
             raise AssertionError("the measured question must be allowed by both")
         if number >= WARM_UP:
@@ -153,12 +167,18 @@ def show(report: Mapping[str, Any]) -> None:
     print(f"{report['machine']}\n{report['policies']} policies, {report['calls']} calls each, interleaved; µs\n")
     print(
         f"{'question':<20}{'admitting':>10}"
-        + "".join(f"{n + ' p50':>16}{'p99':>8}" for n in ("fresh", "remembered", "bare"))
+        + "".join(f"{n + ' p50':>16}{'p99':>8}" for n in ("fresh", "remembered", "crowded", "bare"))
     )
     for name, row in report["questions"].items():
-        figures = "".join(f"{row[n]['p50_us']:>16}{row[n]['p99_us']:>8}" for n in ("fresh", "remembered", "bare"))
-        print(f"{name:<20}{row['admitting']:>10}{figures}   fresh/bare {row['fresh_over_bare']}×")
-    print("\naim: a decision at p50 ≤ 150 µs with 50 policies")
+        figures = "".join(
+            f"{row[n]['p50_us']:>16}{row[n]['p99_us']:>8}" for n in ("fresh", "remembered", "crowded", "bare")
+        )
+        print(f"{name:<20}{row['admitting']:>10}{figures}")
+        print(
+            f"{'':<20}fresh to bare {row['fresh_to_bare']}×; {OTHERS} policies more {row['crowded_to_fresh']}×"
+            f" (gate ≤ {CROWDED}: {'held' if row['crowded_to_fresh'] <= CROWDED else 'MISSED'})"
+        )
+    print(f"\naim: fresh at p50 ≤ {P50_US} µs, p99 ≤ {P99_US} µs")
 
 
 def main() -> int:
@@ -166,13 +186,18 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    bundle, policies = load()
+    bundle, crowded, policies = load()
     questions: dict[str, Any] = {}
     for ask in (answer_review, approve_expense):
         action = ask(0).action
-        row = measure(bundle, policies, ask, options.calls)
-        ratio = round(row["fresh"]["p50_us"] / row["bare"]["p50_us"], 2)
-        questions[action] = {"admitting": len(bundle.rules.actions[action].everything), **row, "fresh_over_bare": ratio}
+        row = measure(bundle, crowded, policies, ask, options.calls)
+        p50 = {who: found["p50_us"] for who, found in row.items()}
+        questions[action] = {
+            "admitting": len(bundle.rules.actions[action].ids),
+            **row,
+            "fresh_to_bare": round(p50["fresh"] / p50["bare"], 2),
+            "crowded_to_fresh": round(p50["crowded"] / p50["fresh"], 2),
+        }
     report = {
         "machine": f"{machine()}, cedarpy {version('cedarpy')}",
         "policies": len(policies),
@@ -183,7 +208,7 @@ def main() -> int:
         print(json.dumps(report))
     else:
         show(report)
-    return 0
+    return 0 if all(row["crowded_to_fresh"] <= CROWDED for row in questions.values()) else 1
 
 
 if __name__ == "__main__":
