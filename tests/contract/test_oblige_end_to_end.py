@@ -31,7 +31,10 @@ class Cautious(Worker):
             return decision
         why = Reason(policy="no-personal-data", text="Steps see no personal data.")
         return Decision(
-            answer=Answer.DENY, reasons=(why,), policy_version=decision.policy_version, obligations=("escalate", "redact")
+            answer=Answer.DENY,
+            reasons=(why,),
+            policy_version=decision.policy_version,
+            obligations=("escalate", "redact"),
         )
 
 

@@ -69,7 +69,9 @@ async def list_reviews(
     )
     shown = found[:count]
     more = pages.encode(_CURSOR, shown[-1].opened_at, shown[-1].id) if len(found) > count else None
-    return ReviewPage(items=[review_schemas.summary(review) for review in visible.reviews(caller, shown)], next_cursor=more)
+    return ReviewPage(
+        items=[review_schemas.summary(review) for review in visible.reviews(caller, shown)], next_cursor=more
+    )
 
 
 @router.get(
