@@ -152,6 +152,7 @@ async def opened(
         tasks = PostgresTasks(
             database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
         )
+        reviews = _reviews(settings, database, automations, policies, subject_keys, clock)
         yield App(
             settings=settings,
             keys=keys,
@@ -175,14 +176,7 @@ async def opened(
                 residency=residency,
             ),
             erasures=Erasures(database=database, objects=objects, keys=subject_keys, clock=clock),
-            reviews=Reviews(
-                database=database,
-                automations=automations,
-                policies=policies,
-                keys=subject_keys,
-                clock=clock,
-                hold_s_max=settings.review_hold_s_max,
-            ),
+            reviews=reviews,
             tasks=tasks,
             recorder=recorder,
             views=TaskViews(database, objects),
@@ -198,6 +192,25 @@ async def opened(
             evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),
             delivery_log=DeliveryLog(database, clock),
         )
+
+
+def _reviews(
+    settings: Settings,
+    database: Database,
+    automations: Automations,
+    policies: TenantPolicies,
+    keys: SubjectKeys,
+    clock: Clock,
+) -> Reviews:
+    """Build what people do with reviews."""
+    return Reviews(
+        database=database,
+        automations=automations,
+        policies=policies,
+        keys=keys,
+        clock=clock,
+        hold_s_max=settings.review_hold_s_max,
+    )
 
 
 def shipped(automations: Automations) -> Shipped:
