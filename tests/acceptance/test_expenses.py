@@ -228,8 +228,8 @@ def test_exit_codes(product: Product, receipts: list[Receipt]) -> None:
     assert "/claim/amount" in wrong or "/input/claim/amount" in wrong
     product.refused("task", "submit", "no-such-automation", code=3)
     product.refused("task", "show", "task_0000000000000000000000000000abcd", code=3)
-    viewer = product.json("key", "create", "viewer", "--user", "user:ann", "--role", "viewer")["key"]
-    environ = {"INTERLOCK_API_KEY": viewer}
+    auditor = product.json("key", "create", "ann", "--user", "user:ann", "--role", "auditor")["key"]
+    environ = {"INTERLOCK_API_KEY": auditor}
     product.refused("task", "submit", "expenses", str(receipts[4].file), code=4, environ=environ)
 
 
