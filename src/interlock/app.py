@@ -69,6 +69,7 @@ from interlock.orchestration.erasures import Erasures
 from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
+from interlock.orchestration.secrets import Secrets
 from interlock.orchestration.store import PostgresTasks
 from interlock.orchestration.submit import Submission, Submit
 from interlock.orchestration.task_actions import TaskActions
@@ -107,6 +108,7 @@ class App:
     policies: TenantPolicies
     policy_changes: PolicyChanges
     api_keys: ApiKeys
+    secrets: Secrets
     audit_records: AuditRecords
     proofs: Proofs
     evidence: Evidence
@@ -187,6 +189,7 @@ async def opened(
             api_keys=ApiKeys(
                 database=database, identity=identity, keys=subject_keys, clock=clock, roles=automations.roles
             ),
+            secrets=Secrets(database, keys.connection_secrets, automations, subject_keys, clock),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),
             evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),
@@ -476,10 +479,12 @@ class Worker:
         configs = {r.name: config_of(r, app.settings.data_dir) for r in app.automations}
         return {
             Kind.INFER: InferExecutor(self.gateway, app.documents),
-            Kind.STEP: StepExecutor(self.steps, Registers(app.database), lambda name: configs.get(name, {})),
+            Kind.STEP: StepExecutor(
+                self.steps, Registers(app.database), lambda name: configs.get(name, {}), app.secrets.store
+            ),
             Kind.REVIEW: ReviewExecutor(app.database, app.clock),
             Kind.EMIT: EmitExecutor(),
-            Kind.FETCH: FetchExecutor(app.outgoing),
+            Kind.FETCH: FetchExecutor(app.outgoing, app.secrets.store),
             Kind.SLEEP: SleepExecutor(app.clock),
             Kind.NOW: NowExecutor(app.clock),
             Kind.DECIDE: DecideExecutor(self._ask),

@@ -84,6 +84,11 @@ async def fill(api: Running, task_id: str) -> None:
             "set_number, key, action, answer, would_be, reasons, would_be_reasons, count",
             "770077, 'k', 'a', 'allow', 'deny', '{}', '{}', 1",
         ),
+        (
+            "secrets",
+            "name, version, sealed, automations, hosts, note, created_by",
+            "'number-770077', 770077, '', '{}', '{}', 'Ada', 'user:amir'",
+        ),
         ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
         ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),
         ("attempts", "task_id, generation, effect_id, attempt, error, epoch", "%(task)s, 1, '/x#1', 1, '{}', 1"),
@@ -97,7 +102,8 @@ def path_for(template: str, owned: dict[str, str]) -> str:
 
 async def call(client: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
     verb = path.rpartition(":")[2]
-    return await client.request(method, path, json=BODIES.get(verb, {}) if method == "POST" else None)
+    json = BODIES.get(verb, {}) if method == "POST" else {"value": "something"} if method == "PUT" else None
+    return await client.request(method, path, json=json)
 
 
 @pytest.mark.parametrize(("method", "template"), [r for r in routes() if "{" in r[1] and "{name}" not in r[1]])

@@ -95,6 +95,8 @@ async def work(api: Running) -> None:
     await api.until(stopped.json()["id"], "cancelled")
     key = await owner.post("/v1/keys", json={"name": f"key of {MARK}", "user": f"user:{MARK}", "roles": ["reviewer"]})
     assert key.status_code == 201, key.text
+    secret = await owner.put("/v1/secrets/vendor-token", json={"value": f"{MARK} {MARK}", "automations": ["greet"]})
+    assert secret.status_code == 200, secret.text
     erasure = await owner.post("/v1/privacy/erasures", json={"subject": f"person:{MARK}"})
     assert erasure.status_code == 202, erasure.text
 
@@ -126,6 +128,7 @@ async def mistakes(api: Running) -> list[httpx.Response]:
         (author, "/v1/documents", {"files": {"file": (f"{MARK}.pdf", b"%PDF-1.7 " + MARK.encode())}}),
         (author, "/v1/documents", {"files": {"file": (f"{MARK}.png", png()[:40])}}),
         (owner, "/v1/keys", {"json": {"name": MARK * 40, "user": f"{MARK} {MARK}", "roles": [MARK]}}),
+        (owner, "/v1/secrets/vendor-token", {"json": {"value": MARK, "automations": ["greet"]}}),
         (owner, "/v1/privacy/erasures", {"json": {"subject": f"{MARK}-unknown"}}),
         (owner, "/v1/privacy/erasures", {"json": {"subject": MARK * 100}}),
         (reviewer, f"/v1/reviews/{review}:amend", {"json": {"values": {"amount": MARK}}}),

@@ -29,6 +29,7 @@ from interlock.api import (
     privacy,
     problems,
     reviews,
+    secrets,
     system,
     tasks,
 )
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     reviews,
     deliveries,
     keys,
+    secrets,
     policies,
     access,
     automations,

@@ -104,6 +104,10 @@ class Effect(BaseModel):
         default_factory=list,
         description="JSON pointers of what was not sent, since the effect declares that it does not need it.",
     )
+    secrets: list[str] = Field(
+        default_factory=list,
+        description="Connection secrets that it was executed with, as NAME@VERSION; never a value.",
+    )
     by: str | None = Field(None, description="Who decided or did it, where that was a person or a named part.")
     review_id: str | None = None
     wake_at: At | None = Field(None, description="When a pending effect is looked at again, where that is known.")

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
 
 from interlock.domain import canonical, needs
 from interlock.domain.decisions import Decision
@@ -15,6 +18,7 @@ from interlock.domain.effects import Effect, Pending
 from interlock.domain.errors import ExecutorFailed, Fenced, InterlockError
 from interlock.domain.ports import Call, Executed
 from interlock.domain.tasks import Claimed
+from interlock.governance.connection_secrets import ConnectionSecrets, Opened, without
 from interlock.governance.facts import untagged
 from interlock.infra.child_pool import ChildPool
 from interlock.infra.clock import Clock
@@ -91,7 +95,9 @@ class StepExecutor:
         pool: ChildPool,
         registers: Registers,
         config: Callable[[str], Mapping[str, Any]],
+        secrets: ConnectionSecrets,
     ) -> None:
+        self._secrets = secrets
         self._pool = pool
         self._registers = registers
         self._config = config
@@ -106,6 +112,7 @@ class StepExecutor:
         if effect.target.startswith(PLATFORM):
             return await self._registers.execute(effect, call)
         arguments, left_out = needs.keep(effect.input, effect.options.get("needs", ()))
+        secrets = await _opened(self._secrets, call, effect.options.get("secrets", ()))
         body = {
             "target": effect.target,
             "arguments": arguments,
@@ -114,11 +121,43 @@ class StepExecutor:
                 "attempt": call.attempt,
                 "task_id": call.task.info.id,
                 "config": self._config(call.task.info.automation),
+                "secrets": {name: one.value for name, one in secrets.items()},
             },
         }
         timeout_s = float(effect.options["timeout_s"])
-        result = await self._pool.call(body, timeout_s=timeout_s)
-        return Executed(value=result.value, cpu_ms=result.cpu_ms, duration_ms=result.duration_ms, left_out=left_out)
+        try:
+            result = await self._pool.call(body, timeout_s=timeout_s)
+        except ExecutorFailed as error:
+            detail = without(error.detail, secrets)
+            raise ExecutorFailed(detail, kind=error.kind, retry=error.retry, fix=error.fix) from None
+        _check_kept(result.value, secrets)
+        return Executed(
+            value=result.value,
+            cpu_ms=result.cpu_ms,
+            duration_ms=result.duration_ms,
+            left_out=left_out,
+            secrets=tuple(sorted(one.label for one in secrets.values())),
+        )
+
+
+async def _opened(store: ConnectionSecrets, call: Call, names: Iterable[str]) -> dict[str, Opened]:
+    wanted = sorted(set(names))
+    return await store.open(call.task.info.tenant, call.task.info.automation, wanted) if wanted else {}
+
+
+def _check_kept(value: Any, secrets: Mapping[str, Opened]) -> None:
+    """Refuse an answer in which a secret stands: it would be recorded."""
+    if not secrets:
+        return
+    text = canonical.dumps(value).decode()
+    for name, one in secrets.items():
+        if orjson.dumps(one.value).decode()[1:-1] in text:
+            raise ExecutorFailed(
+                f"The answer holds the secret {name!r}, so it is not recorded.",
+                kind="SecretLeaked",
+                retry=False,
+                fix="Return what the automation needs, and rotate the secret.",
+            )
 
 
 class Registers:
@@ -167,8 +206,9 @@ class Registers:
 class FetchExecutor:
     """Calls a third party behind the address guard. Opened first, so that data that left is known even if we die."""
 
-    def __init__(self, client: GuardedClient) -> None:
+    def __init__(self, client: GuardedClient, secrets: ConnectionSecrets) -> None:
         self._client = client
+        self._secrets = secrets
 
     def opens(self, effect: Effect) -> bool:
         return True
@@ -179,7 +219,11 @@ class FetchExecutor:
     async def execute(self, effect: Effect, call: Call) -> Executed | Pending:
         request = effect.input
         content, left_out = needs.keep(request["body"], effect.options.get("needs", ()))
-        headers = {"idempotency-key": call.idempotency_key, **request["headers"]}
+        named: Mapping[str, str] = effect.options.get("secrets", {})
+        secrets = await _opened(self._secrets, call, named.values())
+        _check_host(request["url"], secrets)
+        signed = {header: secrets[name].value for header, name in named.items()}
+        headers = {"idempotency-key": call.idempotency_key, **request["headers"], **signed}
         began = time.perf_counter()
         try:
             if request["method"].upper() == "GET":
@@ -192,7 +236,8 @@ class FetchExecutor:
             else:
                 raise ExecutorFailed(f"method {request['method']}: use GET or POST", kind="InvalidMethod", retry=False)
         except InterlockError as error:
-            raise ExecutorFailed(error.detail, kind=type(error).__name__, retry=error.retryable) from error
+            detail = without(error.detail, secrets)
+            raise ExecutorFailed(detail, kind=type(error).__name__, retry=error.retryable) from error
         if response.status >= 500 or response.status == 429:
             raise ExecutorFailed(f"the server answered {response.status}", kind="ServerError")
         value = {
@@ -200,4 +245,31 @@ class FetchExecutor:
             "body": response.body.decode(errors="replace"),
             "headers": {k: v for k, v in response.headers.items() if k in ("content-type", "etag", "last-modified")},
         }
-        return Executed(value=value, duration_ms=(time.perf_counter() - began) * 1000, left_out=left_out)
+        _check_kept(value, secrets)
+        return Executed(
+            value=value,
+            duration_ms=(time.perf_counter() - began) * 1000,
+            left_out=left_out,
+            secrets=tuple(sorted(one.label for one in secrets.values())),
+        )
+
+
+def _check_host(url: str, secrets: Mapping[str, Opened]) -> None:
+    """Refuse to send a secret to a host that it is not meant for, or in the clear to another machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    for name, one in secrets.items():
+        if host not in one.hosts:
+            raise ExecutorFailed(
+                f"The secret {name!r} is not for the host {host!r}.",
+                kind="SecretMisdirected",
+                retry=False,
+                fix=f"Set it again with --host {host}, if it is.",
+            )
+        if parts.scheme != "https" and host not in ("localhost", "127.0.0.1", "::1"):
+            raise ExecutorFailed(
+                f"The secret {name!r} would leave in the clear.",
+                kind="SecretMisdirected",
+                retry=False,
+                fix="Use https.",
+            )

@@ -297,6 +297,7 @@ async def _recorded(row: tuple[Any, ...], objects: ObjectStore) -> Recorded:
         attempts=found.get("attempts", 1),
         redactions=tuple(found.get("redactions", ())),
         left_out=tuple(found.get("left_out", ())),
+        secrets=tuple(found.get("secrets", ())),
         by=found.get("by"),
     )
     return Recorded(
@@ -321,6 +322,7 @@ def meta_of(outcome: Outcome) -> dict[str, Any]:
         "attempts": outcome.attempts,
         "redactions": list(outcome.redactions) or None,
         "left_out": list(outcome.left_out) or None,
+        "secrets": list(outcome.secrets) or None,
         "by": outcome.by,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}

@@ -205,6 +205,7 @@ class Boundary:
             attempts=attempts,
             redactions=executed.redactions,
             left_out=executed.left_out,
+            secrets=executed.secrets,
             by=executed.by,
         )
 

@@ -29,6 +29,7 @@ GROUPS: Final = {
     "policy": ("interlock.cli.policies:app", "Policies: check, diff, activate, roll back."),
     "privacy": ("interlock.cli.privacy:app", "People: see what is kept of one, erase one."),
     "key": ("interlock.cli.access:keys", "API keys: make, list, revoke."),
+    "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),
 }

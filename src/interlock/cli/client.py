@@ -101,6 +101,10 @@ class Client:
             "POST", path, json={} if body is None else body, headers=dict(headers or {}), repeat=repeat
         )
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Put, and give the answer's JSON."""
+        return self._request("PUT", path, json=body)
+
     def upload(self, path: str, *, filename: str, data: bytes) -> Any:
         """Send a file. A name that is not UTF-8 has no form in a request: what cannot be told of it is replaced."""
         name = filename.encode("utf-8", "replace").decode()

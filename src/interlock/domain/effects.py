@@ -96,6 +96,7 @@ class Outcome:
         cost_usd: decimal string in US dollars. duration_ms: wall time of the last attempt.
         redactions: what was removed before the effect was performed: type, where (pointer, or document, page and box) and count; no value.
         left_out: JSON pointers of what was not sent, since the effect declares that it does not need it.
+        secrets: connection secrets that it was executed with, each as `NAME@VERSION`.
         by: who decided or did it, where that was a person or a named part (`user:amir`, `policy`).
     """
 
@@ -111,6 +112,7 @@ class Outcome:
     attempts: int = 1
     redactions: tuple[Mapping[str, Any], ...] = ()
     left_out: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     by: str | None = None
 
 

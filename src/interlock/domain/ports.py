@@ -70,6 +70,7 @@ class Executed:
     duration_ms: float | None = None
     redactions: tuple[Mapping[str, Any], ...] = ()
     left_out: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     by: str | None = None
 
 

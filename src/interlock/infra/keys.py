@@ -48,6 +48,11 @@ class Keys:
         return self.derive("api-keys")
 
     @property
+    def connection_secrets(self) -> bytes:
+        """Give the key under which connection secrets lie in the database."""
+        return self.derive("connection-secrets")
+
+    @property
     def audit_key(self) -> Ed25519PrivateKey:
         """Give the first signing key of the audit log; later ones are random."""
         return Ed25519PrivateKey.from_private_bytes(self.derive("audit-log"))

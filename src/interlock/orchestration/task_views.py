@@ -71,6 +71,7 @@ class EffectView:
     attempts: int = 1
     redactions: Sequence[Mapping[str, Any]] = ()
     left_out: Sequence[str] = ()
+    secrets: Sequence[str] = ()
     by: str | None = None
     wake_at: datetime | None = None
     review_id: str | None = None
@@ -277,6 +278,7 @@ def _effect(
         attempts=meta.get("attempts", 1),
         redactions=meta.get("redactions", ()),
         left_out=meta.get("left_out", ()),
+        secrets=meta.get("secrets", ()),
         by=meta.get("by"),
         review_id=review[0] if review else None,
         started_at=review[1] if review else row[14],

@@ -33,12 +33,15 @@ class StepCall:
     Attributes:
         idempotency_key: the same across retries and workers; give it to whatever you call.
         attempt: from 1. config: the `[config]` table of `automation.toml` with settings filled in. task_id: whose step it is.
+        secrets: the values of the connection secrets that the step declares, by name. They are to go nowhere else: a result or an error
+            that holds one is not recorded.
     """
 
     idempotency_key: str
     attempt: int
     task_id: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 CALL: ContextVar[StepCall] = ContextVar("interlock_step_call")
@@ -59,6 +62,7 @@ class Step(Generic[P, R]):
     retry: Retry
     at_most_once: bool
     needs: tuple[str, ...]
+    secrets: tuple[str, ...]
     parameters: tuple[str, ...]
     signature: inspect.Signature
     positional: int  # how many parameters may be given by position
@@ -92,10 +96,13 @@ def _declare(
     retry: Retry | None,
     at_most_once: bool,
     needs: Sequence[str],
+    secrets: Sequence[str],
 ) -> Step[P, R]:
     label = name or function.__name__.strip("_").replace("_", "-")
     if not is_name(label):
         raise ValueError(f"step name {label!r}: use lower-case words of letters and digits joined by dashes")
+    if wrong := [secret for secret in secrets if not is_name(secret)]:
+        raise ValueError(f"step {label}: the secret {wrong[0]!r} is no name: use lower-case words joined by dashes")
     if not 0 < timeout_s <= 86_400:
         raise ValueError(f"step {label}: timeout_s must be over 0 and at most 86400")
     hints = get_type_hints(function, include_extras=True)
@@ -118,6 +125,7 @@ def _declare(
         retry=retry if retry is not None else Retry(attempts=1 if at_most_once else 5),
         at_most_once=at_most_once,
         needs=tuple(needs),
+        secrets=tuple(secrets),
         parameters=tuple(signature.parameters),
         signature=signature,
         positional=sum(p.kind is not p.KEYWORD_ONLY for p in signature.parameters.values()),
@@ -150,6 +158,7 @@ def step(
     retry: Retry | None = None,
     at_most_once: bool = False,
     needs: Sequence[str] = (),
+    secrets: Sequence[str] = (),
 ) -> _Decorator: ...
 
 
@@ -162,6 +171,7 @@ def step(
     retry: Retry | None = None,
     at_most_once: bool = False,
     needs: Sequence[str] = (),
+    secrets: Sequence[str] = (),
 ) -> Any:
     """Declare a step.
 
@@ -170,6 +180,7 @@ def step(
         timeout_s: seconds that one attempt may take; then its process is ended and the attempt has failed.
         retry: when to try again; by default 5 attempts from 1 s, doubling. An `at_most_once` step is never tried again.
         needs: JSON pointers of the arguments' fields that it is sent (`/claim/amount`); empty: all. The others need defaults.
+        secrets: names of connection secrets that it signs in with elsewhere; `current_step().secrets` has their values.
         at_most_once: an opening is recorded before it executes; if its outcome is lost, the effect fails as `Interrupted`.
 
     Raises:
@@ -178,8 +189,8 @@ def step(
     if at_most_once and retry is not None and retry.attempts > 1:
         raise ValueError("an at_most_once step cannot be retried")
     if function is not None:
-        return _declare(function, name, timeout_s, retry, at_most_once, needs)
-    return lambda inner: _declare(inner, name, timeout_s, retry, at_most_once, needs)
+        return _declare(function, name, timeout_s, retry, at_most_once, needs, secrets)
+    return lambda inner: _declare(inner, name, timeout_s, retry, at_most_once, needs, secrets)
 
 
 class _Decorator:

@@ -282,6 +282,7 @@ class Task:
             "retry": step.retry,
             "at_most_once": step.at_most_once,
             "needs": step.needs,
+            "secrets": step.secrets,
         }
         outcome = await self._result(Kind.STEP, step.name, step.target, step.bind(*args, **kwargs), options)
         result: R = step.returns.validate_python(outcome.value)
@@ -300,17 +301,20 @@ class Task:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         needs: Sequence[str] = (),
+        secrets: Mapping[str, str] | None = None,
     ) -> Fetched:
         """Call a third party over HTTP, behind the address guard; an opening is recorded before anything leaves.
 
         Args:
             needs: JSON pointers of the body's fields that are sent (`/claim/amount`); empty: all.
+            secrets: headers whose whole value is a connection secret, by its name (`{"authorization": "vendor-token"}`). It is sent to
+                the secret's own hosts only, and recorded nowhere.
         """
         plain = canonical.plain(body)
         if unknown := [need for need in needs if not _is_there(plain, need)]:
             raise ValueError(f"fetch {name}: needs names {unknown[0]!r}, which is no field of the body")
         request = {"url": url, "method": method, "body": plain, "headers": dict(headers or {})}
-        outcome = await self._result(Kind.FETCH, name, url, request, {"needs": tuple(needs)} if needs else None)
+        outcome = await self._result(Kind.FETCH, name, url, request, _options(needs, secrets))
         return Fetched(
             status=outcome.value["status"], body=outcome.value["body"], headers=outcome.value.get("headers", {})
         )
@@ -385,6 +389,15 @@ class Task:
     async def wait(self, *branches: Awaitable[T]) -> list[T | BaseException]:
         """Wait for all, and give results or errors in the order given."""
         return list(await asyncio.gather(*branches, return_exceptions=True))
+
+
+def _options(needs: Sequence[str], secrets: Mapping[str, str] | None) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    if needs:
+        found["needs"] = tuple(needs)
+    if secrets:
+        found["secrets"] = dict(secrets)
+    return found or None
 
 
 def _is_there(value: Any, need: str) -> bool:

@@ -150,6 +150,18 @@ class FakeReviews(Plain):
             review.state = ReviewState.CANCELLED
 
 
+def _given(secrets: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    for name in names:
+        if name not in secrets:
+            raise ExecutorFailed(
+                f"There is no secret {name!r}.",
+                kind="SecretMissing",
+                retry=False,
+                fix="Give secrets={…} to the harness.",
+            )
+    return {name: secrets[name] for name in names}
+
+
 @dataclass
 class FakeSteps(Plain):
     """The executor of `step`: the real function in this process, or what the test gives in its place."""
@@ -157,6 +169,7 @@ class FakeSteps(Plain):
     given: Mapping[Step[Any, Any] | str, Callable[..., Any]]
     config: Mapping[str, Any]
     registers: FakeRegisters
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def opens(self, effect: Effect) -> bool:
         return bool(effect.options.get("at_most_once"))
@@ -171,6 +184,7 @@ class FakeSteps(Plain):
                 attempt=call.attempt,
                 task_id=call.task.info.id,
                 config=self.config,
+                secrets=_given(self.secrets, effect.options.get("secrets", ())),
             )
         )
         try:

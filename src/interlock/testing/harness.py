@@ -141,8 +141,9 @@ class Harness:
         reviews: by the review's name, answers in turn or a function of the request; None, or none left, leaves it open.
         fetch: from a request to a Fetched, or to the JSON of its body.
         denied: effects that the policy refuses, as `kind:name`.
-        config: the `[config]` table that steps see. seed: shuffles the order in which effects end.
-        name: the automation's, by default its function's with dashes.
+        config: the `[config]` table that steps see.
+        secrets: values of connection secrets that steps declare, by name.
+        seed: shuffles the order in which effects end. name: the automation's, by default its function's with dashes.
     """
 
     automation: Automation[Any, Any] | Registered
@@ -154,6 +155,7 @@ class Harness:
     fetch: Callable[[dict[str, Any]], Any] | None = None
     denied: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     name: str | None = None
     start: datetime = START
     submitted_by: str = "user:submitter"
@@ -342,7 +344,7 @@ class Harness:
         shuffle = None if self.seed is None else random.Random(self.seed)  # noqa: S311
         behind: dict[Kind, Executor] = {
             Kind.INFER: FakeModels(self.predictors),
-            Kind.STEP: FakeSteps(self.steps, self.config, self.registers),
+            Kind.STEP: FakeSteps(self.steps, self.config, self.registers, self.secrets),
             Kind.REVIEW: self._people,
             Kind.EMIT: EmitExecutor(),
             Kind.FETCH: FakeFetch(self.fetch),
