@@ -511,6 +511,13 @@ def test_no_gate_trusts_nothing() -> None:
     assert not replace(calibration, claim_min=None).supports_claim(reading)
 
 
+def test_several_receipts_and_refunds_support_no_claim_however_low_the_bound_is() -> None:
+    calibration = replace(load_calibration(MODEL_FOLDER / "calibration.json"), claim_min=0.0)
+    assert calibration.supports_claim(read(CASH_RECEIPT))
+    assert not calibration.supports_claim(replace(read(CASH_RECEIPT), several=True))
+    assert not calibration.supports_claim(read(f"REFUND\n{CASH_RECEIPT}"))
+
+
 @given(st.floats(0, 1))
 def test_log_odds_stay_in_bounds(share: float) -> None:
     assert -8.0 <= logit(share) <= 8.0

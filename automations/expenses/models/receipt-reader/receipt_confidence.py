@@ -89,8 +89,10 @@ class Calibration:
         ]
 
     def supports_claim(self, reading: Draft) -> bool:
-        """Whether a claim that says the same as the reading may be believed."""
-        return self.claim_min is not None and claim_score(self, reading) >= self.claim_min
+        """Whether a claim that says the same as the reading may be believed: never one about several receipts or a refund."""
+        if self.claim_min is None or reading.several or reading.refund:
+            return False
+        return claim_score(self, reading) >= self.claim_min
 
 
 def doubts(reading: Draft) -> list[str]:
@@ -130,10 +132,10 @@ def standing_alone(calibration: Calibration, reading: Draft) -> float:
 def claim_score(calibration: Calibration, reading: Draft) -> float:
     """Score a reading for supporting a claim: its joint confidence.
 
-    Of what speaks against standing alone only the most serious counts here: the claim itself settles the order of day and month, and
-    a digit that could be another one does not turn into the claimed one by chance.
+    Of what speaks against standing alone only the most serious counts, in `Calibration.supports_claim`: the claim itself settles the
+    order of day and month, and a digit that could be another one does not turn into the claimed one by chance.
     """
-    return 0.0 if reading.several else calibration.joint(reading)
+    return calibration.joint(reading)
 
 
 def load(path: Path) -> Calibration:
