@@ -1,11 +1,11 @@
 """How well receipts are read, what is trusted, and what claims get through: everything is fitted anew for each fold.
 
     python bench/expenses.py                      all of it: nested folds on SROIE, generated receipts, cost of a page
-    python bench/expenses.py --generated 40 --seed 7 --timed 12 --report bench/results/expenses.html
+    python bench/expenses.py --generated 40 --scenes 8 --seed 7 --timed 24 --report bench/results/expenses.html
 
 SROIE is not part of the repository; without it only the generated part runs, and says so. Its text is cached by content
-(`INTERLOCK_CACHE`), so seconds are taken from `--timed` receipts that are read afresh. The report has pictures of the data set: it is for
-looking at, not for passing on.
+(`INTERLOCK_CACHE`), so seconds are taken from `--timed` receipts that are read afresh, in turns with plain RapidOCR. The
+report has pictures of the data set: it is for looking at, not for passing on.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODEL_FOLDER = REPOSITORY / "automations" / "expenses" / "models" / "receipt-reader"
-sys.path[:0] = [str(REPOSITORY / "scripts"), str(MODEL_FOLDER)]
+sys.path[:0] = [str(REPOSITORY / "bench"), str(REPOSITORY / "scripts"), str(MODEL_FOLDER)]
 
 psutil = importlib.import_module("psutil")
 image_of = importlib.import_module("PIL.Image")
 predictor_module = importlib.import_module("predictor")
 generator = importlib.import_module("generate_receipts")
+scenes = importlib.import_module("generated_scenes")
 sroie = importlib.import_module("sroie_readings")
+cost = importlib.import_module("expenses_cost")
 
 FIELDS = ("date", "total", "currency", "tax", "receipt_number", "merchant")
 SAME_NAME = 0.85
@@ -51,13 +53,15 @@ TARGETS = (
     ("trusted without a claim", ("trusted", "share"), ">=", 0.30),
     ("wrong among the trusted", ("trusted", "wrong_share"), "<=", 0.02),
 )
+COST_RATIO_MAX = 1.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--generated", type=int, default=40, help="how many receipts to generate and read")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--timed", type=int, default=12, help="SROIE receipts to read afresh for the time")
+    parser.add_argument("--scenes", type=int, default=8, help="how many of each kind of scene to generate and read")
+    parser.add_argument("--timed", type=int, default=24, help="SROIE receipts to read afresh for the time")
     parser.add_argument("--report", type=Path, default=REPOSITORY / "bench" / "results" / "expenses.html")
     parser.add_argument("--errors", action="store_true", help="list what was read wrong on generated receipts")
     options = parser.parse_args()
@@ -70,7 +74,7 @@ def main() -> int:
     if receipts:
         held = on_sroie(options.report)
         step = max(1, len(receipts) // options.timed)
-        report_time("SROIE", [timed(reader, receipt.picture)[1] for receipt in receipts[::step]])
+        held = report_cost([receipt.picture for receipt in receipts[::step]]) and held
     else:
         print("\nSROIE is not at ../shared/data/sroie: its part was left out.")
     with tempfile.TemporaryDirectory() as folder:
@@ -79,6 +83,7 @@ def main() -> int:
     print(f"\ngenerated receipts, seed {options.seed}, nothing was fitted on them:")
     report_generated([(sample, outcome) for sample, outcome, _ in read], options.errors)
     report_time("generated", [seconds for _, _, seconds in read])
+    held = report_scenes(reader, options.scenes, options.seed) and held
     memory_mb = psutil.Process().memory_info().rss / 2**20
     print(f"load {loaded_s:.1f} s before the first receipt; memory of this process {memory_mb:.0f} MB")
     return 0 if held else 1
@@ -155,11 +160,16 @@ def section(truth: Any, item: Any) -> str:
     )
 
 
+def predicted(reader: Any, name: str, data: bytes) -> dict[str, Any]:
+    outcome: dict[str, Any] = reader.predict({"documents": [{"id": "doc", "filename": name}]}, {"doc": data})
+    return outcome
+
+
 def timed(reader: Any, path: Path) -> tuple[dict[str, Any], float]:
     """Read one file: the outcome and the CPU seconds that it took."""
     data = path.read_bytes()
     started = time.process_time()
-    outcome = reader.predict({"documents": [{"id": "doc", "filename": path.name}]}, {"doc": data})
+    outcome = predicted(reader, path.name, data)
     return outcome, time.process_time() - started
 
 
@@ -169,6 +179,55 @@ def report_time(name: str, seconds: Sequence[float]) -> None:
         f"{name}: {len(ordered)} read, CPU p50 {statistics.median(ordered):.2f} s,"
         f" p95 {ordered[int(len(ordered) * 0.95)]:.2f} s a receipt"
     )
+
+
+def report_cost(pictures: Sequence[Path]) -> bool:
+    """Print what a page costs beside plain RapidOCR; tell whether it is less."""
+    found = cost.side_by_side(pictures)
+    print(
+        f"\ncost of a page, {len(pictures)} SROIE receipts, each read by both in turns, processor seconds on one thread:"
+    )
+    for name, seconds, memory in (
+        ("ours", found.ours_s, found.ours_mb),
+        ("plain RapidOCR", found.plain_s, found.plain_mb),
+    ):
+        p50, p95 = (cost.quantile(seconds, share) for share in (0.5, 0.95))
+        print(f"  {name:15} p50 {p50:.2f} s, p95 {p95:.2f} s; memory of its process at most {memory:.0f} MB")
+    good: bool = found.ratio(0.5) < COST_RATIO_MAX
+    print(
+        f"  ours to plain   p50 {found.ratio(0.5):.2f}, p95 {found.ratio(0.95):.2f}, median of pairs {found.ratio_of_pairs:.2f}"
+        f"   < {COST_RATIO_MAX:.1f} at p50: {'reached' if good else 'MISSED'}"
+    )
+    return good
+
+
+def report_scenes(reader: Any, count: int, seed: int) -> bool:
+    """Read scenes of each kind; tell whether none was trusted that is wrong, or is no single receipt."""
+    print(f"\nscenes, {count} of each kind, seed {seed}; nothing was fitted on them. trusted, and wrong among those:")
+    print(
+        f"  {'kind':16}"
+        + "".join(f"{name:>10}" for name in ("date", "total", "both", "currency", "tax", "trusted", "wrong"))
+    )
+    errors = 0
+    for kind in scenes.KINDS:
+        made = [scenes.scene(kind, seed * 1000 + place) for place in range(count)]
+        read = [(one, predicted(reader, f"scene.{one.suffix}", one.data)) for one in made]
+        trusted = [(one, outcome) for one, outcome in read if outcome["trusted"]]
+        if made[0].several:
+            told, errors = sum(outcome["several_receipts"] for _, outcome in read), errors + len(trusted)
+            print(f"  {kind:16}   told apart {told} of {count}{len(trusted):>32}{len(trusted):>10}")
+            continue
+        good = {
+            field: [right(field, outcome[field], getattr(one, field)) for one, outcome in read]
+            for field in ("date", "total", "currency", "tax")
+        }
+        both = [a and b for a, b in zip(good["date"], good["total"], strict=True)]
+        wrong = sum(not ok for ok, (_, outcome) in zip(both, read, strict=True) if outcome["trusted"])
+        errors += wrong
+        cells = [sum(good["date"]), sum(good["total"]), sum(both), sum(good["currency"]), sum(good["tax"])]
+        print(f"  {kind:16}" + "".join(f"{cell:>10}" for cell in (*cells, len(trusted), wrong)))
+    print(f"  trusted and wrong: {errors}   = 0: {'MISSED' if errors else 'reached'}")
+    return errors == 0
 
 
 def report_generated(read: Sequence[tuple[Any, Mapping[str, Any]]], errors: bool) -> None:

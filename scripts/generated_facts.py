@@ -27,6 +27,8 @@ class Region:
     towns: tuple[str, ...]
     words: dict[str, str]
     decimal_comma: bool = False
+    unit: Decimal = CENT
+    price_factor: int = 1
 
 
 _ENGLISH = {
@@ -117,6 +119,120 @@ REGIONS: dict[str, Region] = {
         streets=("33 Serangoon View #01-08", "210 Bukit Hill Road #02-11", "5 Marina Walk #B1-20"),
         towns=("Singapore 556110", "Singapore 229899", "Singapore 018960"),
         words=_ENGLISH | {"receipt": "Bill No", "total": "GRAND TOTAL"},
+    ),
+}
+# Used only where they are asked for: drawing from more regions would change what every seed gives.
+MORE_REGIONS: dict[str, Region] = {
+    "FR": Region(
+        currency="EUR",
+        marks=("EUR ", "€"),
+        tax_name="TVA",
+        rates=(10, 20),
+        tax_on_top=False,
+        date_formats=("%d/%m/%Y", "%d/%m/%y"),
+        cash_step=CENT,
+        legal_forms=("SARL", "SAS"),
+        streets=("14 rue des Tilleuls", "3 rue du Port"),
+        towns=("69003 Lyon, France", "44000 Nantes, France"),
+        words=_ENGLISH
+        | {
+            "subtotal": "Sous-total",
+            "total": "TOTAL TTC",
+            "cash": "Especes",
+            "change": "Rendu",
+            "receipt": "Ticket No",
+            "thanks": "Merci de votre visite",
+            "card": "Carte bancaire",
+        },
+        decimal_comma=True,
+    ),
+    "IT": Region(
+        currency="EUR",
+        marks=("EUR ", "€"),
+        tax_name="IVA",
+        rates=(10, 22),
+        tax_on_top=False,
+        date_formats=("%d/%m/%Y", "%d-%m-%Y"),
+        cash_step=CENT,
+        legal_forms=("S.r.l.", "S.p.A."),
+        streets=("Via Garibaldi 21", "Via del Mulino 8"),
+        towns=("40121 Bologna, Italia", "50123 Firenze, Italia"),
+        words=_ENGLISH
+        | {
+            "subtotal": "Subtotale",
+            "total": "TOTALE",
+            "cash": "Contante",
+            "change": "Resto",
+            "date": "Data",
+            "receipt": "Doc. N.",
+            "thanks": "Grazie e arrivederci",
+            "card": "Carta",
+        },
+        decimal_comma=True,
+    ),
+    "ES": Region(
+        currency="EUR",
+        marks=("EUR ", "€"),
+        tax_name="IVA",
+        rates=(10, 21),
+        tax_on_top=False,
+        date_formats=("%d/%m/%Y",),
+        cash_step=CENT,
+        legal_forms=("S.L.", "S.A."),
+        streets=("Calle Mayor 30", "Calle del Olmo 4"),
+        towns=("28013 Madrid, Espana", "46002 Valencia, Espana"),
+        words=_ENGLISH
+        | {
+            "subtotal": "Subtotal",
+            "cash": "Efectivo",
+            "change": "Cambio",
+            "date": "Fecha",
+            "receipt": "Factura No",
+            "thanks": "Gracias por su visita",
+            "card": "Tarjeta",
+        },
+        decimal_comma=True,
+    ),
+    "AU": Region(
+        currency="AUD",
+        marks=("$", "AUD "),
+        tax_name="GST",
+        rates=(10,),
+        tax_on_top=False,
+        date_formats=("%d/%m/%Y", "%d %b %Y"),
+        cash_step=Decimal("0.05"),
+        legal_forms=("Pty Ltd",),
+        streets=("12 Banksia Street", "40 Wharf Road"),
+        towns=("Hobart TAS 7000 Australia", "Perth WA 6000 Australia"),
+        words=_ENGLISH | {"receipt": "Tax Invoice No"},
+    ),
+    "CA": Region(
+        currency="CAD",
+        marks=("$", "CAD "),
+        tax_name="HST",
+        rates=(13, 15),
+        tax_on_top=True,
+        date_formats=("%Y-%m-%d", "%b %d, %Y"),
+        cash_step=Decimal("0.05"),
+        legal_forms=("Inc.", "Ltd"),
+        streets=("88 Maple Ave", "7 Lakeshore Rd"),
+        towns=("Toronto, Ontario, Canada", "Ottawa, Ontario, Canada"),
+        words=_ENGLISH | {"receipt": "Trans No"},
+    ),
+    "JP": Region(
+        currency="JPY",
+        marks=("JPY ", "¥"),
+        tax_name="Consumption Tax",
+        rates=(8, 10),
+        tax_on_top=False,
+        date_formats=("%Y/%m/%d", "%Y-%m-%d"),
+        cash_step=Decimal(1),
+        legal_forms=("Co., Ltd", "K.K."),
+        streets=("2-11-3 Meguro", "1-4 Honmachi"),
+        towns=("Tokyo 153-0063, Japan", "Osaka 541-0053, Japan"),
+        words=_ENGLISH,
+        unit=Decimal(1),
+        price_factor=100,
     ),
 }
 _FIRST = (
@@ -223,31 +339,32 @@ class Facts:
 
     def money(self, amount: Decimal) -> str:
         """The amount as this receipt prints it."""
-        text = f"{amount:,.2f}"
+        text = f"{amount:,.2f}" if self.region.unit == CENT else f"{amount:,.0f}"
         return text.translate(str.maketrans(",.", ".,")) if self.region.decimal_comma else text
 
 
 def invent(rng: random.Random, category: str | None = None, currency: str | None = None) -> Facts:
-    """Invent the facts of one receipt."""
-    region = REGIONS[currency or rng.choice(list(REGIONS))]
+    """Invent the facts of one receipt; `currency` names a key of `REGIONS` or `MORE_REGIONS`."""
+    region = (REGIONS | MORE_REGIONS)[currency or rng.choice(list(REGIONS))]
     category = category or rng.choice(CATEGORIES)
     trades, goods = _TRADES[category]
     items = tuple(
-        Item(name=name, quantity=rng.choice((1, 1, 1, 2, 3)), price=_between(rng, low, high))
+        Item(name=name, quantity=rng.choice((1, 1, 1, 2, 3)), price=_between(rng, low, high) * region.price_factor)
         for name, low, high in rng.sample(goods, rng.randint(1, min(5, len(goods))))
     )
     gross = sum((item.amount for item in items), Decimal(0))
-    discount = (gross * rng.choice((5, 10)) / 100).quantize(CENT, ROUND_HALF_UP) if rng.random() < 0.15 else Decimal(0)
+    unit = region.unit
+    discount = (gross * rng.choice((5, 10)) / 100).quantize(unit, ROUND_HALF_UP) if rng.random() < 0.15 else Decimal(0)
     rate = rng.choice(region.rates)
     net = gross - discount
     if region.tax_on_top:
-        tax = (net * rate / 100).quantize(CENT, ROUND_HALF_UP)
+        tax = (net * rate / 100).quantize(unit, ROUND_HALF_UP)
         due = net + tax
     else:
-        tax = (net * rate / (100 + rate)).quantize(CENT, ROUND_HALF_UP)
+        tax = (net * rate / (100 + rate)).quantize(unit, ROUND_HALF_UP)
         due = net
     by_cash = rng.random() < 0.5
-    step = region.cash_step if by_cash else CENT
+    step = region.cash_step if by_cash else unit
     total = (due / step).quantize(Decimal(1), ROUND_HALF_UP) * step
     day = FIRST_DAY + timedelta(days=rng.randrange((LAST_DAY - FIRST_DAY).days))
     form = rng.choice(region.legal_forms)
@@ -268,7 +385,7 @@ def invent(rng: random.Random, category: str | None = None, currency: str | None
         tax=tax,
         rounding=total - due,
         total=total,
-        cash=_tendered(rng, total) if by_cash else None,
+        cash=_tendered(rng, total, region.price_factor) if by_cash else None,
         mark=rng.choice(region.marks),
     )
 
@@ -277,6 +394,6 @@ def _between(rng: random.Random, low: str, high: str) -> Decimal:
     return Decimal(rng.randint(int(Decimal(low) * 20), int(Decimal(high) * 20))) / 20
 
 
-def _tendered(rng: random.Random, total: Decimal) -> Decimal:
-    note = Decimal(rng.choice((5, 10, 50)))
+def _tendered(rng: random.Random, total: Decimal, factor: int) -> Decimal:
+    note = Decimal(rng.choice((5, 10, 50)) * factor)
     return ((total / note).to_integral_value(ROUND_HALF_UP) + 1) * note if rng.random() < 0.8 else total

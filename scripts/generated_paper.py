@@ -65,14 +65,14 @@ def _page(lines: Sequence[Line], typeface: str, width_px: int, type_px: int) -> 
             _rule(draw, line.rule, margin, width_px - margin, y + height // 2)
         size = round(type_px * line.size)
         if line.centred:
-            word = _word(line.left, typeface, size, inner)
+            word = word_picture(line.left, typeface, size, inner)
             paper.paste(word, (margin + (inner - word.width) // 2, y))
         else:
             for text, share in ((line.left, 0.0), *((text, share) for share, text in line.middle)):
                 if text:
-                    paper.paste(_word(text, typeface, size, inner), (margin + round(inner * share), y))
+                    paper.paste(word_picture(text, typeface, size, inner), (margin + round(inner * share), y))
             if line.right:
-                word = _word(line.right, typeface, size, inner)
+                word = word_picture(line.right, typeface, size, inner)
                 paper.paste(word, (margin + inner - word.width, y))
         y += height
     return paper
@@ -86,7 +86,7 @@ def _rule(draw: ImageDraw.ImageDraw, kind: str, x0: int, x1: int, y: int) -> Non
             draw.line((x, y, x + (8 if kind == "-" else 3), y), fill=40, width=2)
 
 
-def _word(text: str, typeface: str, size_px: int, width_px_max: int) -> Image.Image:
+def word_picture(text: str, typeface: str, size_px: int, width_px_max: int) -> Image.Image:
     """One run of text, narrowed where the paper is too narrow for it."""
     if not text:
         return Image.new("L", (1, 1), 255)

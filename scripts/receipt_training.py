@@ -28,14 +28,17 @@ from receipt_ranking import Belief, Features, Opinions, Rankers, matrix, mixed, 
 
 from calibration_fit import fit_logistic, fit_ranking
 from claims import inflated
-from interlock.autonomy.risk import Gate, choose_gate, control_risk
+from interlock.autonomy.risk import Gate, choose_gate, control_risk, p_value, samples_needed
 from receipt_folds import FOLDS
 
 RANKED = ("total", "date", "merchant")
 RISK, RISK_CONFIDENCE = 0.02, 0.90  # of date or total wrong among what is trusted without a claim
-# The labels name another printed amount than what was paid now and then (before tax, before a coupon), so that one error among the
-# surest readings is to be expected whatever the reader does; the sequence of thresholds begins where one passes.
-LABEL_ERRORS = 1
+# The labels name another printed amount than what was paid now and then (before tax, before a coupon): at most this share of them. An
+# error among the surest readings is then to be expected whatever the reader does, and the sequence of thresholds begins where some pass.
+LABEL_ERROR_RATE = 0.01
+BEGIN_SHARE_MAX = (
+    0.8  # of all samples that the first threshold may accept: the least sure fifth is what a gate is there to keep out
+)
 CLAIM_RISK = 0.005  # of inflated claims approved
 # How much forest, boosting and logit count. The first, unless another reads a hundredth more receipts right in the training folds.
 WEIGHTS = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0), (0.0, 0.5, 0.5))
@@ -166,6 +169,20 @@ def confidence(data: Sequence[Read]) -> Fitted:
     return found
 
 
+def errors_tolerated(count: int) -> int:
+    """How many errors the first threshold of the gate lets pass: a number that follows from counts and a rate, never from outcomes.
+
+    Of the beginnings that `count` samples allow, the one that a perfect reader would most probably pass if its labels were wrong at
+    `LABEL_ERROR_RATE`. Without wrong labels the strictest would be best, with them it nearly always fails.
+    """
+    chances: list[float] = []
+    while True:
+        begin = samples_needed(len(chances), risk=RISK, confidence=RISK_CONFIDENCE)
+        if begin > BEGIN_SHARE_MAX * count:
+            return max(range(len(chances)), key=lambda errors: chances[errors]) if chances else 0
+        chances.append(p_value(len(chances), begin, LABEL_ERROR_RATE))
+
+
 def gates(data: Sequence[Read], folds: Sequence[int]) -> tuple[Gate, float | None]:
     """Choose both gates: each reading is scored by a confidence that was fitted without its fold."""
     alone: list[tuple[float, bool]] = []
@@ -179,7 +196,7 @@ def gates(data: Sequence[Read], folds: Sequence[int]) -> tuple[Gate, float | Non
             asked = inflated(example, reading)
             lost = sum(claim.agrees(reading) for claim in asked) / len(asked) if asked else 0.0
             losses.append([(claim_score(open_gate, reading), lost)])
-    gate = choose_gate(alone, risk=RISK, confidence=RISK_CONFIDENCE, tolerated=LABEL_ERRORS)
+    gate = choose_gate(alone, risk=RISK, confidence=RISK_CONFIDENCE, tolerated=errors_tolerated(len(alone)))
     return gate, control_risk(losses, risk=CLAIM_RISK, loss_max=CLAIM_LOSS_MAX)
 
 

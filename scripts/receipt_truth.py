@@ -17,8 +17,7 @@ MODEL_FOLDER = Path(__file__).parents[1] / "automations" / "expenses" / "models"
 if str(MODEL_FOLDER) not in sys.path:  # where the process runtime puts it, too
     sys.path.insert(0, str(MODEL_FOLDER))
 
-from receipt_amounts import amounts  # noqa: E402
-from receipt_country import country  # noqa: E402
+from receipt_country import country, own_amounts  # noqa: E402
 from receipt_dates import date_candidates  # noqa: E402
 from receipt_fields import Draft  # noqa: E402
 from receipt_layout import PageText, rows  # noqa: E402
@@ -109,7 +108,7 @@ def candidates(pages: Sequence[PageText]) -> dict[str, list[tuple[str, Features]
     lines = [row for page in pages for row in rows(page)]
     place = country(lines)
     return {
-        "total": [(str(item.value), item.features) for item in total_candidates(amounts(lines))],
+        "total": [(str(item.value), item.features) for item in total_candidates(own_amounts(lines))],
         "date": [(i.value.isoformat(), i.features) for i in date_candidates(lines, place[1] if place else None)],
         "merchant": [(item.name, item.features) for item in merchant_candidates(lines)],
     }

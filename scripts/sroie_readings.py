@@ -21,7 +21,7 @@ MODEL_FOLDER = REPOSITORY / "automations" / "expenses" / "models" / "receipt-rea
 if str(MODEL_FOLDER) not in sys.path:
     sys.path.insert(0, str(MODEL_FOLDER))
 
-from receipt_layout import Look, PageText, Piece, Point, TextBox  # noqa: E402 - lives in the model's folder
+from receipt_layout import Look, PageText, Piece, Quad, TextBox  # noqa: E402 - lives in the model's folder
 from receipt_ocr import SETTINGS_VERSION, PageReader  # noqa: E402
 
 from interlock.data.documents import render  # noqa: E402
@@ -81,7 +81,7 @@ def _start_reader() -> None:
 
 def _read_one(picture: Path) -> None:
     assert _reader is not None
-    pages = [_reader.read(page.image, page.number) for page in render(picture.read_bytes())]
+    pages = [paper for page in render(picture.read_bytes()) for paper in _reader.read(page.image, page.number)]
     target = _cache_file(picture)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}")
@@ -101,7 +101,8 @@ def _load(path: Path) -> list[PageText]:
         PageText(
             **{
                 **page,
-                "boxes": tuple(TextBox(text=b["text"], score=b["score"], quad=_quad(b["quad"])) for b in page["boxes"]),
+                "paper": _quad(page["paper"]),
+                "boxes": tuple(TextBox(**{**box, "quad": _quad(box["quad"])}) for box in page["boxes"]),
             }
         )
         for page in pages
@@ -113,7 +114,7 @@ class SecondLooks:
 
     def __init__(self, picture: Path, pages: list[PageText]) -> None:
         self._picture = picture
-        self._pages = {page.page: page for page in pages}
+        self._pages = pages
         self._file = _cache_file(picture).with_suffix(".looks.json")
         self._seen: dict[str, list[dict[str, Any]]] = (
             json.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
@@ -123,7 +124,8 @@ class SecondLooks:
         key = f"{page}:{piece.quad}"
         if key not in self._seen:
             image = next(one.image for one in render(self._picture.read_bytes()) if one.number == page)
-            looks = _shared_reader().look_again(image, self._pages[page], piece.quad)
+            paper = next(p for p in self._pages if p.page == page and any(b.quad == piece.quad for b in p.boxes))
+            looks = _shared_reader().look_again(image, paper, piece.quad)
             self._seen[key] = [asdict(look) for look in looks]
             partial = self._file.with_suffix(f".{os.getpid()}")
             partial.write_text(json.dumps(self._seen), encoding="utf-8")
@@ -138,7 +140,7 @@ def _shared_reader() -> PageReader:
     return _reader
 
 
-def _quad(points: list[list[float]]) -> tuple[Point, Point, Point, Point]:
+def _quad(points: list[list[float]]) -> Quad:
     a, b, c, d = ((x, y) for x, y in points)
     return a, b, c, d
 

@@ -67,7 +67,7 @@ class Reading(BaseModel):
     """What the reader found; null where it did not.
 
     `trusted`: good enough to stand without a claim, with reasons either way. `supports_claim`: good enough that a claim which says the
-    same may be believed at the reader's stated risk. `several_receipts`: its pages, or parts of one, look like different receipts.
+    same may be believed at the reader's stated risk. `several_receipts`: its pages, or papers on one picture, look like different receipts.
     """
 
     model_config = ConfigDict(extra="ignore")

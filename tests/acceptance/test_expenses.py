@@ -68,7 +68,7 @@ def test_an_honest_claim_goes_straight_through(
     assert output["reasons"]
     reading = effect(straight, "read-receipt")
     assert (reading["kind"], reading["status"]) == ("infer", "ok")
-    assert reading["model_version"].startswith("receipt-reader@1.0.0")
+    assert reading["model_version"].startswith("receipt-reader@1.1.0")
     assert 0 < reading["confidence"] <= 1
     for name in READING:
         field = reading["outcome"][name]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,10 +22,12 @@ for place in (REPOSITORY / "scripts", MODEL_FOLDER):
 
 from predictor import FIELDS, Predictor, UnreadableDocument  # noqa: E402
 from receipt_confidence import CalibrationMismatch, load  # noqa: E402
+from receipt_ocr import PageReader  # noqa: E402
 
 from generated_facts import Facts, invent  # noqa: E402
 from generated_layouts import LAYOUTS  # noqa: E402
 from generated_paper import photographed, picture_bytes, set_in_type, written_pdf  # noqa: E402
+from generated_scenes import KINDS, on_table, scene  # noqa: E402
 from sroie_readings import labelled  # noqa: E402
 
 Read = Callable[..., dict[str, Any]]
@@ -93,6 +96,55 @@ def test_a_receipt_the_wrong_way_up_is_read_and_its_boxes_stay_where_they_are(
     x0, y0, x1, y1 = upright["total"]["box"]
     expected = [y0, 1 - x1, y1, 1 - x0] if turn is Image.Transpose.ROTATE_90 else [1 - x1, 1 - y1, 1 - x0, 1 - y0]
     assert turned["total"]["box"] == pytest.approx(expected, abs=0.02)
+
+
+READ_RIGHT = [kind for kind in KINDS if kind != "refund" and not kind.startswith("two-")]
+
+
+@pytest.mark.parametrize("kind", READ_RIGHT)
+def test_a_receipt_of_daily_life_is_read(read: Read, kind: str) -> None:
+    drawn = scene(kind, 1)
+    outcome = read((f"a.{drawn.suffix}", drawn.data))
+    found = {name: (outcome[name] or {}).get("value") for name in ("date", "total", "currency")}
+    assert found == {"date": drawn.date, "total": drawn.total, "currency": drawn.currency}
+    assert outcome["several_receipts"] is False
+    assert outcome["text_layer"] is (kind == "pdf-text")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("two-")])
+def test_several_receipts_are_told_apart_and_never_trusted(read: Read, kind: str) -> None:
+    for seed in (1, 2):
+        drawn = scene(kind, seed)
+        outcome = read((f"a.{drawn.suffix}", drawn.data))
+        assert outcome["several_receipts"] is True
+        assert (outcome["trusted"], outcome["supports_claim"]) == (False, False)
+        assert "There are several receipts that look different." in outcome["reasons"]
+
+
+def test_money_that_went_back_is_not_trusted(read: Read) -> None:
+    for seed in (2, 3):
+        drawn = scene("refund", seed)
+        outcome = read((f"a.{drawn.suffix}", drawn.data))
+        assert outcome["total"]["value"] == drawn.total
+        assert drawn.total.startswith("-")
+        assert outcome["trusted"] is False
+
+
+def test_a_box_on_a_tilted_paper_is_where_its_text_is_on_the_picture(read: Read) -> None:
+    facts = facts_for(15, "MYR")
+    picture = on_table([paper_for(facts, "till")], random.Random(3))
+    outcome = read(("a.png", picture_bytes(picture, "png", random.Random(1))))
+    assert_read(outcome, facts)
+    x0, y0, x1, y1 = outcome["total"]["box"]
+    margin = 0.01
+    place = (
+        round((x0 - margin) * picture.width),
+        round((y0 - margin) * picture.height),
+        round((x1 + margin) * picture.width),
+        round((y1 + margin) * picture.height),
+    )
+    alone = PageReader(threads=1).read(np.asarray(picture.crop(place).convert("RGB")), 1)
+    assert f"{facts.total:.2f}" in " ".join(box.text for page in alone for box in page.boxes)
 
 
 def test_a_pdf_with_text_is_read_without_ocr(read: Read) -> None:

@@ -27,7 +27,7 @@ from receipt_confidence import load as load_calibration  # noqa: E402
 from receipt_country import country, currency  # noqa: E402
 from receipt_dates import date_candidates, dates  # noqa: E402
 from receipt_fields import Draft, draft, logit  # noqa: E402
-from receipt_layout import Look, PageText, Piece, Row, TextBox, rows, seen_box  # noqa: E402
+from receipt_layout import Look, PageText, Piece, Row, TextBox, on_page, rows, seen_box  # noqa: E402
 from receipt_number import receipt_number  # noqa: E402
 from receipt_ranking import Opinions, load, mixed  # noqa: E402
 from receipt_total import tax, total_candidates  # noqa: E402
@@ -133,6 +133,8 @@ def test_rows_survive_a_tilted_paper(tilt: float) -> None:
         ("-5.59", "-5.59"),
         ("0.02-", "-0.02"),
         ("RM 45", "45.00"),
+        ("¥1,080", "1080.00"),
+        ("-JPY 500", "-500.00"),
         ("25.00 SR", "25.00"),
     ],
 )
@@ -255,6 +257,8 @@ def test_a_lone_number_has_no_support() -> None:
         ("25032018", "2018-03-25"),
         ("13.05.2018", "2018-05-13"),
         ("Date:15/03/201812:30", "2018-03-15"),
+        ("DD: 15/10/20 17", "2017-10-15"),
+        ("15/10/20 17:30", "2020-10-15"),
         ("ORD #50 -REG #19- 02/03/2018 10:27:03", "2018-03-02"),
         ("12/31/2024", "2024-12-31"),
     ],
@@ -301,6 +305,8 @@ def test_the_date_of_expiry_is_not_that_of_purchase() -> None:
         ("Total EUR 5,00", "EUR"),
         ("Total S$5.00", "SGD"),
         ("Total £5.00", "GBP"),
+        ("Total ¥1,080", "JPY"),
+        ("Via Roma 1\nItalia\nTotale 5,00", "EUR"),
         ("12 Elm St\nAustin, TX 78701\nSales Tax 0.40\nTotal $5.00", "USD"),
         ("TWO PALMS SDN BHD\nTotal $5.00", "MYR"),
         ("Total $5.00", None),
@@ -375,6 +381,17 @@ def test_a_box_is_given_on_the_page_as_it_came(rotation: int, expected: tuple[fl
     assert seen_box(((10, 20), (30, 20), (30, 40), (10, 40)), page) == pytest.approx(expected)
 
 
+@given(st.tuples(*[st.floats(0, 0.24)] * 8), st.floats(0, 1), st.floats(0, 1))
+def test_a_place_on_a_paper_lies_within_it_on_the_page(give: tuple[float, ...], x: float, y: float) -> None:
+    a, b, c, d, e, f, g, h = give
+    paper = ((a, b), (1 - c, d), (1 - e, 1 - f), (g, 1 - h))
+    for corner, place in zip(paper, ((0, 0), (1, 0), (1, 1), (0, 1)), strict=True):
+        assert on_page(paper, *place) == pytest.approx(corner, abs=1e-6)
+    px, py = on_page(paper, x, y)
+    assert min(a, g) - 1e-6 <= px <= max(1 - c, 1 - e) + 1e-6
+    assert min(b, d) - 1e-6 <= py <= max(1 - f, 1 - h) + 1e-6
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(-9, 9)), min_size=1, max_size=8))
 def test_beliefs_are_a_distribution_and_follow_models_that_agree(said: list[tuple[float, float, float]]) -> None:
     forest, boosting, logits = zip(*said, strict=True)
@@ -400,23 +417,84 @@ def test_a_look_that_reads_another_digit_is_evidence_against_the_choice() -> Non
     assert any("digit" in reason for reason in doubts(unsure))
 
 
-def on_page(text: str, number: int) -> PageText:
+def numbered(text: str, number: int) -> PageText:
     return replace(page_of(text), page=number)
 
 
 def test_pages_that_are_receipts_of_their_own_are_told() -> None:
     other = CASH_RECEIPT.replace("05/03/2018", "19/04/2018").replace("A-10233", "A-99121").replace("28.00", "31.20")
-    assert draft([on_page(CASH_RECEIPT, 1), on_page(other, 2)], RANKERS).several
-    assert "The pages look like different receipts." in doubts(
-        draft([on_page(CASH_RECEIPT, 1), on_page(other, 2)], RANKERS)
+    assert draft([numbered(CASH_RECEIPT, 1), numbered(other, 2)], RANKERS).several
+    assert "There are several receipts that look different." in doubts(
+        draft([numbered(CASH_RECEIPT, 1), numbered(other, 2)], RANKERS)
     )
 
 
 def test_the_pages_of_one_invoice_are_one_receipt() -> None:
     head, foot = CASH_RECEIPT.split("Sub Total")
     second = "Invoice No: A-10233\nDate: 05/03/2018\nSub Total" + foot
-    assert not draft([on_page(head, 1), on_page(second, 2)], RANKERS).several
-    assert not draft([on_page(CASH_RECEIPT, 1), on_page(CASH_RECEIPT, 2)], RANKERS).several
+    assert not draft([numbered(head, 1), numbered(second, 2)], RANKERS).several
+    assert not draft([numbered(CASH_RECEIPT, 1), numbered(CASH_RECEIPT, 2)], RANKERS).several
+
+
+def test_a_total_that_nobody_could_read_is_a_doubt() -> None:
+    reading = read(CASH_RECEIPT.replace("Total | RM 28.00", "Total | RM Z8.aa 1"))
+    assert any("no amount that can be read" in reason for reason in doubts(reading))
+    assert not any("no amount that can be read" in reason for reason in doubts(read(CASH_RECEIPT)))
+
+
+@pytest.mark.parametrize(("text", "expected"), [("TOTAL | 78-10", ["78.10"]), ("Grand Total | RM 10 00", ["10.00"])])
+def test_a_lost_point_is_found_again_in_a_total(text: str, expected: list[str]) -> None:
+    assert [str(found.value) for found in amounts(lines_of(text))] == expected
+    assert amounts(lines_of("Soap | 78-10")) == []
+
+
+def test_an_amount_in_another_currency_is_not_the_total() -> None:
+    reading = read(CASH_RECEIPT + "You may pay USD | 99.10")
+    assert value(reading, "total") == "28.00"
+    assert value(reading, "currency") == "MYR"
+
+
+@pytest.mark.parametrize("title", ["REFUND", "Credit Note", "GUTSCHRIFT", "*** SALES RETURN ***"])
+def test_money_that_went_back_is_below_zero_and_for_a_person(title: str) -> None:
+    reading = read(f"{title}\n{CASH_RECEIPT}")
+    assert value(reading, "total") == "-28.00"
+    assert "The paper says that money went back." in doubts(reading)
+
+
+@pytest.mark.parametrize("line", ["NO REFUND WITHOUT RECEIPT", "Goods sold are not refundable", "Refund within 7 days"])
+def test_the_rules_for_refunds_are_no_refund(line: str) -> None:
+    assert value(read(f"{CASH_RECEIPT}\n{line}"), "total") == "28.00"
+
+
+OTHER_RECEIPT = CASH_RECEIPT.replace("05/03/2018", "19/04/2018").replace("A-10233", "A-99121").replace("28.00", "31.20")
+
+
+def moved(page: PageText, x: float, y: float) -> tuple[TextBox, ...]:
+    return tuple(
+        replace(box, quad=tuple((px + x, py + y) for px, py in box.quad))  # type: ignore[arg-type] # mypy loses the length
+        for box in page.boxes
+    )
+
+
+@pytest.mark.parametrize(("x", "y"), [(620.0, 0.0), (620.0, 130.0), (0.0, 560.0)])
+def test_two_receipts_on_one_page_are_told_apart_by_their_text(x: float, y: float) -> None:
+    one, other = page_of(CASH_RECEIPT), page_of(OTHER_RECEIPT)
+    both = replace(one, width_px=1300, height_px=1300, boxes=(*one.boxes, *moved(other, x, y)))
+    reading = draft([both], RANKERS)
+    assert reading.several
+    assert value(reading, "total") in {"28.00", "31.20"}
+
+
+def test_a_slip_of_the_card_below_a_receipt_is_part_of_it() -> None:
+    one, slip = page_of(CASH_RECEIPT), page_of("CARD PAYMENT\nDate: 05/03/2018\nApproval | 123456\nTotal | RM 28.00")
+    both = replace(one, height_px=1000, boxes=(*one.boxes, *moved(slip, 0.0, 560.0)))
+    assert not draft([both], RANKERS).several
+
+
+def test_two_papers_on_one_picture_are_told_apart_even_where_a_date_cannot_be_read() -> None:
+    other = replace(page_of(OTHER_RECEIPT.replace("19/04/2018", "")), part=1)
+    assert draft([page_of(CASH_RECEIPT), other], RANKERS).several
+    assert not draft([page_of(CASH_RECEIPT), replace(page_of("NOTES\nhello there"), part=1)], RANKERS).several
 
 
 def test_what_is_printed_is_listed_with_what_it_is_called() -> None:
@@ -431,6 +509,13 @@ def test_no_gate_trusts_nothing() -> None:
         assert not trusted
         assert reasons
     assert not replace(calibration, claim_min=None).supports_claim(reading)
+
+
+def test_several_receipts_and_refunds_support_no_claim_however_low_the_bound_is() -> None:
+    calibration = replace(load_calibration(MODEL_FOLDER / "calibration.json"), claim_min=0.0)
+    assert calibration.supports_claim(read(CASH_RECEIPT))
+    assert not calibration.supports_claim(replace(read(CASH_RECEIPT), several=True))
+    assert not calibration.supports_claim(read(f"REFUND\n{CASH_RECEIPT}"))
 
 
 @given(st.floats(0, 1))

@@ -13,7 +13,8 @@ import receipt_ranking
 from receipt_confidence import load
 from receipt_fields import Draft, draft
 from receipt_layout import Look, PageText, Piece, TextBox
-from receipt_ocr import Image, PageReader
+from receipt_ocr import PageReader
+from receipt_picture import Image
 
 from interlock.data.documents import DocumentLimits, Page, render
 from interlock.domain.errors import InterlockError
@@ -69,28 +70,26 @@ class Predictor:
 
     def _read(self, images: list[Page]) -> dict[str, Any]:
         """Read all pages; where no date or no total is found, once more at another scale, which splits lines differently."""
-        pages = [self._text(page, number) for number, page in enumerate(images, start=1)]
+        pages = [paper for number, page in enumerate(images, start=1) for paper in self._text(page, number)]
         reading = self._draft(images, pages)
         if (reading.date is None or reading.total is None) and not all(page.from_text_layer for page in pages):
-            smaller = [
-                page if page.from_text_layer else self._reader.read(_scaled(image.image), page.page)
-                for page, image in zip(pages, images, strict=True)
-            ]
-            second = self._draft([replace(one, image=_scaled(one.image)) for one in images], smaller)
+            scaled = [one if one.runs else replace(one, image=_scaled(one.image)) for one in images]
+            smaller = [paper for number, page in enumerate(scaled, start=1) for paper in self._text(page, number)]
+            second = self._draft(scaled, smaller)
             if _found(second) > _found(reading):
                 pages, reading = smaller, second
         return self._outcome(reading, pages)
 
     def _draft(self, images: list[Page], pages: list[PageText]) -> Draft:
         def again(number: int, piece: Piece) -> tuple[Look, ...]:
-            page = pages[number - 1]
+            page = next(one for one in pages if one.page == number and _holds(one, piece))
             if page.from_text_layer:
                 return ()
             return self._reader.look_again(images[number - 1].image, page, piece.quad)
 
         return draft(pages, self._rankers, again)
 
-    def _text(self, page: Page, number: int) -> PageText:
+    def _text(self, page: Page, number: int) -> list[PageText]:
         """Take the text that is in the file where there is some, else recognise it."""
         if not page.runs:
             return self._reader.read(page.image, number)
@@ -108,9 +107,9 @@ class Predictor:
             )
             for run in page.runs
         )
-        return PageText(
-            page=number, width_px=width, height_px=height, rotation_deg=0, from_text_layer=True, boxes=boxes
-        )
+        return [
+            PageText(page=number, width_px=width, height_px=height, rotation_deg=0, from_text_layer=True, boxes=boxes)
+        ]
 
     def _outcome(self, reading: Draft, pages: list[PageText]) -> dict[str, Any]:
         trusted, reasons = self._calibration.trust(reading)
@@ -135,6 +134,11 @@ class Predictor:
             "pages": len(pages),
             "text_layer": all(page.from_text_layer for page in pages),
         }
+
+
+def _holds(page: PageText, piece: Piece) -> bool:
+    """Whether a piece of text stands on this paper."""
+    return any(box.quad == piece.quad and box.text.startswith(piece.text) for box in page.boxes)
 
 
 def _scaled(image: Image) -> Image:

@@ -16,7 +16,7 @@ SUMMANDS_MAX = 40  # more rows are not a column that somebody added up
 TERMS_MAX = 8  # of one role in a sum; the last ones printed count, and the work stays bounded
 LABEL_MAX = 200
 
-_MARKS = r"RM|MYR|USD|US\$|S\$|SGD|EUR|GBP|AUD|A\$|C\$|CAD|CHF|[$€£]"
+_MARKS = r"RM|MYR|USD|US\$|S\$|SGD|EUR|GBP|AUD|A\$|C\$|CAD|CHF|JPY|NZD|[$€£¥￥]"
 _AMOUNT = re.compile(
     rf"(?<![\d.,/:#-])(?P<minus>[-–(]\s?)?(?P<mark>{_MARKS})?[\s:.]{{0,2}}(?P<minus2>-)?"
     r"(?:(?P<grouped>\d{1,3}(?:[,.'’ ]\d{3})+)\s?[.,]\s?(?P<cents2>\d{2})"
@@ -25,11 +25,19 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _MARKED_INTEGER = re.compile(
-    rf"(?<![A-Z\d])(?P<mark>{_MARKS})\s?(?P<whole>\d{{1,6}})(?![\d.,%/-]|\s?[.,]\s?\d)", re.IGNORECASE
+    rf"(?<![A-Z\d])(?P<minus>[-–]\s?)?(?P<mark>{_MARKS})\s?(?P<minus2>-)?"
+    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,6})(?![\d.,%/-]|\s?[.,]\s?\d)",
+    re.IGNORECASE,
 )
 _LETTER_FOR_DIGIT = re.compile(
     r"(?<=RM)(?:[Il|](?=\d)|[Oo](?=[.,]\d))|(?<=[\d.,])[OoQ](?=[\d.,]|$)|(?<=\d)[lI](?=[\d.,])|(?<![A-Za-z])[Oo](?=[.,]\d\d)"
 )
+
+# A point before the cents that print lost: only in a line that is called a total.
+_LOST_POINT = re.compile(
+    rf"(?<![\d.,])(?P<mark>{_MARKS})?\s?(?P<whole>\d{{1,5}})(?:\s|\s?-\s?)(?P<cents>\d{{2}})\s*$", re.IGNORECASE
+)
+_SHARE = re.compile(r"\d+(?:[.,]\d+)?\s?%")
 
 # What a row is called. The first that matches wins, so the more telling names come first. Compared with the row's letters only,
 # in lower case, without spaces; English, Malay, German, French, Spanish, Italian, Dutch.
@@ -102,7 +110,7 @@ ROLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "total",
         re.compile(
-            r"t[o0]ta[l1]|^tota|^ttl|otal$|jumlah|summe(?!r)|gesamt|importe|totaal|^amount$|^amt$|"
+            r"t[o0]ta[l1]|^tota|^ttl|otal$|jumlah|summe(?!r)|gesamt|^importe|importe$|totaal|^amount$|^amt$|"
             r"betrag|montant|^totl|^sum$"
         ),
     ),
@@ -185,7 +193,9 @@ def parse(text: str) -> list[tuple[Decimal, str, int, int]]:
             found.append((value, (match["mark"] or "").upper(), match.start(), match.end()))
     if not found:
         for match in _MARKED_INTEGER.finditer(text):
-            found.append((Decimal(f"{match['whole']}.00"), match["mark"].upper(), match.start(), match.end()))
+            value = Decimal(f"{match['whole'].replace(',', '')}.00")
+            value = -value if match["minus"] or match["minus2"] else value
+            found.append((value, match["mark"].upper(), match.start(), match.end()))
     return found
 
 
@@ -207,6 +217,8 @@ def amounts(rows: Sequence[Row]) -> list[Amount]:
                 at = end
             before += " " + piece.text[at:]
         whole_label = " ".join(parse_out(piece.text) for piece in row.pieces)
+        if not in_row and (lost := _lost_point(row, whole_label)):
+            in_row.append(lost)
         named = len(letters(whole_label)) >= 2
         for value, mark, label, piece in in_row:
             own = label if len(letters(label)) >= 2 else (whole_label if named else pending)
@@ -224,6 +236,28 @@ def amounts(rows: Sequence[Row]) -> list[Amount]:
                 )
             )
         pending = whole_label if not in_row and named else ""
+    return result
+
+
+def _lost_point(row: Row, label: str) -> tuple[Decimal, str, str, Piece] | None:
+    """The amount in a row that is called a total, where only the point is missing."""
+    last = row.pieces[-1]
+    match = _LOST_POINT.search(last.text) if role_of(label) in PAYABLE_ROLES else None
+    if not match:
+        return None
+    return Decimal(f"{int(match['whole'])}.{match['cents']}"), (match["mark"] or "").upper(), label, last
+
+
+def unread_totals(rows: Sequence[Row]) -> list[Row]:
+    """Rows that are called a total and have a digit, but no amount that can be read: one of them may be what was to pay."""
+    result = []
+    for row in rows:
+        if _TAX_TABLE.search(row.text.lower()):
+            break
+        if any(parse(piece.text) for piece in row.pieces) or _lost_point(row, row.text):
+            continue
+        if role_of(row.text) in PAYABLE_ROLES and re.search(r"\d", _SHARE.sub("", row.text)):
+            result.append(row)
     return result
 
 

@@ -89,19 +89,25 @@ class Calibration:
         ]
 
     def supports_claim(self, reading: Draft) -> bool:
-        """Whether a claim that says the same as the reading may be believed."""
-        return self.claim_min is not None and claim_score(self, reading) >= self.claim_min
+        """Whether a claim that says the same as the reading may be believed: never one about several receipts or a refund."""
+        if self.claim_min is None or reading.several or reading.refund:
+            return False
+        return claim_score(self, reading) >= self.claim_min
 
 
 def doubts(reading: Draft) -> list[str]:
     """Say what speaks against any use of a reading without a person, whatever its confidence."""
     found = [f"No {name} was found." for name in ("date", "total", "currency") if getattr(reading, name) is None]
-    if reading.total is not None and float(reading.total.value) <= 0:
+    if reading.refund:
+        found.append("The paper says that money went back.")
+    elif reading.total is not None and float(reading.total.value) <= 0:
         found.append("The total is not above zero: this may be a refund.")
     if reading.date is not None and reading.date.kind:
         found.append("Day and month of the date could be either way round.")
     if reading.several:
-        found.append("The pages look like different receipts.")
+        found.append("There are several receipts that look different.")
+    if reading.total is not None and reading.total.evidence["unread"]:
+        found.append("A line that is called a total has no amount that can be read.")
     for name in ("date", "total"):
         choice = getattr(reading, name)
         if choice is not None and choice.evidence["doubt"] >= DOUBT_MAX:
@@ -114,21 +120,22 @@ def doubts(reading: Draft) -> list[str]:
 def standing_alone(calibration: Calibration, reading: Draft) -> float:
     """Score a reading for the gate of trust, 0 to 1: 0 where anything speaks against it.
 
-    Else its joint confidence times the rankers' belief in the total: a confidence learnt from some twenty wrong totals orders the
-    surest readings less well than the belief itself, and a gate asks for the order only.
+    Else its joint confidence times the rankers' belief in the date and in the total: a confidence learnt from some ten wrong answers
+    orders the surest readings less well than the belief itself, and a gate asks for the order only.
     """
-    if doubts(reading) or reading.total is None:
+    if doubts(reading) or reading.total is None or reading.date is None:
         return 0.0
-    return calibration.joint(reading) / (1.0 + math.exp(-reading.total.evidence["share"]))
+    beliefs = [1.0 / (1.0 + math.exp(-choice.evidence["share"])) for choice in (reading.date, reading.total)]
+    return calibration.joint(reading) * math.prod(beliefs)
 
 
 def claim_score(calibration: Calibration, reading: Draft) -> float:
     """Score a reading for supporting a claim: its joint confidence.
 
-    Of what speaks against standing alone only the most serious counts here: the claim itself settles the order of day and month, and
-    a digit that could be another one does not turn into the claimed one by chance.
+    Of what speaks against standing alone only the most serious counts, in `Calibration.supports_claim`: the claim itself settles the
+    order of day and month, and a digit that could be another one does not turn into the claimed one by chance.
     """
-    return 0.0 if reading.several else calibration.joint(reading)
+    return calibration.joint(reading)
 
 
 def load(path: Path) -> Calibration:

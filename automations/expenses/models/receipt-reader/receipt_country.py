@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from receipt_amounts import amounts
+from receipt_amounts import Amount, amounts
 from receipt_layout import Box, Row
 
 _MARKS = {
@@ -26,9 +26,13 @@ _MARKS = {
     "C$": "CAD",
     "CAD": "CAD",
     "CHF": "CHF",
+    "JPY": "JPY",
+    "¥": "JPY",
+    "￥": "JPY",
+    "NZD": "NZD",
 }
 _MARK_WORD = re.compile(
-    r"(?<![A-Za-z])(RM|MYR|USD|US\$|S\$|SGD|EUR|GBP|AUD|A\$|C\$|CAD|CHF)(?![A-Za-z])|([€£])|(?<![A-Za-z])(RM)(?=\d)"
+    r"(?<![A-Za-z])(RM|MYR|USD|US\$|S\$|SGD|EUR|GBP|AUD|A\$|C\$|CAD|CHF|JPY|NZD)(?![A-Za-z])|([€£¥￥])|(?<![A-Za-z])(RM)(?=\d)"
 )
 
 # Words that stand for one country; each is a firm's legal form, a place, an authority or a tax. Two of them are evidence.
@@ -70,9 +74,13 @@ _COUNTRIES: tuple[tuple[str, str, bool, re.Pattern[str]], ...] = (
     ),
     ("FR", "EUR", True, re.compile(r"\btva\b|\bsarl\b|\bttc\b|france|siret|\brue\b")),
     ("AU", "AUD", True, re.compile(r"\babn\b|australia|pty\.? ?ltd")),
-    ("CA", "CAD", False, re.compile(r"\bhst\b|\bqst\b|canada|ontario")),
+    ("CA", "CAD", False, re.compile(r"\bhst\b|\bqst\b|canada|ontario|toronto")),
+    ("IT", "EUR", True, re.compile(r"\bs\.?r\.?l\b|partita iva|\bvia\b|\bitalia\b|scontrino|\bcontante?i?\b|totale\b")),
+    ("ES", "EUR", True, re.compile(r"\bs\.l\b|\bnif\b|espa(n|ñ)a|\bcalle\b|\befectivo\b|\bfecha\b|\bfactura\b")),
+    ("NZ", "NZD", True, re.compile(r"new zealand|auckland|wellington|\bnzbn\b")),
+    ("JP", "JPY", False, re.compile(r"\bjapan\b|\btokyo\b|\bosaka\b|consumption tax|\bk\.k\.")),
 )
-_DOLLAR_COUNTRIES = frozenset({"SG", "US", "AU", "CA", "MY"})
+_DOLLAR_COUNTRIES = frozenset({"SG", "US", "AU", "CA", "MY", "NZ"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +124,18 @@ def currency(rows: Sequence[Row]) -> Currency | None:
         return None
     page, box = dollar or _first_place(rows, places[0])
     return Currency(code=place_currency, evidence="country", page=page, box=box)
+
+
+def own_amounts(rows: Sequence[Row]) -> list[Amount]:
+    """The amounts of a receipt without those that name another currency than its own: a total in the customer's, a rate."""
+    found, money = amounts(rows), currency(rows)
+    if money is None:
+        return found
+    return [
+        a
+        for a in found
+        if not {_MARKS[m.group().upper()] for m in _MARK_WORD.finditer(f"{a.label} {a.mark}")} - {money.code}
+    ]
 
 
 def _marks(rows: Sequence[Row]) -> tuple[Counter[str], dict[str, tuple[int, Box]], tuple[int, Box] | None]:

@@ -34,11 +34,17 @@ _MONTHS = {
 }
 _NUMBER = r"[0-9OolI|]"
 _FIRST, _SECOND = r"\s?(?P<s>[/.\-–])\s?", r"\s?(?P=s)\s?"  # the same sign twice: "#19- 02/03/2018" is not the 19th
-_YEAR = rf"(?P<y>2[0Oo]{_NUMBER}{{2}}|{_NUMBER}{{2}})(?=$|{_NUMBER}{{1,2}}\s?:\s?\d|[^0-9:/]|:\D)(?![.\-]\d(?!\d?\s?[.:]\d{{2}}))"
+_CUT_YEAR = rf"2[0Oo]\s{_NUMBER}{{2}}(?!\d|\s?[:.]\s?\d)"  # 20 17, but not 20 17:30
+_YEAR = (
+    rf"(?P<y>2[0Oo]{_NUMBER}{{2}}|{_CUT_YEAR}|{_NUMBER}{{2}})"
+    rf"(?=$|{_NUMBER}{{1,2}}\s?:\s?\d|[^0-9:/]|:\D)(?![.\-]\d(?!\d?\s?[.:]\d{{2}}))"
+)
 _TWO = rf"{_NUMBER}{{1,2}}"
 _PATTERNS = (
     re.compile(rf"(?<![0-9])(?P<y>20[0-9]{{2}}){_FIRST}(?P<m>{_TWO}){_SECOND}(?P<d>{_TWO})(?![0-9](?!\d?\s?:))"),
     re.compile(rf"(?<![0-9.,])(?P<a>{_TWO}){_FIRST}(?P<b>{_TWO}){_SECOND}{_YEAR}"),
+    # Signs that differ are misread ones; only where the year is beyond doubt.
+    re.compile(rf"(?<![0-9.,])(?P<a>{_TWO})[/.\-~](?P<b>{_TWO})[/.\-~](?P<y>20[0-4][0-9])(?![0-9])"),
     re.compile(
         rf"(?<![0-9])(?P<d>{_TWO})(?:st|nd|rd|th)?[\s.\-/,']{{0,3}}(?P<name>[A-Za-zäû0]{{3,9}})[\s.\-/,']{{0,3}}{_YEAR}"
     ),
@@ -48,13 +54,14 @@ _PATTERNS = (
     re.compile(r"(?<![0-9])(?P<d>[0-3][0-9])(?P<m>[01][0-9])(?P<y>20[0-4][0-9])(?![0-9])"),
     re.compile(r"(?<![0-9])(?P<y>20[0-4][0-9])(?P<m>[01][0-9])(?P<d>[0-3][0-9])(?![0-9])"),
 )
-_COMPACT = _PATTERNS[4:]
+_COMPACT = _PATTERNS[5:]
 _TIME = re.compile(r"(?<!\d)[0-2]?\d\s?:\s?[0-5]\d")
 _CALLED_DATE = re.compile(r"date|tarikh|datum|fecha|data\b|dato\b", re.IGNORECASE)
 _OTHER_DATE = re.compile(
     r"expir|valid|until|before|due|effective|since|member|birth|dob|delivery|from|w\.?e\.?f|version|until|exchange|return|refund",
     re.IGNORECASE,
 )
+_GLUED = re.compile(r"(?<![A-Za-z])(?!\w*(?:date|tarikh|datum|fecha|data|dato|at|on)$)[A-Za-z]{1,4}$", re.IGNORECASE)
 _DIGITS = str.maketrans("OolI|", "00111")
 
 
@@ -65,6 +72,7 @@ class DateFound:
     Attributes:
         value: read with the day first where both orders are possible, until `in_order` decides.
         swapped: the date with day and month exchanged, where that is a date too and another one.
+        glued: letters stand directly before it, and do not say that a date follows: it may be an article's number.
         shape: "name" (month as a word), "iso", "numeric" or "compact" (digits only).
     """
 
@@ -75,6 +83,7 @@ class DateFound:
     called: bool
     other: bool
     with_time: bool
+    glued: bool
     row: int
     y: float
     piece: Piece
@@ -120,10 +129,11 @@ def _in_text(text: str, piece: Piece, row: Row, index: int, above: str) -> list[
                     value=values[0],
                     swapped=values[1],
                     shape=shape,
-                    long_year=len(match["y"]) == 4,
+                    long_year=len(match["y"]) >= 4,
                     called=bool(_CALLED_DATE.search(row.text) or _CALLED_DATE.search(above)),
                     other=bool(_OTHER_DATE.search(row.text)),
                     with_time=bool(_TIME.search(row.text.replace(match.group(), " "))),
+                    glued=bool(_GLUED.search(text[: match.start()])),
                     row=index,
                     y=row.y,
                     piece=piece,
@@ -137,7 +147,7 @@ def _values(match: re.Match[str]) -> tuple[date, date | None] | None:
     """Turn a match into the date and its other reading."""
     groups = match.groupdict()
     try:
-        year = int(groups["y"].translate(_DIGITS))
+        year = int(groups["y"].replace(" ", "").translate(_DIGITS))
         year += 2000 if year < 100 else 0
         if not YEAR_MIN <= year <= YEAR_MAX:
             return None
@@ -209,6 +219,7 @@ def date_candidates(rows: Sequence[Row], country_day_first: bool | None) -> list
             "called": float(any(place.called for place in places)),
             "other": float(all(place.other for place in places)),
             "with_time": float(any(place.with_time for place in places)),
+            "glued": float(all(place.glued for place in places)),
             "first": float(position == 0),
             "y": min(place.y for place in places),
             "printed_again": float(min(len(places), 3) - 1),

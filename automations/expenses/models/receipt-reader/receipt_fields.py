@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import combinations
 from typing import TypeVar
 
-from receipt_amounts import PAYABLE_ROLES, Amount, amounts, parse
-from receipt_country import country, currency
-from receipt_dates import date_candidates, dates
+from receipt_amounts import Amount, parse, unread_totals
+from receipt_country import country, currency, own_amounts
+from receipt_dates import DateCandidate, date_candidates, dates
 from receipt_layout import Box, Look, PageText, Piece, Row, rows
 from receipt_merchant import merchant_candidates
 from receipt_number import receipt_number
+from receipt_papers import by_paper, is_refund, parted, several
 from receipt_ranking import Belief, Rankers
 from receipt_total import tax, total_candidates
 
@@ -54,7 +54,7 @@ class Draft:
 
     `larger_amounts`: what is printed and larger than the total, ascending: cash tendered, a balance, or the total where ours is wrong.
     `printed`: every amount with what it is called there, for holding a claim against.
-    `several`: the pages look like receipts of their own.
+    `several`: there is more than one receipt. `refund`: the paper calls itself one; then the total is below zero however it is printed.
     """
 
     merchant: Choice | None
@@ -66,6 +66,7 @@ class Draft:
     larger_amounts: tuple[str, ...] = ()
     printed: tuple[tuple[str, str], ...] = ()
     several: bool = False
+    refund: bool = False
 
 
 def certain(_page: int, _piece: Piece) -> Sequence[Look]:
@@ -74,10 +75,16 @@ def certain(_page: int, _piece: Piece) -> Sequence[Look]:
 
 
 def draft(pages: Sequence[PageText], rankers: Rankers, again: Again = certain) -> Draft:
-    """Read the fields of a receipt of one or several pages."""
-    lines = [row for page in pages for row in rows(page)]
-    found = amounts(lines)
-    total = _total(found, rankers, again)
+    """Read the fields of a receipt of one or several pages; of several receipts, those of the one with most text."""
+    lines = [row for page in pages for paper in parted(page) for row in rows(paper)]
+    different = several(lines)
+    if different:
+        lines = max(by_paper(lines), key=lambda paper: sum(len(row.text) for row in paper))
+    found = own_amounts(lines)
+    total = _total(found, lines, rankers, again)
+    refund = is_refund(lines)
+    if refund and total is not None and not total.value.startswith("-") and Decimal(total.value):
+        total = replace(total, value=f"-{total.value}")
     paid = tax(found, lines, Decimal(total.value) if total else None)
     money = currency(lines)
     number = receipt_number(lines)
@@ -102,7 +109,8 @@ def draft(pages: Sequence[PageText], rankers: Rankers, again: Again = certain) -
         else None,
         larger_amounts=_larger(found, total),
         printed=_printed(found),
-        several=_several(lines),
+        several=different,
+        refund=refund,
     )
 
 
@@ -114,31 +122,13 @@ def _larger(found: Sequence[Amount], total: Choice | None) -> tuple[str, ...]:
     return tuple(str(value) for value in sorted(above)[:LARGER_MAX])
 
 
-def _several(lines: Sequence[Row]) -> bool:
-    """Whether two pages each have a total and a date of their own, and no date in common or different receipt numbers.
-
-    The pages of one invoice repeat its date and its number.
-    """
-    seen: list[tuple[set[str], str | None]] = []
-    for page in sorted({row.page for row in lines}):
-        own = [row for row in lines if row.page == page]
-        days = {day.isoformat() for item in dates(own) for day in (item.value, item.swapped) if day is not None}
-        if days and any(a.role in PAYABLE_ROLES and a.value > 0 and not a.in_table for a in amounts(own)):
-            number = receipt_number(own)
-            seen.append((days, number.value if number else None))
-    return any(
-        not (one[0] & other[0]) or (one[1] is not None and other[1] is not None and one[1] != other[1])
-        for one, other in combinations(seen, 2)
-    )
-
-
 def _printed(found: Sequence[Amount]) -> tuple[tuple[str, str], ...]:
     """Each amount once with its role, in the order printed, at most `PRINTED_MAX`."""
     seen = {(str(amount.value), amount.role): None for amount in found if amount.role != "quantity"}
     return tuple(seen)[:PRINTED_MAX]
 
 
-def _total(found: Sequence[Amount], rankers: Rankers, again: Again) -> Choice | None:
+def _total(found: Sequence[Amount], lines: Sequence[Row], rankers: Rankers, again: Again) -> Choice | None:
     candidates = total_candidates(found)
     if not candidates:
         return None
@@ -151,7 +141,8 @@ def _total(found: Sequence[Amount], rankers: Rankers, again: Again) -> Choice | 
         box=chosen.best.piece.box,
         support=chosen.support,
         evidence={
-            **_evidence(belief, rival, looks, same),
+            **_evidence(belief, rival, chosen.best.piece, looks, same),
+            "unread": float(bool(unread_totals(lines))),
             "support": float(min(chosen.support, 3)),
             "unsupported": float(chosen.support == 0),
             "score": 1.0 - chosen.best.piece.score,
@@ -164,7 +155,8 @@ def _date(lines: Sequence[Row], rankers: Rankers, again: Again) -> Choice | None
     candidates = date_candidates(lines, place[1] if place else None)
     if not candidates:
         return None
-    belief, rival, chosen = _chosen(rankers["date"].beliefs([c.features for c in candidates]), candidates)
+    beliefs = rankers["date"].beliefs([c.features for c in candidates])
+    belief, rival, chosen = _chosen(*_free_standing(beliefs, candidates))
     looks = again(chosen.best.page, chosen.best.piece)
     same = [
         any(chosen.value in (found.value, found.swapped) for found in dates([_only(look.text, chosen.best.piece)]))
@@ -176,7 +168,7 @@ def _date(lines: Sequence[Row], rankers: Rankers, again: Again) -> Choice | None
         box=chosen.best.piece.box,
         kind="" if chosen.order_known else "order unknown",
         evidence={
-            **_evidence(belief, rival, looks, same),
+            **_evidence(belief, rival, chosen.best.piece, looks, same),
             "score": 1.0 - chosen.best.piece.score,
             "short_year": float(not chosen.best.long_year),
             "compact": float(chosen.best.shape == "compact"),
@@ -202,11 +194,22 @@ def _merchant(lines: Sequence[Row], rankers: Rankers) -> Choice | None:
         page=chosen.rows[0].page,
         box=box,
         evidence={
-            **_evidence(belief, rival, (), ()),
+            **_evidence(belief, rival, pieces[0], (), ()),
             "score": 1.0 - min(piece.score for piece in pieces),
             "legal_form": chosen.features.get("legal_form", 0.0),
         },
     )
+
+
+def _free_standing(
+    beliefs: Sequence[Belief], candidates: Sequence[DateCandidate]
+) -> tuple[list[Belief], list[DateCandidate]]:
+    """Leave out dates glued to letters where there are others: article numbers, which no ranker can know of a brand it has not seen."""
+    kept = [index for index, one in enumerate(candidates) if not one.features.get("glued")]
+    kept = kept or list(range(len(candidates)))
+    whole = sum(beliefs[index].share for index in kept)
+    shares = [beliefs[index].share / whole for index in kept]
+    return [replace(beliefs[i], share=s) for i, s in zip(kept, shares, strict=True)], [candidates[i] for i in kept]
 
 
 def _chosen(beliefs: Sequence[Belief], candidates: Sequence[C]) -> tuple[Belief, Belief | None, C]:
@@ -215,8 +218,10 @@ def _chosen(beliefs: Sequence[Belief], candidates: Sequence[C]) -> tuple[Belief,
     return beliefs[order[0]], beliefs[order[1]] if len(order) > 1 else None, candidates[order[0]]
 
 
-def _evidence(belief: Belief, rival: Belief | None, looks: Sequence[Look], same: Sequence[bool]) -> dict[str, float]:
-    """What the rankers and further looks say of a choice; certain text counts as seen the same.
+def _evidence(
+    belief: Belief, rival: Belief | None, piece: Piece, looks: Sequence[Look], same: Sequence[bool]
+) -> dict[str, float]:
+    """What the rankers, the first look and further ones say of a choice; certain text counts as seen the same.
 
     `doubt` is 0 where no look gave another digit more than 0.0001, and 4 where one was as good as sure of another.
     """
@@ -225,7 +230,7 @@ def _evidence(belief: Belief, rival: Belief | None, looks: Sequence[Look], same:
         "alone": logit(belief.alone),
         "rival": logit(rival.alone) if rival else -LOGIT_MAX,
         "apart": belief.apart,
-        "doubt": DOUBT_DECADES + math.log10(max([10.0**-DOUBT_DECADES, *(look.doubt for look in looks)])),
+        "doubt": DOUBT_DECADES + math.log10(max([10.0**-DOUBT_DECADES, piece.doubt, *(look.doubt for look in looks)])),
         "reread_differs": float(sum(not one for one in same)) / len(same) if same else 0.0,
     }
 

@@ -12,17 +12,21 @@ Box = tuple[float, float, float, float]
 
 Point = tuple[float, float]
 
+Quad = tuple[Point, Point, Point, Point]
+"""Corners clockwise from the top left."""
+
 BOXES_MAX = 2000  # on a page; a receipt has some hundred
 TEXT_MAX = 200  # characters in a box; keeps every rule's work bounded whatever a file holds
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextBox:
-    """A piece of text with its quadrilateral (top left, top right, bottom right, bottom left) in pixels, and the reader's own score."""
+    """A piece of text with its place in pixels, the recogniser's own score, and its doubt (see `Look`)."""
 
     text: str
     score: float
-    quad: tuple[Point, Point, Point, Point]
+    quad: Quad
+    doubt: float = 0.0
 
     @property
     def height(self) -> float:
@@ -35,13 +39,15 @@ class TextBox:
 
 @dataclass(frozen=True, kw_only=True)
 class PageText:
-    """All text of one page, upright.
+    """All text of one paper, upright. A page of a file is one paper, unless several lie on the picture.
 
     Attributes:
         page: counted from 1.
-        width_px, height_px: size of the upright page.
-        rotation_deg: how far the page was turned counter-clockwise to make it upright (0, 90, 180, 270).
+        width_px, height_px: size of the upright paper.
+        rotation_deg: how far the paper was turned counter-clockwise to make it upright (0, 90, 180, 270).
         from_text_layer: the text was in the file (PDF) and was not recognised from a picture.
+        paper: where the paper lies on the page, in fractions of it; its first corner is where the text's would be without the turn.
+        part: counts the papers of a page from 0.
     """
 
     page: int
@@ -50,6 +56,8 @@ class PageText:
     rotation_deg: int
     from_text_layer: bool
     boxes: tuple[TextBox, ...]
+    paper: Quad = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    part: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +72,8 @@ class Look:
 class Piece:
     """A text box placed in its row. `x0`, `x1` are fractions of the deskewed text width, `height` of the median.
 
-    `quad` is where it stands on the upright page, in pixels, for a second look at it.
+    `quad` is where it stands on the upright paper, in pixels, for a second look at it; `doubt` is that of the
+    first look, `part` the paper of the page.
     """
 
     text: str
@@ -73,16 +82,23 @@ class Piece:
     x1: float
     height: float
     box: Box
-    quad: tuple[Point, Point, Point, Point]
+    quad: Quad
+    doubt: float = 0.0
+    part: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What stands on one line of the receipt, left to right. `y` is 0 at the first line of the page and 1 at the last."""
+    """What stands on one line of the receipt, left to right. `y` is 0 at the first line of the paper and 1 at the last."""
 
     page: int
     y: float
     pieces: tuple[Piece, ...]
+
+    @property
+    def part(self) -> int:
+        """Which paper of the page it stands on, from 0."""
+        return self.pieces[0].part if self.pieces else 0
 
     @property
     def text(self) -> str:
@@ -124,6 +140,8 @@ def rows(page: PageText) -> list[Row]:
                 height=box.height / median_height,
                 box=seen_box(box.quad, page),
                 quad=box.quad,
+                doubt=box.doubt,
+                part=page.part,
             )
             for x, _, box in sorted(group, key=lambda item: item[0])
         )
@@ -133,17 +151,36 @@ def rows(page: PageText) -> list[Row]:
 
 
 def seen_box(quad: Sequence[Point], page: PageText) -> Box:
-    """Map a quadrilateral of the upright page back to the page as it was handed in, as fractions."""
-    xs = [min(max(x / page.width_px, 0.0), 1.0) for x, _ in quad]
-    ys = [min(max(y / page.height_px, 0.0), 1.0) for _, y in quad]
-    x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
-    if page.rotation_deg == 90:
-        x0, y0, x1, y1 = 1 - y1, x0, 1 - y0, x1
-    elif page.rotation_deg == 180:
-        x0, y0, x1, y1 = 1 - x1, 1 - y1, 1 - x0, 1 - y0
-    elif page.rotation_deg == 270:
-        x0, y0, x1, y1 = y0, 1 - x1, y1, 1 - x0
-    return (round(x0, 4), round(y0, 4), round(x1, 4), round(y1, 4))
+    """Map a quadrilateral of the upright paper back to the page as it was handed in, as fractions."""
+    places = []
+    for x_px, y_px in quad:
+        x, y = x_px / page.width_px, y_px / page.height_px
+        if page.rotation_deg == 90:
+            x, y = 1 - y, x
+        elif page.rotation_deg == 180:
+            x, y = 1 - x, 1 - y
+        elif page.rotation_deg == 270:
+            x, y = y, 1 - x
+        places.append(on_page(page.paper, x, y))
+    xs, ys = ([min(max(place[axis], 0.0), 1.0) for place in places] for axis in (0, 1))
+    return (round(min(xs), 4), round(min(ys), 4), round(max(xs), 4), round(max(ys), 4))
+
+
+def on_page(paper: Quad, x: float, y: float) -> Point:
+    """Map a point of a straightened paper, in fractions, to the page: the projective map of the unit square onto `paper`."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = paper
+    sum_x, sum_y = ax - bx + cx - dx, ay - by + cy - dy
+    right_x, right_y, below_x, below_y = bx - cx, by - cy, dx - cx, dy - cy
+    det = right_x * below_y - below_x * right_y
+    if abs(det) < 1e-12:  # no area: nothing to map
+        return ax, ay
+    g = (sum_x * below_y - below_x * sum_y) / det
+    h = (right_x * sum_y - sum_x * right_y) / det
+    far = g * x + h * y + 1.0
+    return (
+        ((bx - ax + g * bx) * x + (dx - ax + h * dx) * y + ax) / far,
+        ((by - ay + g * by) * x + (dy - ay + h * dy) * y + ay) / far,
+    )
 
 
 def _tilt(boxes: Sequence[TextBox]) -> float:

@@ -46,8 +46,8 @@ _REST = re.compile(
 )
 # Legal forms as a reader of print disfigures them.
 _DISFIGURED = (
-    (re.compile(r"\bS[DO0]N\b\.?\s?[BDEH8][HBI][DO0]\b", re.IGNORECASE), "SDN BHD"),
-    (re.compile(r"(?<=\s)[S5][/7][B8]$", re.IGNORECASE), "S/B"),
+    (re.compile(r"\bS[DO0]N\.?\s?[BDEH38][HBI][DO0]\b", re.IGNORECASE), "SDN BHD"),
+    (re.compile(r"(?<=\s)[S5][/7][B8D](?=\W*$)", re.IGNORECASE), "S/B"),
 )
 _OWNER = re.compile(
     r"^.{0,24}?\b(own(ed)?|operated|managed|dimiliki|pemilik|trading as)\s*(by|oleh)?\s*[:.]?\s+", re.IGNORECASE
@@ -138,6 +138,7 @@ def _cleaned(text: str) -> str:
         flags=re.IGNORECASE,
     )
     text = re.sub(r"\b\d{5,}\s?-\s?[A-Z]\b.*$", " ", _OWNER.sub("", text))
+    text = text.replace("_", " ")  # of lines that touch the letters
     for disfigured, form in _DISFIGURED:
         text = disfigured.sub(form, text)
     text = re.sub(r"\s{2,}", " ", text)
