@@ -59,8 +59,9 @@ from interlock.ingress.delivery_log import DeliveryLog
 from interlock.ingress.relay import Relay
 from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
+from interlock.orchestration import access
+from interlock.orchestration.access import Access
 from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
-from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, Registered, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
@@ -106,7 +107,7 @@ class App:
     delivery_log: DeliveryLog
     policies: TenantPolicies
     policy_changes: PolicyChanges
-    api_keys: ApiKeys
+    access: Access
     audit_records: AuditRecords
     proofs: Proofs
     evidence: Evidence
@@ -146,7 +147,8 @@ async def opened(
             database, objects, document_limits(settings), DocumentRecords(subject_keys, clock).stored
         )
         recorder = Recorder(database)
-        policies = TenantPolicies(database, shipped(automations))
+        ships = shipped(automations)
+        policies = TenantPolicies(database, ships)
         stack.push_async_callback(flushed, policies)
         identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
         tasks = PostgresTasks(
@@ -184,9 +186,7 @@ async def opened(
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
             policy_changes=PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock),
-            api_keys=ApiKeys(
-                database=database, identity=identity, keys=subject_keys, clock=clock, roles=automations.roles
-            ),
+            access=access.build(database, identity, subject_keys, clock, ships.base, automations),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),
             evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,13 +185,27 @@ class Writers:
         info, _ = await self._api_keys().create(self._owner(), name=user, user=user, roles=roles, **given)
         return info.id
 
+    async def narrowed_and_rotated(self, user: str) -> None:
+        """Make a key that may only read tasks of one automation, and has a new secret and an end since."""
+        key_id = await self.key(user, "author", actions=["read"], automations=["expenses"])
+        for _ in range(2):
+            await self._api_keys().rotate(self._owner(), key_id)
+        for days in (3, 2):
+            await self._api_keys().expire(self._owner(), key_id, self.clock.now() + timedelta(days=days))
+
     async def revoke_key(self, key_id: str) -> None:
         await self._api_keys().revoke(self._owner(), key_id)
 
     def _api_keys(self) -> ApiKeys:
         identity = Identity(self._app, pepper=bytes(32), environment="test")
         return ApiKeys(
-            database=self._app, identity=identity, keys=KEYS, clock=self.clock, roles=ROLES | {"manager", "boss"}
+            database=self._app,
+            identity=identity,
+            keys=KEYS,
+            clock=self.clock,
+            roles=ROLES | {"manager", "boss"},
+            actions={"task.read": "read", "task.submit": "route"},
+            automations=["expenses"],
         )
 
     def _owner(self) -> Principal:

@@ -27,6 +27,7 @@ OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors"}
 NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999")
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
+    "expire": {"at": "2090-01-01T00:00:00Z"},
 }  # fmt: skip
 
 

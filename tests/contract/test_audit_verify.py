@@ -60,6 +60,7 @@ async def build(urls: DatabaseUrls) -> None:
             await writers.key("user:mei", "reviewer", approval_limit=Decimal("2000.50"))
             await writers.key("user:bo", "boss", expires_at=writers.clock.now() + timedelta(days=1))
             await writers.revoke_key(await writers.key("user:old", "reviewer"))
+            await writers.narrowed_and_rotated("user:nell")
             done = await writers.accept(subject="person:lim")
             await writers.effect(done, "read-receipt", 1, {"total": "12.30"})
             await writers.effect(done, "post", 2, {"posted": True}, opened=True)

@@ -12,18 +12,35 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from interlock.domain.decisions import Entity
 from interlock.domain.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from interlock.governance.scope import WHOLE, Scope
 from interlock.infra.database import Connection, Database
 
 _KEY: Final = re.compile(r"il_(live|test)_([0-9a-z]{12})_([0-9A-Za-z]{40})\Z")
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _USER: Final = re.compile(r"(user|service|agent):[A-Za-z0-9][A-Za-z0-9._@+-]{0,126}\Z")
+_NOTHING: Final = bytes(32)
 _ROLE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+_ACTIVE: Final = "revoked_at is null and (expires_at is null or expires_at > time_now())"
+_MAKES_KEYS: Final = "roles && array['admin', 'owner'] and scope_actions is null and scope_automations is null"
+LAST_USE_S: Final = 60.0  # how exact a key's last use is; a write for each request would cost more than the request
+
+_FIND: Final = f"""
+select key_hash, case when old_until > time_now() then old_hash end, user_id, roles, approval_limit,
+    case when revoked_at is not null then 'revoked' when expires_at <= time_now() then 'expired' end,
+    scope_actions, scope_automations, last_used_at is null or last_used_at < time_now() - %s,
+    (select count(*) from api_keys where {_ACTIVE})
+from api_keys where tenant = current_tenant() and id = %s"""
+_USED: Final = "update api_keys set last_used_at = time_now() where tenant = current_tenant() and id = %s"
+_LIST: Final = """
+select id, name, user_id, roles, approval_limit, created_by, created_at, expires_at, revoked_at, scope_actions, scope_automations,
+    last_used_at, case when old_until > time_now() then old_until end
+from api_keys where tenant = current_tenant() order by created_at desc, id"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +50,7 @@ class Principal:
     Attributes:
         id: `user:amir`, `service:…` or `agent:…`. key_id: the key's public ID.
         single_operator: the tenant has one active key, so nobody else could answer.
+        scope: what the key is narrowed to; `ask.require` holds the caller to it.
     """
 
     tenant: str
@@ -41,6 +59,7 @@ class Principal:
     key_id: str
     approval_limit: Decimal | None = None
     single_operator: bool = False
+    scope: Scope = WHOLE
 
     def entity(self) -> Entity:
         if self.id.startswith("agent:"):
@@ -66,6 +85,9 @@ class KeyInfo:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    scope: Scope
+    last_used_at: datetime | None
+    old_secret_until: datetime | None
 
 
 class Identity:
@@ -96,26 +118,30 @@ class Identity:
         found = None
         if tenant is not None:
             async with self._database.tenant(tenant) as conn:
-                found = await (
-                    await conn.execute(
-                        "select key_hash, user_id, roles, approval_limit, coalesce(expires_at <= time_now(), false) or revoked_at is not null,"
-                        " (select count(*) from api_keys where revoked_at is null and (expires_at is null or expires_at > time_now()))"
-                        " from api_keys where tenant = current_tenant() and id = %s",
-                        (match[2],),
-                    )
-                ).fetchone()
-        stored = bytes(found[0]) if found else b"\0" * 32
-        right = hmac.compare_digest(stored, self._hash(match[3]))
-        if tenant is None or found is None or not right or found[4] or match[1] != self._environment:
+                found = await (await conn.execute(_FIND.encode(), (timedelta(seconds=LAST_USE_S), match[2]))).fetchone()
+                if found and found[8] and found[5] is None and self._opens(match[3], found) and self._here(match[1]):
+                    await conn.execute(_USED.encode(), (match[2],))
+        right = self._opens(match[3], found or (None, None))
+        if tenant is None or found is None or not right or found[5] is not None or not self._here(match[1]):
             raise Unauthenticated("The API key is not known, or it has expired or was revoked.", fix="Make a new one.")
         return Principal(
             tenant=tenant,
-            id=found[1],
-            roles=tuple(found[2]),
+            id=found[2],
+            roles=tuple(found[3]),
             key_id=match[2],
-            approval_limit=found[3],
-            single_operator=found[5] == 1,
+            approval_limit=found[4],
+            scope=_scope(found[6], found[7]),
+            single_operator=found[9] == 1,
         )
+
+    def _here(self, environment: str) -> bool:
+        return environment == self._environment
+
+    def _opens(self, secret: str, row: Sequence[Any]) -> bool:
+        """Compare with the key's secret, and with the one before as long as that opens; in constant time, also where there is no key."""
+        made = self._hash(secret)
+        new, old = (hmac.compare_digest(bytes(stored or _NOTHING), made) for stored in row[:2])
+        return new or old
 
     async def create_key(
         self,
@@ -127,6 +153,7 @@ class Identity:
         created_by: str,
         approval_limit: Decimal | None = None,
         expires_at: datetime | None = None,
+        scope: Scope = WHOLE,
     ) -> tuple[str, str]:
         """Make a key inside a transaction of its tenant. Gives its public ID and the whole key, which is never shown again."""
         if not _USER.match(user):
@@ -135,22 +162,53 @@ class Identity:
             if not _ROLE.match(role):
                 raise InvalidInput(f"role {role!r}: use lower-case letters, digits and dashes, such as reviewer.")
         key_id = "".join(secrets.choice("0123456789abcdefghijklmnopqrstuvwxyz") for _ in range(12))
-        secret = "".join(secrets.choice(_ALPHABET) for _ in range(40))
+        secret = _secret()
+        narrowed = [None if part is None else list(part) for part in (scope.actions, scope.automations)]
         await conn.execute(
-            "insert into api_keys (tenant, id, key_hash, name, user_id, roles, approval_limit, created_by, expires_at)"
-            " values (current_tenant(), %s, %s, %s, %s, %s, %s, %s, %s)",
-            (key_id, self._hash(secret), name, user, list(roles), approval_limit, created_by, expires_at),
+            "insert into api_keys (tenant, id, key_hash, name, user_id, roles, approval_limit, created_by, expires_at,"
+            " scope_actions, scope_automations) values (current_tenant(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (key_id, self._hash(secret), name, user, list(roles), approval_limit, created_by, expires_at, *narrowed),
         )
         return key_id, f"il_{self._environment}_{key_id}_{secret}"
 
+    async def rotate_key(self, conn: Connection, key_id: str, overlap: timedelta) -> tuple[str, datetime]:
+        """Give an active key a new secret; gives the whole key and until when the secret before opens.
+
+        A secret that was still open from an earlier rotation opens nothing any more. Raises NotFound.
+        """
+        secret = _secret()
+        row = await (
+            await conn.execute(
+                "update api_keys set old_hash = key_hash, old_until = time_now() + %s, key_hash = %s"
+                f" where tenant = current_tenant() and id = %s and {_ACTIVE} returning old_until".encode(),
+                (overlap, self._hash(secret), key_id),
+            )
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"There is no active key {key_id}.")
+        return f"il_{self._environment}_{key_id}_{secret}", row[0]
+
+    async def expire_key(self, conn: Connection, key_id: str, at: datetime) -> None:
+        """Give an active key an earlier end. Raises NotFound; Conflict for the last owner key, or where it ends sooner already."""
+        await self._held(conn, key_id)
+        changed = await conn.execute(
+            "update api_keys set expires_at = %s where tenant = current_tenant() and id = %s"
+            " and (expires_at is null or expires_at > %s)",
+            (at, key_id, at),
+        )
+        if not changed.rowcount:
+            raise Conflict("The key ends sooner than that.", fix="Make a new key instead.")
+
+    async def user_of(self, conn: Connection, key_id: str) -> str | None:
+        """Give whom a key stands for; None where there is no such key."""
+        row = await (
+            await conn.execute("select user_id from api_keys where tenant = current_tenant() and id = %s", (key_id,))
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     async def keys(self, conn: Connection) -> list[KeyInfo]:
         """List the keys of the tenant, newest first."""
-        rows = await (
-            await conn.execute(
-                "select id, name, user_id, roles, approval_limit, created_by, created_at, expires_at, revoked_at"
-                " from api_keys where tenant = current_tenant() order by created_at desc, id"
-            )
-        ).fetchall()
+        rows = await (await conn.execute(_LIST.encode())).fetchall()
         return [
             KeyInfo(
                 id=r[0],
@@ -162,16 +220,26 @@ class Identity:
                 created_at=r[6],
                 expires_at=r[7],
                 revoked_at=r[8],
+                scope=_scope(r[9], r[10]),
+                last_used_at=r[11],
+                old_secret_until=r[12],
             )
             for r in rows
         ]
 
     async def revoke_key(self, conn: Connection, key_id: str) -> None:
         """Revoke a key; raises NotFound, or Conflict for the last key that may make others."""
+        await self._held(conn, key_id)
+        await conn.execute(
+            "update api_keys set revoked_at = time_now() where tenant = current_tenant() and id = %s", (key_id,)
+        )
+
+    async def _held(self, conn: Connection, key_id: str) -> None:
+        """Lock the tenant's active keys, one of which shall end; raises NotFound, or Conflict where no other would make keys."""
         rows = await (
             await conn.execute(
-                "select id, roles && array['admin', 'owner'] from api_keys"
-                " where tenant = current_tenant() and revoked_at is null and (expires_at is null or expires_at > time_now()) for update"
+                f"select id, {_MAKES_KEYS} from api_keys"
+                f" where tenant = current_tenant() and {_ACTIVE} order by id for update".encode()
             )
         ).fetchall()
         active = {r[0]: r[1] for r in rows}
@@ -179,6 +247,14 @@ class Identity:
             raise NotFound(f"There is no active key {key_id}.")
         if active[key_id] and sum(active.values()) == 1:
             raise Conflict("This is the tenant's last owner key.", fix="Make another one first.")
-        await conn.execute(
-            "update api_keys set revoked_at = time_now() where tenant = current_tenant() and id = %s", (key_id,)
-        )
+
+
+def _secret() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(40))
+
+
+def _scope(actions: Sequence[str] | None, automations: Sequence[str] | None) -> Scope:
+    return Scope(
+        actions=None if actions is None else tuple(actions),
+        automations=None if automations is None else tuple(automations),
+    )

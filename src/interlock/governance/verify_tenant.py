@@ -35,11 +35,18 @@ select coalesce(d.id, l.about), d.id is not null, l.leaf, coalesce(l.made, 0), c
 from (select * from documents where tenant = current_tenant()) d
 left join subject_keys k on k.tenant = d.tenant and k.subject = d.created_by
 full join ({_LEAVES.format(name="document", made="document.stored", ended="document.erased")}) l on l.about = d.id"""
+# Of a key, the last word about its end and about the secret before counts too.
 _KEYS = f"""
 select coalesce(a.id, l.about), a.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
-    k.erased_at, k.subject, a.user_id, a.name, a.roles, a.approval_limit, a.expires_at, a.revoked_at
+    k.erased_at, k.subject, a.user_id, a.name, a.roles, a.approval_limit, a.expires_at, a.revoked_at, a.scope_actions, a.scope_automations,
+    a.old_until, m.expiring, m.rotated
 from (select * from api_keys where tenant = current_tenant()) a
 left join subject_keys k on k.tenant = a.tenant and k.subject = a.user_id
+left join (select substring(leaf from '"key":"([^"]+)"') as about,
+    (array_agg(leaf order by id desc) filter (where leaf like '%"kind":"key.expiring"%'))[1] as expiring,
+    (array_agg(leaf order by id desc) filter (where leaf like '%"kind":"key.rotated"%'))[1] as rotated
+    from audit_records where tenant = current_tenant() and task_id is null
+        and (leaf like '%"kind":"key.expiring"%' or leaf like '%"kind":"key.rotated"%') group by 1) m on m.about = a.id
 full join ({_LEAVES.format(name="key", made="key.created", ended="key.revoked")}) l on l.about = a.id"""
 
 
@@ -82,14 +89,17 @@ def _has_its_leaf(what: str, where: str, row: Sequence[Any], findings: Findings)
 
 def _facts(where: str, row: Sequence[Any], findings: Findings) -> dict[str, Any] | None:
     """Read the leaf; one that was changed into what nobody can read is a finding."""
-    try:
-        facts = canonical.loads(row[2])
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict):
+    if (facts := _read(row[2])) is None:
         findings.add("the leaf can be read", where)
-        return None
     return facts
+
+
+def _read(leaf: str) -> dict[str, Any] | None:
+    try:
+        facts = canonical.loads(leaf)
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None
 
 
 def _check_document(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
@@ -120,12 +130,19 @@ async def _check_file(where: str, row: Sequence[Any], digest: Digest, findings: 
 
 
 def _check_key(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
-    ended, (user, name, roles, limit, expires_at, revoked_at) = row[4], row[9:]
+    ended, (user, name, roles, limit, expires_at, revoked_at) = row[4], row[9:15]
     if (facts := _facts(where, row, findings)) is None:
         return
-    found = canonical.plain({"roles": sorted(roles), "approval_limit": limit, "expires_at": expires_at})
-    for part, value in found.items():
-        findings.check(f"the key's {part} is that of the leaf", where, expected=facts.get(part), found=value)
+    row_says = {"roles": sorted(roles), "approval_limit": limit, "expires_at": expires_at, "old_until": row[17]}
+    row_says |= {"scope_actions": row[15], "scope_automations": row[16]}
+    expected = {
+        name: facts.get(name) for name in row_says
+    }  # keys of older versions say nothing of a scope: they have none
+    for later, part in ((row[18], "expires_at"), (row[19], "old_until")):
+        if later is not None:
+            expected[part] = (_read(later) or {}).get(part)
+    for part, value in canonical.plain(row_says).items():
+        findings.check(f"the key's {part} is that of the leaf", where, expected=expected[part], found=value)
     findings.check("the key is revoked as the log says", where, expected=ended > 0, found=revoked_at is not None)
     _check_commit("the key is whose the leaf commits to", where, tenant, row, facts, (user, name), keys, findings)
 
