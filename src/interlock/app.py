@@ -39,7 +39,7 @@ from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.evidence import Evidence, Materials
-from interlock.governance.identity import Identity
+from interlock.governance.identity import FIRST_TENANT, Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.proofs import Proofs
 from interlock.governance.residency import Residency, ResidentObjects, residency_of
@@ -68,6 +68,7 @@ from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.erasures import Erasures
 from interlock.orchestration.policy_changes import PolicyChanges
+from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
 from interlock.orchestration.store import PostgresTasks
@@ -78,7 +79,7 @@ from interlock.sdk.task import Task
 from interlock.serving.gateway import Gateway
 from interlock.serving.runtimes.process import ProcessRuntime
 
-DEFAULT_TENANT = "default"
+DEFAULT_TENANT = FIRST_TENANT
 WATCHED_BY = "service:watched-folder"
 
 
@@ -150,7 +151,9 @@ async def opened(
         ships = shipped(automations)
         policies = TenantPolicies(database, ships)
         stack.push_async_callback(flushed, policies)
-        identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
+        identity = Identity(
+            database, pepper=keys.pepper, environment=settings.environment, refused=Refusals(database, clock)
+        )
         tasks = PostgresTasks(
             database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
         )

@@ -23,6 +23,33 @@ TAMPERINGS = {
         "update api_keys set expires_at = expires_at + interval '1 day' where user_id = 'user:nell'",
         "the key's expires_at",
     ),
+    "more roles of a person": (
+        "update accounts set roles = '{owner}' where id = 'user:noor'",
+        "the account's roles",
+    ),
+    "a higher limit of a person": (
+        "update accounts set approval_limit = approval_limit + 1",
+        "the account's approval_limit",
+    ),
+    "another password": (
+        "update accounts set password_hash = 'x' where id = 'user:noor'",
+        "the account is what its last leaf commits to",
+    ),
+    "a service that opens again": (
+        "update accounts set disabled_at = null where id like 'service:%'",
+        "the account's disabled",
+    ),
+    "a way in by OIDC": ("update accounts set issuer = 'https://x', subject = id", "the account's federated"),
+    "an invented account": (
+        "insert into accounts (tenant, id, ref, name, created_by) select tenant, 'user:planted', 'acc_' || tenant, 'P', 'x' from tenants",
+        "an account has one leaf of its making",
+    ),
+    "a deleted account": ("delete from accounts where id = 'user:noor'", "an account with a leaf is there"),
+    "an invented session": (
+        "insert into sessions (tenant, id, token_hash, user_id, method, expires_at) select tenant, 'session_' || tenant, '', 'user:noor',"
+        " 'password', time_now() from tenants",
+        "a session has one leaf of its making",
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from fastapi.openapi.utils import get_openapi
 
 from interlock.api import (
     access,
+    accounts,
     audit,
     automations,
     correlations,
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     reviews,
     deliveries,
     keys,
+    accounts,
     policies,
     access,
     automations,
@@ -134,6 +136,7 @@ TAGS: Final = {
     "reviews": "Questions to people.",
     "deliveries": "Callbacks, with their attempts.",
     "keys": "Who may call.",
+    "accounts": "People, services and tenants.",
     "automations": "What tasks can be submitted for.",
     "audit": "What happened, provably.",
     "privacy": "What is kept of a person, and erasing it.",

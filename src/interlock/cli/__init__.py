@@ -28,7 +28,10 @@ GROUPS: Final = {
     "audit": ("interlock.cli.audit:app", "The audit log: verify, read, prove, export."),
     "policy": ("interlock.cli.policies:app", "Policies: check, diff, activate, roll back."),
     "privacy": ("interlock.cli.privacy:app", "People: see what is kept of one, erase one."),
-    "key": ("interlock.cli.access:keys", "API keys: make, list, revoke."),
+    "key": ("interlock.cli.access:keys", "API keys: make, list, rotate, revoke."),
+    "user": ("interlock.cli.accounts:users", "People: add, list, disable; passwords and roles."),
+    "service": ("interlock.cli.accounts:services", "Service accounts: create, list, disable."),
+    "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),
 }

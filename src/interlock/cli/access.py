@@ -55,25 +55,16 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
         print_json(page)
         return
     rows = [
-        (
-            k["id"],
-            k["name"],
-            k["user"],
-            ", ".join(k["roles"]),
-            _scope(k),
-            k["last_used_at"],
-            k["expires_at"],
-            k["revoked_at"],
-        )
+        (k["id"], k["name"], k["user"], _may(k), k["last_used_at"], k["revoked_at"] or k["expires_at"])
         for k in page["items"]
     ]
-    print_table(("id", "name", "user", "roles", "scope", "last used", "expires", "revoked"), rows)
+    print_table(("id", "name", "user", "roles", "last used", "ends"), rows)
 
 
-def _scope(key: dict[str, Any]) -> str:
-    actions, automations = key["scope"]["actions"], key["scope"]["automations"]
-    said = [] if actions is None else [f"{len(actions)} actions"]
-    return "; ".join([*said, *([] if automations is None else [", ".join(automations)])])
+def _may(key: dict[str, Any]) -> str:
+    """Say what a key may, in short: `--json` shows what it is narrowed to."""
+    narrowed = any(part is not None for part in key["scope"].values())
+    return ", ".join(key["roles"]) + (" (narrowed)" if narrowed else "")
 
 
 @keys.command(epilog="Example: interlock key rotate 3k2j9x0a1b2c --overlap 3600")

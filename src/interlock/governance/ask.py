@@ -163,3 +163,15 @@ def api_key(tenant: str, key_id: str, *, user: str | None = None) -> Entity:
     if user is not None and not user.startswith("agent:"):
         attrs["user"] = Entity(type="User", id=user)
     return Entity(type="ApiKey", id=key_id, attrs=attrs)
+
+
+def account(tenant: str, account_id: str) -> Entity:
+    user = Entity(type="User", id=account_id)
+    return Entity(type="Account", id=account_id, attrs={"tenant": tenant, "user": user})
+
+
+def session(tenant: str, session_id: str, *, user: str | None = None) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant}
+    if user is not None and not user.startswith("agent:"):
+        attrs["user"] = Entity(type="User", id=user)
+    return Entity(type="Session", id=session_id, attrs=attrs)

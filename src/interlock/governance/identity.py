@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,15 +26,25 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _USER: Final = re.compile(r"(user|service|agent):[A-Za-z0-9][A-Za-z0-9._@+-]{0,126}\Z")
 _NOTHING: Final = bytes(32)
 _ROLE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
-_ACTIVE: Final = "revoked_at is null and (expires_at is null or expires_at > time_now())"
+FIRST_TENANT: Final = "default"
+"""The tenant that `interlock up` makes; its owners are the installation's admins."""
+
+_DISABLED: Final = """exists (select from accounts a where a.tenant = api_keys.tenant and a.id = api_keys.user_id
+    and a.disabled_at is not null)"""
+_OPEN: Final = "revoked_at is null and (expires_at is null or expires_at > time_now())"
+_ACTIVE: Final = f"{_OPEN} and not {_DISABLED}"
+# Nobody else could answer: there is one key, and nobody else who signs in.
+_SINGLE: Final = f"""(select count(*) from api_keys where tenant = current_tenant() and {_ACTIVE}) = 1
+    and not exists (select from accounts o where o.tenant = current_tenant() and o.id like 'user:%%' and o.disabled_at is null
+        and o.id <> api_keys.user_id)"""
 _MAKES_KEYS: Final = "roles && array['admin', 'owner'] and scope_actions is null and scope_automations is null"
 LAST_USE_S: Final = 60.0  # how exact a key's last use is; a write for each request would cost more than the request
 
 _FIND: Final = f"""
 select key_hash, case when old_until > time_now() then old_hash end, user_id, roles, approval_limit,
-    case when revoked_at is not null then 'revoked' when expires_at <= time_now() then 'expired' end,
+    case when revoked_at is not null then 'revoked' when expires_at <= time_now() then 'expired' when {_DISABLED} then 'disabled' end,
     scope_actions, scope_automations, last_used_at is null or last_used_at < time_now() - %s,
-    (select count(*) from api_keys where {_ACTIVE})
+    {_SINGLE}
 from api_keys where tenant = current_tenant() and id = %s"""
 _USED: Final = "update api_keys set last_used_at = time_now() where tenant = current_tenant() and id = %s"
 _LIST: Final = """
@@ -48,9 +58,10 @@ class Principal:
     """Who calls, as whom, in which tenant.
 
     Attributes:
-        id: `user:amir`, `service:…` or `agent:…`. key_id: the key's public ID.
+        id: `user:amir`, `service:…` or `agent:…`. key_id: the key's public ID, or that of a session that no key was exchanged for.
         single_operator: the tenant has one active key, so nobody else could answer.
         scope: what the key is narrowed to; `ask.require` holds the caller to it.
+        session_id: the session that the caller came with; None for a key.
     """
 
     tenant: str
@@ -60,6 +71,7 @@ class Principal:
     approval_limit: Decimal | None = None
     single_operator: bool = False
     scope: Scope = WHOLE
+    session_id: str | None = None
 
     def entity(self) -> Entity:
         if self.id.startswith("agent:"):
@@ -90,10 +102,19 @@ class KeyInfo:
     old_secret_until: datetime | None
 
 
-class Identity:
-    """Finds who calls by their key, and makes and revokes keys."""
+Refusal = Callable[[str | None, str, str | None, str], Awaitable[None]]
+"""Records that somebody was refused: in which tenant if that is known, what (`key.refused`), which one, and why."""
 
-    def __init__(self, database: Database, *, pepper: bytes, environment: str) -> None:
+
+async def unrecorded(tenant: str | None, kind: str, about: str | None, why: str) -> None:
+    """Record nothing: for where no caller is answered."""
+
+
+class Identity:
+    """Finds who calls by their key, and makes and revokes keys. `refused` is told of each that is not let in."""
+
+    def __init__(self, database: Database, *, pepper: bytes, environment: str, refused: Refusal = unrecorded) -> None:
+        self._refused = refused
         self._database = database
         self._pepper = pepper
         self._environment = environment
@@ -111,6 +132,7 @@ class Identity:
             raise Unauthenticated("An API key is needed.", fix="Send it as `Authorization: Bearer il_…`.")
         match = _KEY.match(bearer)
         if match is None:
+            await self._refused(None, "key.refused", None, "malformed")
             raise Unauthenticated("This is not an API key.", fix="A key reads il_<env>_<id>_<secret>.")
         async with self._database.across() as conn:
             row = await (await conn.execute("select find_api_key(%s)", (match[2],))).fetchone()
@@ -123,6 +145,8 @@ class Identity:
                     await conn.execute(_USED.encode(), (match[2],))
         right = self._opens(match[3], found or (None, None))
         if tenant is None or found is None or not right or found[5] is not None or not self._here(match[1]):
+            why = "unknown" if found is None else "secret" if not right else found[5] or "environment"
+            await self._refused(tenant, "key.refused", match[2] if found else None, why)
             raise Unauthenticated("The API key is not known, or it has expired or was revoked.", fix="Make a new one.")
         return Principal(
             tenant=tenant,
@@ -130,8 +154,8 @@ class Identity:
             roles=tuple(found[3]),
             key_id=match[2],
             approval_limit=found[4],
-            scope=_scope(found[6], found[7]),
-            single_operator=found[9] == 1,
+            scope=scope_of(found[6], found[7]),
+            single_operator=found[9],
         )
 
     def _here(self, environment: str) -> bool:
@@ -220,7 +244,7 @@ class Identity:
                 created_at=r[6],
                 expires_at=r[7],
                 revoked_at=r[8],
-                scope=_scope(r[9], r[10]),
+                scope=scope_of(r[9], r[10]),
                 last_used_at=r[11],
                 old_secret_until=r[12],
             )
@@ -234,26 +258,33 @@ class Identity:
             "update api_keys set revoked_at = time_now() where tenant = current_tenant() and id = %s", (key_id,)
         )
 
+    async def keep_an_owner(self, conn: Connection, *, without: str) -> None:
+        """Raise Conflict where the keys of `without` (a person or a service) are the last that may make others."""
+        rows = await self._active(conn)
+        makes = {user for _, user, makes in rows if makes}
+        if makes == {without}:
+            raise Conflict("These are the tenant's last owner keys.", fix="Make one for somebody else first.")
+
     async def _held(self, conn: Connection, key_id: str) -> None:
         """Lock the tenant's active keys, one of which shall end; raises NotFound, or Conflict where no other would make keys."""
-        rows = await (
-            await conn.execute(
-                f"select id, {_MAKES_KEYS} from api_keys"
-                f" where tenant = current_tenant() and {_ACTIVE} order by id for update".encode()
-            )
-        ).fetchall()
-        active = {r[0]: r[1] for r in rows}
+        active = {key: makes for key, _, makes in await self._active(conn)}
         if key_id not in active:
             raise NotFound(f"There is no active key {key_id}.")
         if active[key_id] and sum(active.values()) == 1:
             raise Conflict("This is the tenant's last owner key.", fix="Make another one first.")
+
+    async def _active(self, conn: Connection) -> list[tuple[str, str, bool]]:
+        query = f"""select id, user_id, {_MAKES_KEYS} and not {_DISABLED} from api_keys
+            where tenant = current_tenant() and {_OPEN} order by id for update"""
+        return [(r[0], r[1], r[2]) for r in await (await conn.execute(query.encode())).fetchall()]
 
 
 def _secret() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(40))
 
 
-def _scope(actions: Sequence[str] | None, automations: Sequence[str] | None) -> Scope:
+def scope_of(actions: Sequence[str] | None, automations: Sequence[str] | None) -> Scope:
+    """Give the scope that a key's row says."""
     return Scope(
         actions=None if actions is None else tuple(actions),
         automations=None if automations is None else tuple(automations),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from interlock.domain.decisions import Entity
-from interlock.domain.errors import FieldError, InvalidInput
+from interlock.domain.errors import FieldError, InvalidInput, Refused
 
 ITEMS_MAX: Final = 100
 READ: Final = "read"
@@ -30,6 +30,15 @@ class Scope:
     @property
     def narrows(self) -> bool:
         return self.actions is not None or self.automations is not None
+
+    def must_be_whole(self, action: str) -> None:
+        """Raise Refused where it narrows: for what would open more than the key itself does."""
+        if self.narrows:
+            raise Refused(
+                f"{action} is refused: this API key is narrowed, and what it would open is not.",
+                fix="Use a key that is not narrowed.",
+                extra={"action": action},
+            )
 
     def refusal(self, action: str, resource: Entity) -> str | None:
         """Say why an action on a resource is outside of the scope; None where it is inside."""

@@ -1,4 +1,5 @@
-"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys.
+"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys; accounts and
+sessions are checked beside them, by `verify_accounts`.
 
 Rows and leaves are brought together by the database, which sorts them on its disk, and are read a few hundred at a time: so the memory does
 not grow with their number.
@@ -9,13 +10,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
-
 from interlock.domain import canonical
 from interlock.domain.errors import NotFound
-from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
+from interlock.governance.verify_accounts import check_accounts
+from interlock.governance.verify_commit import check_commit, read_leaf
 from interlock.infra.database import Connection
 
 Digest = Callable[[str], Awaitable[str]]
@@ -53,7 +53,7 @@ full join ({_LEAVES.format(name="key", made="key.created", ended="key.revoked")}
 async def check_tenant(
     conn: Connection, tenant: str, keys: SubjectKeys, digest: Digest | None, findings: Findings
 ) -> None:
-    """Check documents and API keys of the tenant that is set in this snapshot of the application's role.
+    """Check documents, API keys, accounts and sessions of the tenant that is set in this snapshot of the application's role.
 
     Args:
         digest: reads the stored files; None leaves them out.
@@ -69,6 +69,7 @@ async def check_tenant(
         where = f"{tenant}/key {row[0]}"
         if _has_its_leaf("an API key", where, row, findings):
             _check_key(where, tenant, row, keys, findings)
+    await check_accounts(conn, tenant, keys, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:
@@ -89,17 +90,9 @@ def _has_its_leaf(what: str, where: str, row: Sequence[Any], findings: Findings)
 
 def _facts(where: str, row: Sequence[Any], findings: Findings) -> dict[str, Any] | None:
     """Read the leaf; one that was changed into what nobody can read is a finding."""
-    if (facts := _read(row[2])) is None:
+    if (facts := read_leaf(row[2])) is None:
         findings.add("the leaf can be read", where)
     return facts
-
-
-def _read(leaf: str) -> dict[str, Any] | None:
-    try:
-        facts = canonical.loads(leaf)
-    except ValueError:
-        return None
-    return facts if isinstance(facts, dict) else None
 
 
 def _check_document(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
@@ -117,7 +110,7 @@ def _check_document(where: str, tenant: str, row: Sequence[Any], keys: SubjectKe
         return
     findings.check("the document's size is that of the leaf", where, expected=facts.get("size"), found=size)
     what = "the document is what the leaf commits to"
-    _check_commit(what, where, tenant, row, facts, (sha256, filename, media_type, object_key), keys, findings)
+    check_commit(what, where, tenant, row[5:9], facts, (sha256, filename, media_type, object_key), keys, findings)
 
 
 async def _check_file(where: str, row: Sequence[Any], digest: Digest, findings: Findings) -> None:
@@ -140,38 +133,8 @@ def _check_key(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, f
     }  # keys of older versions say nothing of a scope: they have none
     for later, part in ((row[18], "expires_at"), (row[19], "old_until")):
         if later is not None:
-            expected[part] = (_read(later) or {}).get(part)
+            expected[part] = (read_leaf(later) or {}).get(part)
     for part, value in canonical.plain(row_says).items():
         findings.check(f"the key's {part} is that of the leaf", where, expected=expected[part], found=value)
     findings.check("the key is revoked as the log says", where, expected=ended > 0, found=revoked_at is not None)
-    _check_commit("the key is whose the leaf commits to", where, tenant, row, facts, (user, name), keys, findings)
-
-
-def _check_commit(
-    what: str,
-    where: str,
-    tenant: str,
-    row: Sequence[Any],
-    facts: Any,
-    parts: Sequence[str | None],
-    keys: SubjectKeys,
-    findings: Findings,
-) -> None:
-    known, wrapped, erased_at, subject = row[5:9]
-    if wrapped is None:
-        if known and erased_at is not None:
-            findings.erased += 1
-        else:
-            findings.add("the subject's key is there, or was erased", where)
-        return
-    try:
-        key = keys.unwrap(tenant, subject, wrapped)
-    except (InvalidTag, ValueError):
-        findings.add("the subject's key opens under the master key", where)
-        return
-    try:
-        salt = bytes.fromhex(facts["salt"])
-    except (KeyError, TypeError, ValueError):
-        findings.add(what, where, expected="a salt in the leaf")
-        return
-    findings.check(what, where, expected=facts.get("commit"), found=audit.commit(key, salt, parts))
+    check_commit("the key is whose the leaf commits to", where, tenant, row[5:9], facts, (user, name), keys, findings)

@@ -8,17 +8,22 @@ from interlock.governance import scope
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
+from interlock.governance.passwords import Passwords
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
+from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.tenants import Tenants
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What the API's routes about keys call."""
+    """What the API's routes about keys, accounts and tenants call."""
 
     keys: ApiKeys
+    accounts: Accounts
+    tenants: Tenants
 
 
 def build(
@@ -34,5 +39,14 @@ def build(
             roles=automations.roles,
             actions=scope.routes(str(base.rules.schema)),
             automations=automations.names,
-        )
+        ),
+        accounts=Accounts(
+            database=database,
+            identity=identity,
+            keys=keys,
+            clock=clock,
+            roles=automations.roles,
+            passwords=Passwords(),
+        ),
+        tenants=Tenants(database=database, identity=identity, keys=keys, clock=clock),
     )

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from interlock.domain.errors import FieldError, InvalidInput, NotFound, Refused
+from interlock.domain.errors import FieldError, InvalidInput, NotFound
 from interlock.governance import audit, scope
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Identity, KeyInfo, Principal
 from interlock.governance.scope import WHOLE, Scope
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
+from interlock.orchestration import accounts
 from interlock.orchestration.store import log
 from interlock.orchestration.submit import subject_key
 
@@ -66,18 +67,13 @@ class ApiKeys:
             InvalidInput: a role, action or automation that there is not, or a time in the past.
             Refused: the caller's own key is narrowed, and what it makes would not be.
         """
-        _not_narrowed(principal, "key.create")
+        principal.scope.must_be_whole("key.create")
         narrowed = scope.parse(actions, automations, known=self._actions, names=self._automations)
         if expires_at is not None:
             self._not_past(expires_at, "/expires_at")
-        for place, role in enumerate(roles):
-            if role not in self._roles:
-                raise InvalidInput(
-                    f"{role!r} is no role: no policy and no automation knows it.",
-                    fix=f"Known are {', '.join(sorted(self._roles))}; an automation declares its own in automation.toml.",
-                    fields=[FieldError(pointer=f"/roles/{place}", detail="not a known role")],
-                )
+        accounts.check_roles(roles, self._roles)
         async with self._database.tenant(principal.tenant) as conn:
+            await accounts.check_holder(conn, user)
             key_id, secret = await create(
                 conn,
                 self._identity,
@@ -110,7 +106,7 @@ class ApiKeys:
                 fields=[FieldError(pointer="/overlap_s", detail="not between 0 and 30 days")],
             )
         if key_id != principal.key_id:
-            _not_narrowed(principal, "key.rotate")
+            principal.scope.must_be_whole("key.rotate")
         async with self._database.tenant(principal.tenant) as conn:
             secret, until = await self._identity.rotate_key(conn, key_id, timedelta(seconds=overlap_s))
             await self._leaf(conn, principal, "key.rotated", key_id, {"old_until": until})
@@ -160,16 +156,6 @@ class ApiKeys:
                 fix="Give a later time, or none.",
                 fields=[FieldError(pointer=pointer, detail="in the past")],
             )
-
-
-def _not_narrowed(principal: Principal, action: str) -> None:
-    """Refuse what would give a narrowed key the powers of one that is not."""
-    if principal.scope.narrows:
-        raise Refused(
-            f"{action} is refused: this API key is narrowed, and what it would open is not.",
-            fix="Use a key that is not narrowed.",
-            extra={"action": action},
-        )
 
 
 async def create(
