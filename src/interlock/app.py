@@ -151,9 +151,8 @@ async def opened(
         ships = shipped(automations)
         policies = TenantPolicies(database, ships)
         stack.push_async_callback(flushed, policies)
-        identity = Identity(
-            database, pepper=keys.pepper, environment=settings.environment, refused=Refusals(database, clock)
-        )
+        refused = Refusals(database, clock)
+        identity = Identity(database, pepper=keys.pepper, environment=settings.environment, refused=refused)
         tasks = PostgresTasks(
             database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
         )
@@ -189,7 +188,7 @@ async def opened(
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
             policy_changes=PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock),
-            access=access.build(database, identity, subject_keys, clock, ships.base, automations),
+            access=access.build(settings, database, identity, refused, clock, ships.base, automations),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),
             evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),

@@ -30,6 +30,7 @@ from interlock.api import (
     privacy,
     problems,
     reviews,
+    sessions,
     system,
     tasks,
 )
@@ -50,6 +51,7 @@ ROUTERS: Final = (
     deliveries,
     keys,
     accounts,
+    sessions,
     policies,
     access,
     automations,
@@ -137,6 +139,7 @@ TAGS: Final = {
     "deliveries": "Callbacks, with their attempts.",
     "keys": "Who may call.",
     "accounts": "People, services and tenants.",
+    "sessions": "Signing in with a browser.",
     "automations": "What tasks can be submitted for.",
     "audit": "What happened, provably.",
     "privacy": "What is kept of a person, and erasing it.",

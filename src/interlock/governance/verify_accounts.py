@@ -62,6 +62,8 @@ def _check_account(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectK
     found = canonical.plain(account_state(roles, limit, password_hash, issuer, disabled_at))
     for part, value in found.items():
         findings.check(f"the account's {part} is that of its last leaf", where, expected=facts.get(part), found=value)
+    if facts.get("kind") == "account.erased" and (name or password_hash):
+        findings.add("of an erased account nothing is left", where)
     parts = (account_id, name, password_hash)
     check_commit("the account is what its last leaf commits to", where, tenant, row[4:8], facts, parts, keys, findings)
 
