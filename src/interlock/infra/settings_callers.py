@@ -1,15 +1,11 @@
-"""The settings of who may come in: sessions, tries to sign in, proxies, and the OIDC provider. Part of `Settings`."""
+"""The settings of who may come in: sessions, tries to sign in, and proxies. Part of `Settings`."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, Final, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
-
-# No `none`, and nothing symmetric: an HMAC under what everybody may read proves nothing.
-OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
 def from_commas(value: Any) -> Any:
@@ -45,30 +41,6 @@ class CallerSettings(BaseModel):
         (),
         description="Addresses and networks of proxies whose X-Forwarded-For and -Proto are believed: `10.0.0.5`, `10.0.0.0/8`.",
     )
-    oidc_issuer: str | None = Field(
-        None, description="OIDC provider that people sign in by, as its tokens name it; unset: none."
-    )
-    oidc_client_id: str | None = Field(None, min_length=1, description="What the provider calls this installation.")
-    oidc_client_secret: str | None = Field(
-        None, repr=False, min_length=1, description="The secret that goes with it; unset for a public client."
-    )
-    oidc_redirect_url: str | None = Field(
-        None, description="Where the provider sends people back: https://HOST/v1/sign-in/oidc/callback."
-    )
-    oidc_algorithms: List = Field(("RS256",), min_length=1, description="How the provider's tokens may be signed.")
-    oidc_scopes: List = Field(("openid", "profile"), min_length=1, description="What is asked of the provider.")
-    oidc_user_claim: str = Field(
-        "sub", min_length=1, description="Claim of the ID token that becomes NAME in user:NAME."
-    )
-    oidc_groups_claim: str = Field(
-        "groups",
-        min_length=1,
-        description="Claim that lists a person's groups: texts, or SCIM objects with display or value.",
-    )
-    oidc_group_roles: List = Field(
-        (), description="What groups give, each as `group=role+role`; a group that is not here gives nothing."
-    )
-    oidc_tenant: str = Field("default", min_length=1, description="Tenant that people come into by the provider.")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -77,41 +49,8 @@ class CallerSettings(BaseModel):
             ipaddress.ip_network(item)  # its message names the mistake
         return value
 
-    @field_validator("oidc_issuer", "oidc_redirect_url")
-    @classmethod
-    def _http(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-            raise ValueError("the URL should begin with http:// or https://, as in https://id.example.org")
-        return value
-
-    @field_validator("oidc_algorithms")
-    @classmethod
-    def _pinned(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for item in value:
-            if item not in OIDC_ALGORITHMS:
-                raise ValueError(f"{item!r} should be one of {', '.join(OIDC_ALGORITHMS)}")
-        return value
-
-    @field_validator("oidc_group_roles")
-    @classmethod
-    def _group_and_roles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for item in value:
-            group, _, roles = item.rpartition("=")
-            if not group or not all(roles.split("+")):
-                raise ValueError(f"{item!r} should be group=role+role, as in Finance=reviewer+manager")
-        return value
-
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.session_idle_s > self.session_s:
             raise ValueError("INTERLOCK_SESSION_IDLE_S must not be over INTERLOCK_SESSION_S")
-        given = [self.oidc_issuer, self.oidc_client_id, self.oidc_redirect_url]
-        if any(given) and not all(given):
-            raise ValueError("INTERLOCK_OIDC_ISSUER, _CLIENT_ID and _REDIRECT_URL belong together")
         return self
-
-    @property
-    def group_roles(self) -> dict[str, tuple[str, ...]]:
-        """What groups give, by group."""
-        pairs = (item.rpartition("=") for item in self.oidc_group_roles)
-        return {group: tuple(roles.split("+")) for group, _, roles in pairs}
