@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlock.domain import pointers
+
 
 class Verdict(StrEnum):
     """How a review ended. `expired` is its own outcome and never means approved."""
@@ -75,8 +77,7 @@ def changes(before: Any, after: Any, pointer: str = "") -> list[Change]:
     if isinstance(before, dict) and isinstance(after, dict):
         found: list[Change] = []
         for key in sorted({*before, *after}):
-            step = str(key).replace("~", "~0").replace("/", "~1")
-            found += changes(before.get(key), after.get(key), f"{pointer}/{step}")
+            found += changes(before.get(key), after.get(key), pointer + pointers.step(key))
         return found
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return [c for n, (b, a) in enumerate(zip(before, after, strict=True)) for c in changes(b, a, f"{pointer}/{n}")]

@@ -19,7 +19,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from interlock.domain import canonical
+from interlock.domain import canonical, pointers
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Kind, Outcome, Status
 from interlock.domain.ids import is_name
@@ -389,13 +389,11 @@ class Task:
 
 def _is_there(value: Any, need: str) -> bool:
     """Tell whether a need names a field of a value; through a list, of one of its items."""
-    parts = need.split("/")
     found = [value]
-    for part in parts[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in pointers.parts(need):
         objects = [one for item in found for one in (item if isinstance(item, list) else [item])]
         found = [one[key] for one in objects if isinstance(one, dict) and key in one]
-    return parts[0] == "" and bool(found)
+    return need.startswith("/") and bool(found)
 
 
 def _seconds(duration: float | timedelta) -> float:
