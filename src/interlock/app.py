@@ -39,7 +39,7 @@ from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
 from interlock.governance.evidence import Evidence, Materials
-from interlock.governance.identity import Identity
+from interlock.governance.identity import FIRST_TENANT, Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.proofs import Proofs
 from interlock.governance.residency import Residency, ResidentObjects, residency_of
@@ -59,14 +59,16 @@ from interlock.ingress.delivery_log import DeliveryLog
 from interlock.ingress.relay import Relay
 from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
+from interlock.orchestration import access
+from interlock.orchestration.access import Access
 from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
-from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.api_keys import create as create_recorded
 from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.erasures import Erasures
 from interlock.orchestration.policy_changes import PolicyChanges
+from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
 from interlock.orchestration.secrets import Secrets
@@ -78,7 +80,7 @@ from interlock.sdk.task import Task
 from interlock.serving.gateway import Gateway
 from interlock.serving.runtimes.process import ProcessRuntime
 
-DEFAULT_TENANT = "default"
+DEFAULT_TENANT = FIRST_TENANT
 WATCHED_BY = "service:watched-folder"
 
 
@@ -107,7 +109,7 @@ class App:
     delivery_log: DeliveryLog
     policies: TenantPolicies
     policy_changes: PolicyChanges
-    api_keys: ApiKeys
+    access: Access
     secrets: Secrets
     audit_records: AuditRecords
     proofs: Proofs
@@ -148,9 +150,11 @@ async def opened(
             database, objects, document_limits(settings), DocumentRecords(subject_keys, clock).stored
         )
         recorder = Recorder(database)
-        policies = TenantPolicies(database, shipped(automations))
+        ships = shipped(automations)
+        policies = TenantPolicies(database, ships)
         stack.push_async_callback(flushed, policies)
-        identity = Identity(database, pepper=keys.pepper, environment=settings.environment)
+        refused = Refusals(database, clock)
+        identity = Identity(database, pepper=keys.pepper, environment=settings.environment, refused=refused)
         tasks = PostgresTasks(
             database, recorder, objects, subject_keys, clock, inline_bytes_max=settings.inline_outcome_bytes_max
         )
@@ -186,9 +190,7 @@ async def opened(
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
             policy_changes=PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock),
-            api_keys=ApiKeys(
-                database=database, identity=identity, keys=subject_keys, clock=clock, roles=automations.roles
-            ),
+            access=access.build(settings, database, identity, refused, clock, ships.base, automations),
             secrets=Secrets(database, keys.connection_secrets, automations, subject_keys, clock),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,13 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.identity import Identity, Principal
 from interlock.governance.kept_checkpoint import KeptCheckpoint
+from interlock.governance.passwords import Passwords
 from interlock.governance.policies import ROLES
 from interlock.infra import database
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
 from interlock.infra.settings import Settings
+from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.reviews import event
@@ -184,13 +188,47 @@ class Writers:
         info, _ = await self._api_keys().create(self._owner(), name=user, user=user, roles=roles, **given)
         return info.id
 
+    async def access(self) -> None:
+        """Make a narrowed key and some accounts."""
+        await self.narrowed_and_rotated("user:nell")
+        await self.accounts()
+
+    async def narrowed_and_rotated(self, user: str) -> None:
+        """Make a key that may only read tasks of one automation, and has a new secret and an end since."""
+        key_id = await self.key(user, "author", actions=["read"], automations=["expenses"])
+        for _ in range(2):
+            await self._api_keys().rotate(self._owner(), key_id)
+        for days in (3, 2):
+            await self._api_keys().expire(self._owner(), key_id, self.clock.now() + timedelta(days=days))
+
+    async def accounts(self) -> None:
+        """Make people and a service; one person has other roles and another password since, one service is disabled."""
+        identity = Identity(self._app, pepper=bytes(32), environment="test")
+        made = Accounts(
+            database=self._app, identity=identity, keys=KEYS, clock=self.clock, roles=ROLES, passwords=Passwords()
+        )
+        owner, word = self._owner(), "four words stand here"
+        await made.create(
+            owner, "user:noor", name="Noor", roles=["author"], approval_limit=Decimal(5000), password=word
+        )
+        await made.change(owner, "user:noor", roles=["reviewer"], approval_limit=Decimal(7000))
+        await made.set_password(owner, "user:noor", word + " now")
+        await made.create(owner, "service:intake", name="The intake")
+        await made.disable(owner, "service:intake")
+
     async def revoke_key(self, key_id: str) -> None:
         await self._api_keys().revoke(self._owner(), key_id)
 
     def _api_keys(self) -> ApiKeys:
         identity = Identity(self._app, pepper=bytes(32), environment="test")
         return ApiKeys(
-            database=self._app, identity=identity, keys=KEYS, clock=self.clock, roles=ROLES | {"manager", "boss"}
+            database=self._app,
+            identity=identity,
+            keys=KEYS,
+            clock=self.clock,
+            roles=ROLES | {"manager", "boss"},
+            actions={"task.read": "read", "task.submit": "route"},
+            automations=["expenses"],
         )
 
     def _owner(self) -> Principal:

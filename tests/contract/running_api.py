@@ -102,10 +102,9 @@ class Running:
 
 def client(api: FastAPI, key: str | None, **options: Any) -> httpx.AsyncClient:
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(api, raise_app_exceptions=False), base_url="http://interlock.test", headers=headers,
-        **options,
-    )  # fmt: skip
+    given = {"base_url": "http://interlock.test", **options}
+    transport = httpx.ASGITransport(api, raise_app_exceptions=False, client=given.pop("peer", ("127.0.0.1", 123)))
+    return httpx.AsyncClient(transport=transport, headers=headers, **given)
 
 
 def settings_for(folder: Path, urls: DatabaseUrls, **changes: Any) -> Settings:

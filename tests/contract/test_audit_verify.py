@@ -30,7 +30,8 @@ from interlock.orchestration.store import log
 
 pytestmark = pytest.mark.postgres
 TABLES = (
-    *("tenants", "subject_keys", "documents", "api_keys", "tasks", "effects", "openings", "reviews", "review_events"),
+    *("tenants", "subject_keys", "documents", "tasks", "effects", "openings", "reviews", "review_events"),
+    *("api_keys", "accounts", "sessions"),
     *("journal_cuts", "outbox", "audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
     *("audit_nodes", "audit_statements"),
 )
@@ -60,6 +61,7 @@ async def build(urls: DatabaseUrls) -> None:
             await writers.key("user:mei", "reviewer", approval_limit=Decimal("2000.50"))
             await writers.key("user:bo", "boss", expires_at=writers.clock.now() + timedelta(days=1))
             await writers.revoke_key(await writers.key("user:old", "reviewer"))
+            await writers.access()
             done = await writers.accept(subject="person:lim")
             await writers.effect(done, "read-receipt", 1, {"total": "12.30"})
             await writers.effect(done, "post", 2, {"posted": True}, opened=True)
@@ -391,6 +393,7 @@ COVERED = {
     "subject_keys": "wrapped_key",
     "documents": "id sha256 filename media_type size_bytes object_key",
     "api_keys": "id name user_id approval_limit",
+    "accounts": "id ref name approval_limit password_hash",
 }
 
 

@@ -39,11 +39,21 @@ def review_of(text: str) -> dict[str, Any]:
 
 
 def answers(text: str) -> dict[str, Any]:
-    key = {"id": text, "name": text, "user": text, "roles": [text], "expires_at": None, "revoked_at": None, "key": text}
+    key = {"id": text, "name": text, "user": text, "roles": [text], "expires_at": None, "revoked_at": None, "key": text,
+        "scope": {"actions": None, "automations": None}, "last_used_at": None, "old_secret_until": text}  # fmt: skip
+    account = {
+        "id": text, "name": text, "roles": [text], "approval_limit": text, "signs_in_by": [text], "disabled_at": text, "created_by": text,
+    }  # fmt: skip
+    tenant = {"tenant": text, "name": text, "created_at": text, "key": text}
     automation = {"name": text, "version": text, "owner": text, "goal": text}
     return {
         "GET /v1/keys": {"items": [key]},
         "POST /v1/keys": key,
+        "POST /v1/keys/k:rotate": key,
+        "GET /v1/users": {"items": [account]},
+        "GET /v1/services": {"items": [account]},
+        "GET /v1/tenants": {"items": [tenant], "next_after": None},
+        "POST /v1/tenants": tenant,
         "GET /v1/automations": {"items": [automation]},
         "GET /v1/automations/a": automation,
         "GET /v1/reviews": {"items": [review_of(text)], "next_cursor": text},
@@ -96,6 +106,11 @@ def url(text: str) -> Iterator[str]:
 COMMANDS = (
     "key list",
     "key create n --user user:u --role r",
+    "key rotate k",
+    "user list",
+    "service list",
+    "tenant list",
+    "tenant create n",
     "automation list",
     "automation show a",
     "review list",

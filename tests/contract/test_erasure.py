@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests.contract.api_fixture import MARKS, api
-from tests.contract.running_api import Running
+from tests.contract.running_api import Running, client
 from tests.eventually import eventually
 
 from interlock.app import audit_log
@@ -212,3 +212,28 @@ async def test_what_is_kept_too_long_goes_and_open_tasks_keep_their_documents(ap
     assert documents[old]
     state = (await api.owner("select state from tasks where id = %s", (open_task["id"],)))[0][0]
     assert documents[held] is (state not in ("waiting", "running"))
+
+
+async def test_a_person_who_may_sign_in_is_erased_once_the_account_is_disabled(api: Running) -> None:
+    owner, words = api.as_("owner"), "four words stand here"
+    body = {"id": "user:vera", "name": f"{MARK}-vera", "roles": ["reviewer"], "password": words}
+    assert (await owner.post("/v1/users", json=body)).status_code == 201
+    async with client(api.api, None, base_url="https://interlock.test") as browser:
+        assert (await browser.post("/v1/sessions", json={"user": "user:vera", "password": words})).status_code == 201
+    refused = await owner.post("/v1/privacy/erasures", json={"subject": "user:vera"})
+    assert (refused.status_code, "sign in" in refused.json()["detail"]) == (409, True)
+    assert (await owner.post("/v1/users/user:vera:disable")).status_code == 200
+    assert (await erase(api, "user:vera"))["state"] == "done"
+    [row] = await api.owner("select name, password_hash, disabled_at is not null from accounts where id = 'user:vera'")
+    assert row == ("", None, True)
+    assert await everywhere(api, f"{MARK}-vera") == []
+    assert (await owner.post("/v1/users/user:vera:enable")).status_code == 409
+    [(ref,)] = await api.owner("select ref from accounts where id = 'user:vera'")
+
+    async def found() -> list[str]:
+        return [f.what for f in (await checked(api)).findings if ref in f.where]
+
+    assert await found() == []
+    await api.owner("update accounts set name = 'Vera' where id = 'user:vera'")
+    assert await found() == ["of an erased account nothing is left"]
+    await api.owner("update accounts set name = '' where id = 'user:vera'")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from interlock.api.transport import CSRF_HEADER, CsrfRefused, Transport
 from interlock.app import App
 from interlock.domain.decisions import Decision, Entity
 from interlock.domain.errors import Refused
@@ -17,14 +18,15 @@ from interlock.governance.decide import Bundle
 from interlock.governance.identity import Principal
 from interlock.governance.tenant_policies import Deciding
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     scheme_name="apiKey", bearerFormat="il_<env>_<id>_<secret>", description="An API key.", auto_error=False
 )
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A principal with the parts that it calls. The tenant comes from the key and from nowhere else."""
+    """A principal with the parts that it calls. The tenant comes from the key or the session and from nowhere else."""
 
     app: App
     principal: Principal
@@ -86,12 +88,40 @@ async def checked(request: Request) -> App:
     return app
 
 
+def transport_of(request: Request) -> Transport:
+    """Give how the request's connection stands."""
+    return Transport(request, app_of(request).settings.trusted_proxies)
+
+
 async def caller(
-    app: Annotated[App, Depends(checked)], sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    app: Annotated[App, Depends(checked)],
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """Find who calls. Raises Unauthenticated, or Unavailable where the database does not answer."""
-    principal = await app.identity.authenticate(sent.credentials if sent else None)
+    """Find who calls: by their API key, else by their session's cookie.
+
+    Raises:
+        Unauthenticated. CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
+    """
+    name = transport_of(request).cookie
+    cookie = request.cookies.get(name) if name else None
+    if sent is None and cookie and "authorization" not in request.headers:
+        principal = await app.access.sessions.tokens.authenticate(cookie)
+        if request.method not in SAFE_METHODS:
+            await _same_site(app, principal, request.headers.get(CSRF_HEADER))
+    else:
+        principal = await app.identity.authenticate(sent.credentials if sent else None)
     return Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+
+
+async def _same_site(app: App, principal: Principal, token: str | None) -> None:
+    session_id = principal.session_id or ""
+    if not app.access.sessions.tokens.csrf_matches(session_id, token):
+        await app.access.refused(principal.tenant, "session.refused", session_id, "csrf")
+        raise CsrfRefused(
+            "The request came with a session's cookie, and its X-CSRF-Token is missing or another one.",
+            fix="Send `csrf_token` of `GET /v1/sessions/current` as X-CSRF-Token.",
+        )
 
 
 AppDep = Annotated[App, Depends(checked)]

@@ -17,6 +17,7 @@ from fastapi.openapi.utils import get_openapi
 
 from interlock.api import (
     access,
+    accounts,
     audit,
     automations,
     correlations,
@@ -30,6 +31,7 @@ from interlock.api import (
     problems,
     reviews,
     secrets,
+    sessions,
     system,
     tasks,
 )
@@ -50,6 +52,8 @@ ROUTERS: Final = (
     deliveries,
     keys,
     secrets,
+    accounts,
+    sessions,
     policies,
     access,
     automations,
@@ -136,6 +140,8 @@ TAGS: Final = {
     "reviews": "Questions to people.",
     "deliveries": "Callbacks, with their attempts.",
     "keys": "Who may call.",
+    "accounts": "People, services and tenants.",
+    "sessions": "Signing in with a browser.",
     "automations": "What tasks can be submitted for.",
     "audit": "What happened, provably.",
     "privacy": "What is kept of a person, and erasing it.",

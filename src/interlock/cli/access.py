@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from interlock.domain.errors import InvalidInput
 from interlock.sdk import check as replay_check
 from interlock.sdk.replayed import replayed
 
-keys = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys: make, list, revoke.")
+keys = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys: make, list, rotate, revoke.")
 automations = typer.Typer(no_args_is_help=True, add_completion=False, help="Automations: list, show, check.")
 
 
@@ -27,11 +27,18 @@ def create(
         str | None, typer.Option(help="The most that may be approved, in the base currency.")
     ] = None,
     expires_at: Annotated[str | None, typer.Option(help="RFC 3339.")] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="Narrow it to an action such as task.submit, task.* or read; may be repeated."),
+    ] = None,
+    automation: Annotated[list[str] | None, typer.Option(help="Narrow it to an automation; may be repeated.")] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown once, now."""
-    body = {"name": name, "user": user, "roles": role, "approval_limit": approval_limit, "expires_at": expires_at}
+    narrowed = {k: v for k, v in (("actions", action), ("automations", automation)) if v}
+    body: dict[str, Any] = {"name": name, "user": user, "roles": role, "approval_limit": approval_limit}
+    body |= {"expires_at": expires_at, "scope": narrowed or None}
     made = Client(settings_for(data)).post("/v1/keys", {k: v for k, v in body.items() if v is not None})
     if as_json:
         print_json(made)
@@ -48,9 +55,48 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
         print_json(page)
         return
     rows = [
-        (k["id"], k["name"], k["user"], ", ".join(k["roles"]), k["expires_at"], k["revoked_at"]) for k in page["items"]
+        (k["id"], k["name"], k["user"], _may(k), k["last_used_at"], k["revoked_at"] or k["expires_at"])
+        for k in page["items"]
     ]
-    print_table(("id", "name", "user", "roles", "expires", "revoked"), rows)
+    print_table(("id", "name", "user", "roles", "last used", "ends"), rows)
+
+
+def _may(key: dict[str, Any]) -> str:
+    """Say what a key may, in short: `--json` shows what it is narrowed to."""
+    narrowed = any(part is not None for part in key["scope"].values())
+    return ", ".join(key["roles"]) + (" (narrowed)" if narrowed else "")
+
+
+@keys.command(epilog="Example: interlock key rotate 3k2j9x0a1b2c --overlap 3600")
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    overlap: Annotated[
+        float | None, typer.Option(help="Seconds that the secret before still opens; 0 for none.", show_default="a day")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Give a key a new secret. It is shown once, now."""
+    body = {} if overlap is None else {"overlap_s": overlap}
+    made = Client(settings_for(data)).post(f"/v1/keys/{part(key_id)}:rotate", body)
+    if as_json:
+        print_json(made)
+        return
+    say(made["key"])
+    say(f"Keep it: it is not shown again. The secret before opens until {made['old_secret_until'] or 'now'}.")
+
+
+@keys.command(epilog="Example: interlock key expire 3k2j9x0a1b2c --at 2030-01-01T00:00:00Z")
+def expire(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    at: Annotated[str, typer.Option(help="RFC 3339; sooner than it would end now.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Let a key end."""
+    ended = Client(settings_for(data)).post(f"/v1/keys/{part(key_id)}:expire", {"at": at})
+    if as_json:
+        print_json(ended)
 
 
 @keys.command(epilog="Example: interlock key revoke 3k2j9x0a1b2c")

@@ -85,7 +85,13 @@ def require(
     context: Mapping[str, Any] | None = None,
     entities: tuple[Entity, ...] = (),
 ) -> Decision:
-    """Ask whether a caller may do something; gives the decision, or raises Refused that names the policies."""
+    """Ask whether a caller may do something; gives the decision, or raises Refused that names the policies, or the key's scope."""
+    if (why := principal.scope.refusal(action, resource)) is not None:
+        raise Refused(
+            f"{action} is refused: the API key does not reach so far, {why}.",
+            fix="Use a key that is not narrowed, or that is narrowed to this.",
+            extra={"action": action},
+        )
     decision = bundle.decide(
         Question(
             principal=principal.entity(), action=action, resource=resource, context=context or {}, entities=entities
@@ -152,5 +158,20 @@ def policy(tenant: str, *, proposed_by: str | None = None) -> Entity:
     return Entity(type="Policy", id=tenant, attrs=attrs)
 
 
-def api_key(tenant: str, key_id: str) -> Entity:
-    return Entity(type="ApiKey", id=key_id, attrs={"tenant": tenant})
+def api_key(tenant: str, key_id: str, *, user: str | None = None) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant}
+    if user is not None and not user.startswith("agent:"):
+        attrs["user"] = Entity(type="User", id=user)
+    return Entity(type="ApiKey", id=key_id, attrs=attrs)
+
+
+def account(tenant: str, account_id: str) -> Entity:
+    user = Entity(type="User", id=account_id)
+    return Entity(type="Account", id=account_id, attrs={"tenant": tenant, "user": user})
+
+
+def session(tenant: str, session_id: str, *, user: str | None = None) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant}
+    if user is not None and not user.startswith("agent:"):
+        attrs["user"] = Entity(type="User", id=user)
+    return Entity(type="Session", id=session_id, attrs=attrs)

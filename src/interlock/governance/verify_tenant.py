@@ -1,4 +1,5 @@
-"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys.
+"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys; accounts and
+sessions are checked beside them, by `verify_accounts`.
 
 Rows and leaves are brought together by the database, which sorts them on its disk, and are read a few hundred at a time: so the memory does
 not grow with their number.
@@ -9,13 +10,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
-
 from interlock.domain import canonical
 from interlock.domain.errors import NotFound
-from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
+from interlock.governance.verify_accounts import check_accounts
+from interlock.governance.verify_commit import check_commit, read_leaf
 from interlock.infra.database import Connection
 
 Digest = Callable[[str], Awaitable[str]]
@@ -35,18 +35,25 @@ select coalesce(d.id, l.about), d.id is not null, l.leaf, coalesce(l.made, 0), c
 from (select * from documents where tenant = current_tenant()) d
 left join subject_keys k on k.tenant = d.tenant and k.subject = d.created_by
 full join ({_LEAVES.format(name="document", made="document.stored", ended="document.erased")}) l on l.about = d.id"""
+# Of a key, the last word about its end and about the secret before counts too.
 _KEYS = f"""
 select coalesce(a.id, l.about), a.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
-    k.erased_at, k.subject, a.user_id, a.name, a.roles, a.approval_limit, a.expires_at, a.revoked_at
+    k.erased_at, k.subject, a.user_id, a.name, a.roles, a.approval_limit, a.expires_at, a.revoked_at, a.scope_actions, a.scope_automations,
+    a.old_until, m.expiring, m.rotated
 from (select * from api_keys where tenant = current_tenant()) a
 left join subject_keys k on k.tenant = a.tenant and k.subject = a.user_id
+left join (select substring(leaf from '"key":"([^"]+)"') as about,
+    (array_agg(leaf order by id desc) filter (where leaf like '%"kind":"key.expiring"%'))[1] as expiring,
+    (array_agg(leaf order by id desc) filter (where leaf like '%"kind":"key.rotated"%'))[1] as rotated
+    from audit_records where tenant = current_tenant() and task_id is null
+        and (leaf like '%"kind":"key.expiring"%' or leaf like '%"kind":"key.rotated"%') group by 1) m on m.about = a.id
 full join ({_LEAVES.format(name="key", made="key.created", ended="key.revoked")}) l on l.about = a.id"""
 
 
 async def check_tenant(
     conn: Connection, tenant: str, keys: SubjectKeys, digest: Digest | None, findings: Findings
 ) -> None:
-    """Check documents and API keys of the tenant that is set in this snapshot of the application's role.
+    """Check documents, API keys, accounts and sessions of the tenant that is set in this snapshot of the application's role.
 
     Args:
         digest: reads the stored files; None leaves them out.
@@ -62,6 +69,7 @@ async def check_tenant(
         where = f"{tenant}/key {row[0]}"
         if _has_its_leaf("an API key", where, row, findings):
             _check_key(where, tenant, row, keys, findings)
+    await check_accounts(conn, tenant, keys, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:
@@ -82,13 +90,8 @@ def _has_its_leaf(what: str, where: str, row: Sequence[Any], findings: Findings)
 
 def _facts(where: str, row: Sequence[Any], findings: Findings) -> dict[str, Any] | None:
     """Read the leaf; one that was changed into what nobody can read is a finding."""
-    try:
-        facts = canonical.loads(row[2])
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict):
+    if (facts := read_leaf(row[2])) is None:
         findings.add("the leaf can be read", where)
-        return None
     return facts
 
 
@@ -107,7 +110,7 @@ def _check_document(where: str, tenant: str, row: Sequence[Any], keys: SubjectKe
         return
     findings.check("the document's size is that of the leaf", where, expected=facts.get("size"), found=size)
     what = "the document is what the leaf commits to"
-    _check_commit(what, where, tenant, row, facts, (sha256, filename, media_type, object_key), keys, findings)
+    check_commit(what, where, tenant, row[5:9], facts, (sha256, filename, media_type, object_key), keys, findings)
 
 
 async def _check_file(where: str, row: Sequence[Any], digest: Digest, findings: Findings) -> None:
@@ -120,41 +123,18 @@ async def _check_file(where: str, row: Sequence[Any], digest: Digest, findings: 
 
 
 def _check_key(where: str, tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> None:
-    ended, (user, name, roles, limit, expires_at, revoked_at) = row[4], row[9:]
+    ended, (user, name, roles, limit, expires_at, revoked_at) = row[4], row[9:15]
     if (facts := _facts(where, row, findings)) is None:
         return
-    found = canonical.plain({"roles": sorted(roles), "approval_limit": limit, "expires_at": expires_at})
-    for part, value in found.items():
-        findings.check(f"the key's {part} is that of the leaf", where, expected=facts.get(part), found=value)
+    row_says = {"roles": sorted(roles), "approval_limit": limit, "expires_at": expires_at, "old_until": row[17]}
+    row_says |= {"scope_actions": row[15], "scope_automations": row[16]}
+    expected = {
+        name: facts.get(name) for name in row_says
+    }  # keys of older versions say nothing of a scope: they have none
+    for later, part in ((row[18], "expires_at"), (row[19], "old_until")):
+        if later is not None:
+            expected[part] = (read_leaf(later) or {}).get(part)
+    for part, value in canonical.plain(row_says).items():
+        findings.check(f"the key's {part} is that of the leaf", where, expected=expected[part], found=value)
     findings.check("the key is revoked as the log says", where, expected=ended > 0, found=revoked_at is not None)
-    _check_commit("the key is whose the leaf commits to", where, tenant, row, facts, (user, name), keys, findings)
-
-
-def _check_commit(
-    what: str,
-    where: str,
-    tenant: str,
-    row: Sequence[Any],
-    facts: Any,
-    parts: Sequence[str | None],
-    keys: SubjectKeys,
-    findings: Findings,
-) -> None:
-    known, wrapped, erased_at, subject = row[5:9]
-    if wrapped is None:
-        if known and erased_at is not None:
-            findings.erased += 1
-        else:
-            findings.add("the subject's key is there, or was erased", where)
-        return
-    try:
-        key = keys.unwrap(tenant, subject, wrapped)
-    except (InvalidTag, ValueError):
-        findings.add("the subject's key opens under the master key", where)
-        return
-    try:
-        salt = bytes.fromhex(facts["salt"])
-    except (KeyError, TypeError, ValueError):
-        findings.add(what, where, expected="a salt in the leaf")
-        return
-    findings.check(what, where, expected=facts.get("commit"), found=audit.commit(key, salt, parts))
+    check_commit("the key is whose the leaf commits to", where, tenant, row[5:9], facts, (user, name), keys, findings)

@@ -18,7 +18,7 @@ AUDIT_KEY_NAME = "interlock-audit"
 
 
 class Keys:
-    """What is derived: the wrapping key of subjects, the pepper of API keys, the signing keys of audit log and callbacks."""
+    """What is derived: the wrapping key of subjects, the peppers of API keys and sessions, the signing keys of audit log and callbacks."""
 
     def __init__(self, master: str) -> None:
         if len(master) < MASTER_CHARS_MIN:
@@ -51,6 +51,21 @@ class Keys:
     def connection_secrets(self) -> bytes:
         """Give the key under which connection secrets lie in the database."""
         return self.derive("connection-secrets")
+
+    @property
+    def sessions(self) -> bytes:
+        """Give the pepper of session tokens."""
+        return self.derive("sessions")
+
+    @property
+    def csrf(self) -> bytes:
+        """Give the key from which each session's token against forged requests follows."""
+        return self.derive("csrf")
+
+    @property
+    def sign_in(self) -> bytes:
+        """Give the key under which tries are counted, and under which a sign-in by a provider waits in the browser."""
+        return self.derive("sign-in")
 
     @property
     def audit_key(self) -> Ed25519PrivateKey:

@@ -19,7 +19,6 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -30,6 +29,7 @@ from pydantic import (
 )
 
 from interlock.domain.errors import ConfigurationError
+from interlock.infra.settings_callers import CallerSettings, List
 from interlock.infra.settings_reference import SettingDoc, as_text, bounds_text, describe_field, type_name
 
 PREFIX: Final = "INTERLOCK_"
@@ -39,20 +39,12 @@ WITNESS_FILE_LIMIT: Final = (
 )
 
 
-def _from_commas(value: Any) -> Any:
-    """Read `a,b` as a list; white space and empty items are dropped."""
-    if isinstance(value, str):
-        return tuple(item.strip() for item in value.split(",") if item.strip())
-    return value
-
-
 def _absolute(value: Any) -> Any:
     if isinstance(value, str | Path):
         return Path(value).expanduser().absolute()
     return value
 
 
-List = Annotated[tuple[str, ...], BeforeValidator(_from_commas)]
 Folder = Annotated[Path, BeforeValidator(_absolute)]
 DATA_CLASSES: Final = ("contents", "documents")
 POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
@@ -79,7 +71,7 @@ def _default_processes() -> int:
     return max(1, min(os.cpu_count() or 1, 8))
 
 
-class Settings(BaseModel):
+class Settings(CallerSettings):
     """All settings, checked and frozen. Build it with `load`; keyword arguments alone read no environment (tests)."""
 
     model_config = ConfigDict(
@@ -354,6 +346,7 @@ class Settings(BaseModel):
     )
 
     SECTIONS: ClassVar[Mapping[str, str]] = {
+        "session_idle_s": "Sessions and signing in",
         "data_dir": "The folder, the address, the log",
         "database_url": "Database",
         "object_store_url": "Object store",

@@ -32,6 +32,7 @@ BACKOFF_MAX_S: Final = 10.0
 FORGET_INTERVAL_S: Final = 3600.0
 FIRST_WITNESS_S: Final = 0.5
 IDEMPOTENCY_KEPT: Final = timedelta(days=7)
+SESSIONS_KEPT: Final = timedelta(days=30)  # after their end
 
 Ready = Callable[[], Awaitable[None]]
 Work = Callable[[], Awaitable[bool]]
@@ -155,6 +156,7 @@ class Relay:
     async def _forget(self) -> bool:
         async with self._app.across() as conn:
             await conn.execute("select forget_idempotency_keys(%s)", (IDEMPOTENCY_KEPT,))
+            await conn.execute("select forget_sessions(%s)", (SESSIONS_KEPT,))
         return False
 
 

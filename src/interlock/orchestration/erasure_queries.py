@@ -15,6 +15,11 @@ from erasures e where e.tenant = current_tenant()"""
 SUBJECT: Final = f"select 1 from subject_keys where {_OWN} and subject = %s"
 ACTIVE_KEY: Final = f"""
 select 1 from api_keys where {_OWN} and user_id = %s and revoked_at is null and (expires_at is null or expires_at > time_now()) limit 1"""
+ACTIVE_ACCOUNT: Final = f"select 1 from accounts where {_OWN} and id = %s and disabled_at is null"
+# Who they were in the installation stays, as with keys; what they are called and how they signed in goes.
+ERASE_ACCOUNT: Final = f"""
+update accounts set name = '', password_hash = null, issuer = null, subject = null where {_OWN} and id = %s and disabled_at is not null
+returning ref, roles, approval_limit, disabled_at"""
 STANDING: Final = f"""
 select e.id from erasures e join subject_keys k on k.tenant = e.tenant and k.subject = e.subject
 where e.{_OWN} and e.subject = %s and (e.state = 'pending' or k.erased_at is not null) order by e.requested_at desc limit 1"""

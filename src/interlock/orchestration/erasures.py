@@ -23,6 +23,7 @@ from interlock.domain.ports import ObjectStore
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
+from interlock.governance.verify_accounts import account_state
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.orchestration import erasure_queries as sql
@@ -74,7 +75,7 @@ class Erasures:
         """Ask that a person be erased; on record when it returns. Asking again gives the same one.
 
         Raises:
-            NotFound: nothing is kept of them. Conflict: they still hold an API key.
+            NotFound: nothing is kept of them. Conflict: they still hold an API key, or may sign in.
         """
         tenant = principal.tenant
         async with self._database.tenant(tenant) as conn:
@@ -86,6 +87,8 @@ class Erasures:
                 )
             if await _one(conn, sql.ACTIVE_KEY, (subject,)) is not None:
                 raise Conflict("This person still holds an API key.", fix="Revoke it first: `interlock key revoke`.")
+            if await _one(conn, sql.ACTIVE_ACCOUNT, (subject,)) is not None:
+                raise Conflict("This person may still sign in.", fix="Disable the account: `interlock user disable`.")
             if (standing := await _one(conn, sql.STANDING, (subject,))) is not None:
                 return await self._found(conn, standing[0])
             erasure_id = new_id("erasure")
@@ -219,8 +222,14 @@ class Erasures:
         async with self._database.tenant(tenant) as conn:
             if await _one(conn, sql.LOCK, (erasure.id,)) is None:
                 return False  # another relay was faster
-            if await _one(conn, sql.OPEN_OR_LEFT, (erasure.subject,)) is not None:
-                return False
+            for still in (sql.OPEN_OR_LEFT, sql.ACTIVE_ACCOUNT):
+                if await _one(conn, still, (erasure.subject,)) is not None:
+                    return False
+            if (account := await _one(conn, sql.ERASE_ACCOUNT, (erasure.subject,))) is not None:
+                stands = account_state(account[1], account[2], None, None, account[3])
+                await self._leaf(
+                    conn, tenant, "account.erased", {"account": account[0], **stands, "erasure": erasure.id}
+                )
             await conn.execute(sql.COUNT, (0, erased, kept, erasure.id))
             await conn.execute(sql.DESTROY_KEY, (erasure.subject,))
             counts = await _one(conn, sql.DONE, (erasure.id,))

@@ -1,0 +1,94 @@
+"""The part of `verify` that holds accounts and sessions against their leaves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from interlock.domain import canonical
+from interlock.governance.audit import SubjectKeys
+from interlock.governance.findings import Findings
+from interlock.governance.verify_commit import check_commit, read_leaf
+from interlock.infra.database import Connection
+
+ROWS_BATCH: Final = 500
+# Each leaf of an account says how it stands from then on, so the last one counts.
+_ACCOUNTS: Final = """
+select coalesce(a.ref, l.about), a.ref is not null, l.leaf, coalesce(l.made, 0), k.subject is not null, k.wrapped_key, k.erased_at, k.subject,
+    a.id, a.name, a.roles, a.approval_limit, a.password_hash, a.issuer, a.disabled_at
+from (select * from accounts where tenant = current_tenant()) a
+left join subject_keys k on k.tenant = a.tenant and k.subject = a.id
+full join (select substring(leaf from '"account":"([^"]+)"') as about, (array_agg(leaf order by id desc))[1] as leaf,
+    count(*) filter (where leaf like '%"kind":"account.created"%') as made
+    from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"account.%' group by 1) l on l.about = a.ref"""
+# Sessions are forgotten some time after their end, so a leaf without a row says nothing.
+_SESSIONS: Final = """
+select s.id, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key, k.erased_at, k.subject, s.user_id,
+    s.method, s.key_id, s.expires_at, s.ended_at
+from sessions s
+left join subject_keys k on k.tenant = s.tenant and k.subject = s.user_id
+left join (select substring(leaf from '"session":"([^"]+)"') as about, min(leaf) filter (where leaf like '%"kind":"session.created"%') as leaf,
+    count(*) filter (where leaf like '%"kind":"session.created"%') as made, count(*) filter (where leaf like '%"kind":"session.ended"%') as ended
+    from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"session.%' group by 1) l on l.about = s.id
+where s.tenant = current_tenant()"""
+
+
+async def check_accounts(conn: Connection, tenant: str, keys: SubjectKeys, findings: Findings) -> None:
+    """Check accounts and sessions of the tenant that is set in this snapshot of the application's role."""
+    async for row in _rows(conn, _ACCOUNTS):
+        _check_account(f"{tenant}/{row[0]}", tenant, row, keys, findings)
+    async for row in _rows(conn, _SESSIONS):
+        _check_session(f"{tenant}/{row[0]}", tenant, row, keys, findings)
+
+
+async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:
+    async with conn.cursor(name="verified_access") as cursor:
+        cursor.itersize = ROWS_BATCH
+        await cursor.execute(query.encode())
+        async for row in cursor:
+            yield row
+
+
+def _check_account(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectKeys, findings: Findings) -> None:
+    if not row[1]:
+        findings.add("an account with a leaf is there", where)
+        return
+    if not findings.check("an account has one leaf of its making", where, expected=1, found=row[3]):
+        return
+    if (facts := read_leaf(row[2])) is None:
+        findings.add("the leaf can be read", where)
+        return
+    account_id, name, roles, limit, password_hash, issuer, disabled_at = row[8:]
+    found = canonical.plain(account_state(roles, limit, password_hash, issuer, disabled_at))
+    for part, value in found.items():
+        findings.check(f"the account's {part} is that of its last leaf", where, expected=facts.get(part), found=value)
+    if facts.get("kind") == "account.erased" and (name or password_hash):
+        findings.add("of an erased account nothing is left", where)
+    parts = (account_id, name, password_hash)
+    check_commit("the account is what its last leaf commits to", where, tenant, row[4:8], facts, parts, keys, findings)
+
+
+def _check_session(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectKeys, findings: Findings) -> None:
+    user, method, key_id, expires_at, ended_at = row[8:]
+    if not findings.check("a session has one leaf of its making", where, expected=1, found=row[2]):
+        return
+    if (facts := read_leaf(row[1])) is None:
+        findings.add("the leaf can be read", where)
+        return
+    for part, value in canonical.plain({"method": method, "key": key_id, "expires_at": expires_at}).items():
+        findings.check(f"the session's {part} is that of the leaf", where, expected=facts.get(part), found=value)
+    findings.check("the session is ended as the log says", where, expected=row[3] > 0, found=ended_at is not None)
+    check_commit("the session is whose the leaf commits to", where, tenant, row[4:8], facts, (user,), keys, findings)
+
+
+def account_state(
+    roles: Sequence[str], approval_limit: Any, password_hash: str | None, issuer: str | None, disabled_at: Any
+) -> dict[str, Any]:
+    """Give what a leaf says of how an account stands."""
+    return {
+        "roles": sorted(roles),
+        "approval_limit": approval_limit,
+        "password": password_hash is not None,
+        "federated": issuer is not None,
+        "disabled": disabled_at is not None,
+    }
