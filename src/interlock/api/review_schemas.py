@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.api.values import At, Json
 from interlock.domain.reviews import Change, ReviewState, Verdict
-from interlock.orchestration import reviews
+from interlock.orchestration.review_rows import Review as StoredReview
+from interlock.orchestration.reviews import REASON_CHARS_MAX
 
 Hold = Annotated[
     float,
@@ -20,8 +21,8 @@ Hold = Annotated[
         description="Seconds during which you may take the answer back; it takes effect after them.",
     ),
 ]
-Reason = Annotated[str, Field(max_length=reviews.REASON_CHARS_MAX)]
-RequiredText = Annotated[str, Field(min_length=1, max_length=reviews.REASON_CHARS_MAX, pattern=r"\S")]
+Reason = Annotated[str, Field(max_length=REASON_CHARS_MAX)]
+RequiredText = Annotated[str, Field(min_length=1, max_length=REASON_CHARS_MAX, pattern=r"\S")]
 
 
 class ReviewAnswer(BaseModel):
@@ -136,15 +137,15 @@ class ReviewText(BaseModel):
 StateFilter = Literal["open", "answered", "expired", "cancelled", "any"]
 
 
-def summary(review: reviews.Review) -> ReviewSummary:
+def summary(review: StoredReview) -> ReviewSummary:
     return ReviewSummary(**_summary(review))
 
 
-def whole(review: reviews.Review, history: Sequence[dict[str, Any]]) -> Review:
+def whole(review: StoredReview, history: Sequence[dict[str, Any]]) -> Review:
     return Review(**_summary(review), history=[HistoryLine(**line) for line in history])
 
 
-def _summary(review: reviews.Review) -> dict[str, Any]:
+def _summary(review: StoredReview) -> dict[str, Any]:
     fields = {name: getattr(review, name) for name in ReviewSummary.model_fields}
     question = {name: getattr(review.request, name) for name in ReviewQuestion.model_fields}
     return fields | {"request": question, "answer": None if review.answer is None else dict(review.answer)}

@@ -25,6 +25,7 @@ from interlock.governance.policy_diff import Difference, Searched
 from interlock.governance.tenant_policies import Deciding, TenantPolicies, version_of
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
+from interlock.orchestration.review_rights import persons_behind
 from interlock.orchestration.store import log
 from interlock.orchestration.submit import subject_key
 
@@ -197,7 +198,7 @@ class PolicyChanges:
         """Put a proposed change in force. Raises Refused for who proposed it, Conflict where it was decided on already."""
         async with self._locked(principal) as conn:
             change = await self._open(conn, number)
-            self._may_decide(principal, change)
+            await self._may_decide(conn, principal, change)
             stored = await _set(conn, change.set_number)
             await asyncio.to_thread(self.check, stored.files)  # automations may have changed since
             await conn.execute(
@@ -325,10 +326,12 @@ class PolicyChanges:
                     f"With this set no owner could do {action}: {reasons}", fix="Leave owners a way to change policies."
                 )
 
-    def _may_decide(self, principal: Principal, change: Change) -> Decision:
-        resource = ask.policy(principal.tenant, proposed_by=change.asked_by)
+    async def _may_decide(self, conn: Connection, principal: Principal, change: Change) -> Decision:
+        proposers = await persons_behind(conn, [change.asked_by])
+        resource = ask.policy(principal.tenant, proposed_by=change.asked_by, proposers=proposers)
         bundle = self._policies.held(principal.tenant).bundle()
-        context = {"single_operator": principal.single_operator}
+        persons = sorted(await persons_behind(conn, [principal.id]))
+        context = {"single_operator": principal.single_operator, "persons": persons}
         return ask.require(bundle, principal, "policy.approve", resource, context=context)
 
     async def _open(self, conn: Connection, number: int) -> Change:

@@ -16,7 +16,7 @@ from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict
 from interlock.governance import audit
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
-from interlock.orchestration.reviews import COLUMNS, Review, escalate, event, from_row
+from interlock.orchestration.review_rows import COLUMNS, Review, escalate, event, from_row
 from interlock.orchestration.store import log, tell
 
 
