@@ -62,7 +62,7 @@ from interlock.observability.cost import cpu_cost_usd
 from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.api_keys import create as create_recorded
-from interlock.orchestration.automations import Automations, Registered, config_of, load_all
+from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.erasures import Erasures
@@ -221,6 +221,7 @@ def shipped(automations: Automations) -> Shipped:
         bundles={r.name: r.bundle for r in automations},
         folders=folders,
         effects={r.name: r.manifest.effects for r in automations},
+        facts={r.name: r.facts for r in automations},
         roles=automations.roles,
     )
 
@@ -487,6 +488,7 @@ class Worker:
     async def _decide(self, effect: Effect, task: Claimed) -> Decision:
         registered = self._app.automations.get(task.info.automation)
         deciding = await self._app.policies.current(task.info.tenant)
+        facts, cured = registered.facts(effect.kind, effect.target), oblige.facts(effect)
         return ask.effect(
             deciding.bundle(registered.name),
             tenant=task.info.tenant,
@@ -494,17 +496,8 @@ class Worker:
             effects=registered.manifest.effects,
             kind=effect.kind.value,
             name=effect.name,
-            facts=self._facts(registered, effect),
+            facts=tuple((dict(facts) | dict(cured)).items()) if cured else facts,
         )
-
-    def _facts(self, registered: Registered, effect: Effect) -> tuple[tuple[str, Any], ...]:
-        """Give what policies are told of what leaves: which class of data, where it goes, whether it was redacted."""
-        facts: dict[str, Any] = {}
-        if registered.manifest.data_class is not None:
-            facts["data_class"] = registered.manifest.data_class
-        if effect.kind is Kind.INFER and (region := self.gateway.region(registered.name, effect.target)) is not None:
-            facts["region"] = region
-        return tuple((facts | dict(oblige.facts(effect))).items())
 
     async def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
         registered = self._app.automations.get(task.info.automation)

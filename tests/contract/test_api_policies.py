@@ -167,6 +167,36 @@ async def test_a_change_may_be_turned_down_with_a_reason(api: Running) -> None:
     assert stored.json()["files"] == NO_SUBMIT
 
 
+async def test_a_set_that_fits_no_more_can_still_be_replaced_and_lets_nothing_else_through(api: Running) -> None:
+    change = await propose(api, NO_SUBMIT)
+    await approve(api, change["number"])
+    broken = """@id("gone") @reason("x") forbid (principal, action == Action::"gone.away", resource);"""
+    await api.owner(
+        "update policy_sets set files = json_build_object('gone.cedar', %s::text) where number = %s",
+        (broken, change["set_number"]),
+    )
+    api.app.policies._known.clear()  # as in a process that starts after an automation was taken away
+
+    refused = await api.as_("owner").post("/v1/tasks", json=GREETING)
+    assert refused.status_code >= 400
+    state = (await api.as_("owner").get("/v1/policies")).json()
+    assert "gone" in state["problem"]
+    assert state["automations"] == {}
+    assert (await api.as_("author").post("/v1/policies:rollback", json={})).status_code == 403
+    assert (await api.as_("owner").post("/v1/policies:rollback", json={})).status_code == 200
+    assert (await api.as_("owner").get("/v1/policies")).json()["problem"] is None
+    assert await submitted(api) == 202
+
+
+async def test_a_set_must_leave_owners_and_admins_a_way_back(api: Running) -> None:
+    for role in ("owner", "admin"):
+        closed = f"""@id("closed") @reason("Closed.") forbid (principal is User, action == Action::"policy.rollback", resource)
+when {{ principal.roles.contains("{role}") }};"""
+        answer = await api.as_("owner").post("/v1/policies/changes", json={"files": {"closed.cedar": closed}})
+        assert answer.status_code == 422
+        assert f"no {role} could do policy.rollback" in answer.text
+
+
 async def test_a_tenant_with_a_single_key_needs_no_second_person(api: Running) -> None:
     change = await propose(api, NO_SUBMIT, who="single")
     assert change["state"] == "done"

@@ -84,6 +84,11 @@ async def fill(api: Running, task_id: str) -> None:
             "set_number, key, action, answer, would_be, reasons, would_be_reasons, count",
             "770077, 'k', 'a', 'allow', 'deny', '{}', '{}', 1",
         ),
+        (
+            "review_approvals",
+            "review_id, number, revision, by_whom, persons, verdict, salt",
+            "(select max(id) from reviews where tenant = 'default'), 77, 0, 'user:amir', '{}', 'approve', ''",
+        ),
         ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
         ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),
         ("attempts", "task_id, generation, effect_id, attempt, error, epoch", "%(task)s, 1, '/x#1', 1, '{}', 1"),

@@ -65,6 +65,24 @@ async def everywhere(api: Running, word: str) -> list[str]:
     ]
 
 
+async def test_erasures_are_listed_in_pages(api: Running) -> None:
+    made = []
+    for number in range(5):
+        await api.submit(wait="succeeded", name="Noor", subject=f"paged:{number}")
+        made.append((await erase(api, f"paged:{number}"))["id"])
+    listed: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = (await api.as_("owner").get("/v1/privacy/erasures", params={"limit": 2, **cursor})).json()
+        listed += [one["id"] for one in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        assert len(page["items"]) == 2
+        cursor = {"cursor": page["next_cursor"]}
+    assert [one for one in listed if one in made] == made[::-1]
+    assert (await api.as_("owner").get("/v1/privacy/erasures", params={"cursor": "x"})).status_code == 400
+
+
 async def test_what_a_person_left_goes_and_the_log_still_holds(api: Running) -> None:
     subject = "person:4711"
     document, shared = await uploaded(api, 1), await uploaded(api, 2)

@@ -10,6 +10,8 @@ import pytest
 from psycopg import AsyncConnection, pq
 from psycopg.rows import TupleRow
 
+from interlock.domain.errors import Unavailable
+from interlock.infra.database import Database
 from interlock.infra.one_turn import Text, one_turn
 
 COUNT = b"select count(*) from kept"
@@ -89,3 +91,25 @@ async def test_a_connection_that_breaks_says_so(conn: AsyncConnection[TupleRow],
     with pytest.raises(psycopg.OperationalError):
         await waiting
     assert conn.closed
+
+
+async def test_a_statement_that_takes_too_long_is_sent_once_and_a_dead_connection_is_replaced(
+    database_url: str, conn: AsyncConnection[TupleRow]
+) -> None:
+    await conn.execute("create sequence if not exists public.tries")
+    (before,) = (await one_turn(conn, [(b"select nextval('public.tries')", ())]))[0][0]
+    database = Database(database_url, size=2, wait_s=10, statement_timeout_s=0.2)
+    await database.open()
+    try:
+        with pytest.raises(Unavailable):
+            await database.fetch(None, b"select nextval('public.tries'), pg_sleep(20)", ())
+        (after,) = (await one_turn(conn, [(b"select nextval('public.tries')", ())]))[0][0]
+        assert after == before + 2
+
+        (own,) = (await database.fetch(None, b"select pg_backend_pid()", ()))[0]
+        await conn.execute("select pg_terminate_backend(%s, 5000)", (own,))
+        (other,) = (await database.fetch(None, b"select pg_backend_pid()", ()))[0]
+        assert other != own
+    finally:
+        await database.close()
+        await conn.execute("drop sequence public.tries")

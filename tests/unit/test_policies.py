@@ -79,6 +79,10 @@ PAY = 'permit (principal, action == Action::"expenses.pay", resource)'
         (f'@id("p") @reason("x") @review("manager") {PAY};', "@review that cannot work"),
         ('@id("p") @reason("x") @review forbid (principal, action, resource);', "@review that cannot work"),
         (f'@id("p") @reason("x") @remedy("redact") {PAY};', "@remedy that cannot work"),
+        (
+            '@id("p") @reason("x") @remedy("redact:SHOE_SIZE") forbid (principal, action, resource);',
+            "@remedy that cannot work",
+        ),
         ('@id("p") @reason("x") @remedy("review:1") forbid (principal, action, resource);', "@remedy that cannot work"),
         ('@id("p") @reason("x") @remedy("Ask Mia.") forbid (principal, action, resource);', "@remedy that cannot work"),
         (f'@id("p") @reason("x") {PAY} when {{ principal.effects.contains("a") && false }};', "can never match"),

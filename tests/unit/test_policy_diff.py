@@ -64,12 +64,19 @@ def test_a_limit_is_found_at_its_edge_and_nothing_that_could_be_left_out_is_in_t
 
 def test_recorded_decisions_are_asked_again_and_name_where_they_were_made(tmp_path: Path) -> None:
     after = changed(tmp_path / "policy", text=without("expense-in-future"))
-    space = policy_diff._Space(shapes(BEFORE.rules.schema), "expenses.confirm", BEFORE)
+    (difference,) = policy_diff.search(BEFORE, after, seconds=20).differences
+    untouched = policy_diff._Space(shapes(BEFORE.rules.schema), "expenses.confirm", BEFORE)
     start: policy_diff.Start = ("Service", "Task", ())
-    asked = [(space.question(start, [(("context", "in_future"), value)]), {"task": value}) for value in (True, False)]
-    count, found = policy_diff.on_recorded(BEFORE, after, asked)
-    assert count == 2
-    assert found == []  # another policy decides about a confirmation
+    asked = [
+        (untouched.question(start, [(("context", "in_future"), value)]), {"task": str(value)})
+        for value in (True, False)
+    ]
+    count, found = policy_diff.on_recorded(BEFORE, after, [*asked, (difference.question, {"task": "future"})])
+    assert count == 3
+    ((where, was, would_be),) = [(d.where, d.before, d.after) for d in found]
+    assert where == {"task": "future"}
+    assert "expense-in-future" in was.policies
+    assert "expense-in-future" not in would_be.policies
 
 
 @given(st.sampled_from(sorted(shapes(BEFORE.rules.schema).actions)), st.data())
@@ -91,7 +98,7 @@ def test_shapes_are_those_of_the_schema() -> None:
     assert BASE.is_dir()
 
 
-def test_a_question_that_one_of_them_cannot_decide_is_a_difference() -> None:
+def test_a_question_that_neither_can_decide_is_no_difference_and_one_that_a_single_one_cannot_is() -> None:
     question = Question(
         principal=Entity(type="Service", id="s", attrs={"tenant": "a", "automation": "expenses", "effects": []}),
         action="expenses.confirm",
@@ -100,3 +107,10 @@ def test_a_question_that_one_of_them_cannot_decide_is_a_difference() -> None:
     )
     assert policy_diff.verdict(BEFORE, question).answer == "error"
     assert policy_diff.compare(BEFORE, Bundle.load([]), question) is None
+    asked = policy_diff._Space(shapes(BEFORE.rules.schema), "expenses.confirm", BEFORE).question(
+        ("Service", "Task", ()), []
+    )
+    found = policy_diff.compare(BEFORE, Bundle.load([]), asked)
+    assert found is not None
+    assert found.before.answer != "error"
+    assert found.after.answer == "error"

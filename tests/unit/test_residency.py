@@ -17,12 +17,17 @@ def residency(rules: str, *, database: str = "eu-west-1", objects: str = "eu-nor
     return Residency(rules_of(settings.residency), stores)
 
 
-def test_stores_in_the_region_are_fine() -> None:
+async def test_what_a_store_in_the_region_takes_stands_there() -> None:
     found = residency("acme/documents=eu, */contents=us+eu")
     found.check_start()
-    found.check("acme", "documents")
-    found.check("other", "contents")
-    residency("").check("acme", "documents")
+    objects = MemoryObjects()
+    for resident, key in (
+        (found, "tenants/acme/documents/1"),
+        (found, "tenants/other/tasks/2"),
+        (residency(""), "tenants/acme/documents/3"),
+    ):
+        await ResidentObjects(objects, resident).put(key, b"x")
+        assert await objects.get(key) == b"x"
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ class AccessQuestion(BaseModel):
 
 
 class ResidencyQuestion(BaseModel):
-    """May this class of data go to this model in this region?"""
+    """A class of data, and the model and region that it would go to."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -199,10 +199,6 @@ class ResidencyQuestion(BaseModel):
     model: Name
     region: Name
     automation: Name
-
-
-class FilteringQuestion(ResidencyQuestion):
-    """What must be removed before this class of data goes there?"""
 
 
 class QuestionAnswer(BaseModel):
@@ -258,7 +254,7 @@ async def ask_residency(caller: CallerDep, body: ResidencyQuestion) -> QuestionA
     responses=responses(404, 413),
     summary="What must be removed before it goes there?",
 )
-async def ask_filtering(caller: CallerDep, body: FilteringQuestion) -> FilteringAnswer:
+async def ask_filtering(caller: CallerDep, body: ResidencyQuestion) -> FilteringAnswer:
     """Ask as it is, and where a redaction is owed, once more as it would be after it."""
     caller.require("policy.ask", ask.policy(caller.tenant))
     plain = _send(caller, body, redacted=False)

@@ -43,7 +43,8 @@ class Caller:
         context: Mapping[str, Any] | None = None,
     ) -> Decision:
         """Ask the policy; raises Refused. Where an automation is named and known, its own policies are asked too."""
-        return ask.require(self._bundle(automation), self.principal, action, resource, context=context)
+        bundle = self.deciding.about_policies()[0] if action.startswith("policy.") else self._bundle(automation)
+        return ask.require(bundle, self.principal, action, resource, context=context)
 
     def may(self, action: str, resource: Entity, *, automation: str | None = None) -> bool:
         """Ask the policy without an error, for what is then narrowed instead of refused."""

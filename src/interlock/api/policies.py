@@ -104,6 +104,11 @@ class PolicyState(BaseModel):
 
     active: int = Field(description="The tenant's set in force; 0: none, only what is shipped.")
     shadow: int = Field(description="The set that only looks on; 0: none.")
+    problem: str | None = Field(
+        None,
+        description="Why the set in force no longer fits what is deployed; until it is replaced or rolled back, nothing but policies"
+        " can be decided on, and that by the shipped ones.",
+    )
     version: str = Field(description="SHA-256 (hex) over everything that decides about routes.")
     automations: dict[str, str] = Field(description="The same for each automation.")
     policies: list[PolicySummary] = Field(description="Every policy that decides about routes.")
@@ -202,12 +207,14 @@ class ShadowDifferences(BaseModel):
 async def get_policies(caller: CallerDep) -> PolicyState:
     """Give what is in force: the policies, their versions, and what looks on."""
     caller.require("policy.read", ask.policy(caller.tenant))
-    deciding, bundle = caller.deciding, caller.deciding.bundle()
+    deciding = caller.deciding
+    bundle, problem = deciding.about_policies()
     return PolicyState(
         active=deciding.active,
         shadow=deciding.shadow,
         version=bundle.version,
-        automations={name: deciding.bundle(name).version for name in caller.app.automations.names},
+        problem=problem,
+        automations={} if problem else {n: deciding.bundle(n).version for n in caller.app.automations.names},
         policies=[
             PolicySummary(
                 id=p.id,

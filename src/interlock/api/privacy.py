@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlock.api import pages
 from interlock.api.auth import CallerDep
 from interlock.api.bodies import StrictRoute
-from interlock.api.pages import LIMIT_DEFAULT, Limit
+from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
 from interlock.api.problems import responses
 from interlock.api.values import At
 from interlock.governance import ask
 from interlock.orchestration import erasures
 
+_CURSOR: Final = "erasures"
 router = APIRouter(prefix="/v1/privacy", tags=["privacy"], route_class=StrictRoute)
 Subject = Annotated[str, Path(max_length=512, description="The person, as tasks name them.")]
 
@@ -46,6 +48,7 @@ class ErasurePage(BaseModel):
     """Erasures, newest first."""
 
     items: list[Erasure]
+    next_cursor: str | None = Field(None, description="Send it as `cursor` for the next page; null at the end.")
 
 
 class KeptTask(BaseModel):
@@ -101,11 +104,15 @@ async def request_erasure(caller: CallerDep, body: ErasureRequest) -> Erasure:
     responses=responses(),
     summary="List erasures",
 )
-async def list_erasures(caller: CallerDep, limit: Limit = LIMIT_DEFAULT) -> ErasurePage:
+async def list_erasures(caller: CallerDep, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> ErasurePage:
     """List erasures, newest first."""
     caller.require("privacy.read", ask.system(caller.tenant))
     count = min(limit, caller.app.settings.list_page_size_max)
-    return ErasurePage(items=[_shown(one) for one in await caller.app.erasures.find(caller.tenant, limit=count)])
+    after = pages.after_time(_CURSOR, cursor)
+    found = await caller.app.erasures.find(caller.tenant, after=after, limit=count + 1)
+    shown = found[:count]
+    more = pages.encode(_CURSOR, shown[-1].requested_at, shown[-1].id) if len(found) > count else None
+    return ErasurePage(items=[_shown(one) for one in shown], next_cursor=more)
 
 
 @router.get(

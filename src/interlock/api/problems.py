@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from interlock.domain import pointers
 from interlock.domain.errors import InterlockError, MalformedRequest, Unauthenticated
 from interlock.governance.facts import PolicyError
 
@@ -190,7 +191,7 @@ def _of_validation(request: Request, error: RequestValidationError) -> Response:
 
 def _field(finding: Mapping[str, Any]) -> dict[str, str]:
     where, *path = finding["loc"] or ("body",)
-    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    pointer = "".join(pointers.step(part) for part in path)
     return {
         "pointer": pointer,
         "detail": str(finding["msg"]).removeprefix("Value error, "),

@@ -57,7 +57,7 @@ async def list_reviews(
     if not caller.may("review.list", ask.system(caller.tenant)):
         if role is not None and role not in caller.principal.roles:
             caller.require("review.list", ask.system(caller.tenant))
-        roles = roles or list(caller.principal.roles)
+        roles = roles or [*caller.principal.roles, caller.principal.id]
     count = min(limit, caller.app.settings.list_page_size_max)
     found = await caller.app.reviews.find(
         caller.tenant,
@@ -120,11 +120,11 @@ async def release_review(caller: CallerDep, review_id: ReviewId) -> Review:
 async def approve_review(
     caller: CallerDep, review_id: ReviewId, body: Annotated[ApproveReview | None, Body()] = None
 ) -> Review:
-    """Approve. The first valid answer wins; a later one gets 409 with who and when."""
+    """Approve. The first valid answer wins; a later one gets 409 with who and when. Where several must approve, this is one of them."""
     given = body or ApproveReview()
     await _readable(caller, review_id, answer=Verdict.APPROVE)
     review = await caller.app.reviews.answer(
-        caller.principal, review_id, Verdict.APPROVE, reason=given.reason, hold_s=given.hold_s
+        caller.principal, review_id, Verdict.APPROVE, reason=given.reason, hold_s=given.hold_s, revision=given.revision
     )
     return await _whole(caller, review)
 
@@ -156,7 +156,13 @@ async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview
     """Approve with changes. They are validated as the automation will, and the policy judges the values as they then stand."""
     await _readable(caller, review_id, answer=Verdict.AMEND)
     review = await caller.app.reviews.answer(
-        caller.principal, review_id, Verdict.AMEND, values=body.values, reason=body.reason, hold_s=body.hold_s
+        caller.principal,
+        review_id,
+        Verdict.AMEND,
+        values=body.values,
+        reason=body.reason,
+        hold_s=body.hold_s,
+        revision=body.revision,
     )
     return await _whole(caller, review)
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 from interlock.data.document_store import DocumentStore
 from interlock.domain.effects import Effect, Kind, Outcome
 from interlock.domain.errors import Conflict, DocumentChanged, ExecutorFailed, InvalidInput, NotFound
+from interlock.domain.pointers import step
 from interlock.domain.ports import Call, PseudonymStore
 from interlock.governance.redaction.findings import TYPES, RedactionFailed
 from interlock.governance.redaction.pseudonyms import restore
@@ -178,7 +179,7 @@ def spared(value: Any, pointer: str = "") -> list[str]:
     if isinstance(value, dict):
         if str(value.get("id", "")).startswith("doc_") and "sha256" in value:
             return [f"{pointer}/{name}" for name in _KEPT if name in value]
-        return [p for name, item in value.items() for p in spared(item, f"{pointer}/{_step(name)}")]
+        return [p for name, item in value.items() for p in spared(item, f"{pointer}{step(name)}")]
     if isinstance(value, list):
         return [p for number, item in enumerate(value) for p in spared(item, f"{pointer}/{number}")]
     return []
@@ -229,7 +230,3 @@ def _types(argument: str) -> list[str]:
 
 def _with(effect: Effect, new: Cured, told: Mapping[str, Any]) -> Effect:
     return replace(effect, options={**effect.options, CURED: new, FACTS: {**facts(effect), **told}})
-
-
-def _step(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

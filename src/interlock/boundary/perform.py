@@ -85,7 +85,7 @@ class Boundary:
         """
         performed = effect
         decision = None if effect.kind in UNGOVERNED else await self._decide(effect, owner.task)
-        if decision is not None and decision.remedies and self._cure is not None:
+        if decision is not None and not decision.allowed and self._cure is not None:
             performed, decision = await self._oblige(effect, owner, decision)
         if decision is not None and not decision.allowed:
             reasons = "; ".join(r.text for r in decision.reasons)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from interlock.domain import pointers
 from interlock.domain.effects import Kind
 from interlock.domain.ids import is_name
 
@@ -80,8 +81,7 @@ class Manifest(BaseModel):
 
 def at_pointer(value: Any, pointer: str) -> Any:
     """Give what stands at a JSON pointer (RFC 6901) in plain JSON, None where nothing does."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in pointers.parts(pointer):
         if isinstance(value, dict):
             value = value.get(key)
         elif isinstance(value, list) and key.isdigit() and int(key) < len(value):

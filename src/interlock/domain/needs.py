@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from interlock.domain import pointers
+
 _DEPTH_MAX = 32
 
 
@@ -19,7 +21,7 @@ def keep(value: Any, needs: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     if not needs:
         return value, ()
     left: dict[str, None] = {}
-    kept = _kept(value, [_parts(need) for need in needs], "", left)
+    kept = _kept(value, [pointers.parts(need) for need in needs], "", left)
     return kept, tuple(left)
 
 
@@ -33,17 +35,17 @@ def _kept(value: Any, needs: Sequence[Sequence[str]], pointer: str, left: dict[s
     kept = {}
     for name, item in value.items():
         deeper = [need[1:] for need in needs if need[0] == name]
-        step = name.replace("~", "~0").replace("/", "~1")
+        at = pointer + pointers.step(name)
         if deeper:
-            kept[name] = _kept(item, deeper, f"{pointer}/{step}", left)
+            kept[name] = _kept(item, deeper, at, left)
         else:
-            left[f"{pointer}/{step}"] = None
+            left[at] = None
     return kept
 
 
 def unknown(schema: Mapping[str, Any], needs: Sequence[str]) -> list[str]:
     """Give the needs that name no field of a JSON Schema. One that allows any field knows them all."""
-    return [need for need in needs if not need.startswith("/") or not _known(schema, schema, _parts(need))]
+    return [need for need in needs if not need.startswith("/") or not _known(schema, schema, pointers.parts(need))]
 
 
 def _known(schema: Mapping[str, Any], root: Mapping[str, Any], need: Sequence[str]) -> bool:
@@ -59,7 +61,7 @@ def _known(schema: Mapping[str, Any], root: Mapping[str, Any], need: Sequence[st
 
 def left_required(schema: Mapping[str, Any], needs: Sequence[str]) -> list[str]:
     """Give the pointers of fields that the schema requires and the needs leave out: what is sent would not be valid."""
-    return sorted(set(_left_required(schema, schema, [_parts(need) for need in needs], "", 0))) if needs else []
+    return sorted(set(_left_required(schema, schema, [pointers.parts(need) for need in needs], "", 0))) if needs else []
 
 
 def _left_required(
@@ -93,7 +95,3 @@ def _forms(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -
         yield from _forms(schema["items"], root, depth + 1)
     elif not alternatives:
         yield schema
-
-
-def _parts(need: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in need.split("/")[1:]]

@@ -128,13 +128,25 @@ def review(
     amount: Any = None,
     submitters: Iterable[str] | None = None,
     subjects: Iterable[str] | None = None,
+    also: Iterable[str] = (),
+    approved_by: Iterable[str] = (),
 ) -> Entity:
-    """Give a review. `submitters` and `subjects` are persons (`person_of`), with those behind services; an answer needs them."""
+    """Give a review.
+
+    Args:
+        also: further roles and people who may answer.
+        submitters, subjects, approved_by: persons (`person_of`), with those behind services; an answer needs them.
+    """
     attrs: dict[str, Any] = {"tenant": tenant, "automation": automation, "role": role}
     if submitters is not None:
         attrs["submitters"] = sorted(submitters)
     if subjects is not None:
         attrs["subjects"] = sorted(subjects)
+    if further := sorted({*also}):
+        attrs["also_roles"] = [name for name in further if ":" not in name]
+        attrs["also_people"] = [Entity(type="User", id=name) for name in further if ":" in name]
+    if before := sorted({*approved_by}):
+        attrs["approved_by"] = before
     if not submitted_by.startswith("agent:"):
         attrs["task_submitted_by"] = Entity(type="User", id=submitted_by)
     if subject:

@@ -23,6 +23,7 @@ import cedarpy
 
 from interlock.domain.errors import ConfigurationError
 from interlock.governance import policy_lint
+from interlock.governance.redaction.findings import TYPES
 
 BASE: Final = Path(__file__).parent / "base"
 SCHEMA_FILE: Final = "schema.cedarschema"
@@ -33,7 +34,8 @@ ROLES: Final = frozenset(
     {"owner", "admin", "author", "operator", "ml-release", "reviewer", "auditor", "privacy", "agent"}
 )
 _ANNOTATIONS: Final = frozenset({"id", "reason", "review", "remedy", "advice"})
-_REMEDY: Final = re.compile(r"redact|escalate|reroute:[a-z][a-z0-9-]{0,31}|review:[2-9]")
+_TYPE: Final = f"(?i:{'|'.join(TYPES)})"
+_REMEDY: Final = re.compile(rf"redact(:{_TYPE}(,{_TYPE})*)?|escalate|reroute:[a-z][a-z0-9-]{{0,31}}|review:[2-9]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +246,8 @@ def _lint(file: str, number: int, form: Mapping[str, Any]) -> Policy:
     if "remedy" in notes and (form["effect"] != "forbid" or not _REMEDY.fullmatch(notes["remedy"] or "")):
         raise ConfigurationError(
             f'{file}: policy "{id_}" has a @remedy that cannot work.',
-            fix="Put redact, reroute:REGION, escalate or review:N (2 to 9) on a forbid; words for a person go into @advice.",
+            fix="Put redact, redact:TYPE,TYPE, reroute:REGION, escalate or review:N (2 to 9) on a forbid;"
+            " words for a person go into @advice.",
         )
     obligations = [f"review:{notes['review']}"] if "review" in notes else []
     return Policy(

@@ -7,7 +7,7 @@ https://docs.cedarpolicy.com/schema/human-readable-schema-grammar.html
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -54,9 +54,19 @@ def shapes(schema: cedarpy.Schema) -> Shapes:
     return _Reader(str(schema)).read()
 
 
+def _tokens(text: str) -> Iterator[str]:
+    at = 0
+    while at < len(text):
+        if (found := _TOKEN.match(text, at)) is None:
+            raise ValueError(f"{text[at]!r} begins no token that is known here")
+        at = found.end()
+        if found[1]:
+            yield found[1]
+
+
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._tokens = [m[1] for m in _TOKEN.finditer(text) if m[1]]
+        self._tokens = list(_tokens(text))
         self._at = 0
         self._aliases: dict[str, Any] = {}
         self._entities: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from typing import Final
 
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.ports import ObjectStore
+from interlock.domain.regions import lies_in
 from interlock.infra.settings import Settings
 
 ANY_TENANT: Final = "*"
@@ -66,7 +67,7 @@ class Residency:
         whose = "every tenant" if rule.tenant == ANY_TENANT else f"the tenant {rule.tenant}"
         may = " or ".join(rule.regions)
         for store, (region, setting) in self._stores.items():
-            if not any(region == one or region.startswith(f"{one}-") for one in rule.regions if region):
+            if not any(lies_in(region, one) for one in rule.regions):
                 where = f"stands in {region}" if region else "does not say where it stands"
                 return (
                     f"The {rule.data_class} of {whose} may stand in {may} only, and the {store} {where}.",

@@ -10,8 +10,8 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import structlog
 
 from interlock.domain import canonical
 from interlock.domain.decisions import Decision, Question
+from interlock.domain.errors import ConfigurationError
 from interlock.governance.decide import Bundle
 from interlock.governance.facts import PolicyError
 from interlock.governance.policies import ROLES, SCHEMA_FILE
@@ -44,12 +45,17 @@ on conflict (tenant, set_number, key) do update
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """What the code brings: of each automation its bundle, its policy folder where it has one, and what it declares; and every role."""
+    """What the code brings: of each automation its bundle, its policy folder where it has one, and what it declares; and every role.
+
+    Attributes:
+        effects: what each automation declares to do. facts: what it tells policies of an effect, by kind and target.
+    """
 
     base: Bundle
     bundles: Mapping[str, Bundle]
     folders: Mapping[str, Path]
     effects: Mapping[str, tuple[str, ...]]
+    facts: Mapping[str, Callable[[str, str], tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     roles: frozenset[str] = ROLES
 
     def compose(self, automation: str | None, files: Mapping[str, str]) -> Bundle:
@@ -119,6 +125,18 @@ class Deciding:
             found = self._bundles[key] = self._made(key)
         return found
 
+    def about_policies(self) -> tuple[Bundle, str | None]:
+        """Give what decides about the policies themselves, and what is wrong with the tenant's set, if anything is.
+
+        A set that no longer fits what is deployed decides nothing; then the shipped policies say who may replace it.
+        """
+        try:
+            for automation in (None, *self._shipped.bundles):
+                self.bundle(automation)
+            return self.bundle(), None
+        except ConfigurationError as error:
+            return self._shipped.base, " ".join(filter(None, (error.detail, error.fix)))
+
     def _made(self, automation: str | None) -> Bundle:
         plain = self._shipped.base if automation is None else self._shipped.bundles[automation]
         active = self._shipped.compose(automation, self._files) if self.active else plain
@@ -160,7 +178,10 @@ class TenantPolicies:
                 looks = None if looking_on is None else canonical.loads(looking_on)
                 texts = {} if files is None else canonical.loads(files)
                 deciding = Deciding(self.shipped, active, shadow, texts, looks)
-                log.info("policies_in_force", active=active, shadow=shadow)
+                problem = (await asyncio.to_thread(deciding.about_policies))[
+                    1
+                ]  # compiles everything, beside the event loop
+                log.info("policies_in_force", active=active, shadow=shadow, problem=problem)
             self._known[tenant] = began, deciding
             return deciding
 

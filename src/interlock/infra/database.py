@@ -165,6 +165,15 @@ def _brief(error: BaseException) -> str:
     return " ".join(str(error).split("\n")[0].split())
 
 
+def _was_dead(cause: BaseException | None) -> bool:
+    """Tell a connection that broke off from a statement that the server refused or that took too long (57014)."""
+    if isinstance(cause, PoolTimeout | TooManyRequests):
+        return False
+    if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith("57P")
+
+
 async def _configure(conn: Connection) -> None:
     await conn.execute("set search_path = interlock, pg_temp")
 
@@ -242,8 +251,7 @@ class Database:
             try:
                 return (await self.together(tenant, [(query, values)]))[0]
             except Unavailable as error:
-                broken = isinstance(error.__cause__, psycopg.OperationalError | psycopg.InterfaceError)
-                if not left or not broken or isinstance(error.__cause__, PoolTimeout | TooManyRequests):
+                if not left or not _was_dead(error.__cause__):
                     raise
         raise AssertionError("the last turn returns or raises")
 

@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from interlock.domain import needs
+from interlock.domain.effects import Kind
 from interlock.domain.errors import AutomationRejected, NotFound
 from interlock.domain.manifests import Manifest
 from interlock.governance.decide import Bundle
@@ -40,6 +42,19 @@ class Registered:
     @property
     def name(self) -> str:
         return self.manifest.name
+
+    def facts(self, kind: str, target: str) -> tuple[tuple[str, str], ...]:
+        """Give what policies are told of an effect beside its kind and name: the class of its data, and the region it goes to."""
+        found = {
+            "data_class": self.manifest.data_class or "",
+            "region": self._regions.get(target, "") if kind == Kind.INFER else "",
+        }
+        return tuple((name, fact) for name, fact in found.items() if fact)
+
+    @cached_property
+    def _regions(self) -> dict[str, str]:
+        """Where each endpoint answers when no other region is asked for, as far as its model says."""
+        return {m.endpoint: m.card.region for m in self.models.values() if m.endpoint == m.card.name and m.card.region}
 
 
 class Automations:

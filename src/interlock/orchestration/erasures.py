@@ -106,11 +106,16 @@ class Erasures:
         async with self._database.tenant(tenant) as conn:
             return await self._found(conn, erasure_id)
 
-    async def find(self, tenant: str, *, limit: int) -> list[Erasure]:
-        """Give erasures, newest first."""
+    async def find(self, tenant: str, *, after: tuple[datetime, str] | None = None, limit: int) -> list[Erasure]:
+        """Give erasures, newest first; `after` is the time and ID of the last one of the page before."""
+        at, id_ = after or (None, None)
         async with self._database.tenant(tenant) as conn:
             rows = await (
-                await conn.execute(f"{sql.ERASURES} order by requested_at desc, id limit %s".encode(), (limit,))
+                await conn.execute(
+                    f"{sql.ERASURES} and (%s::timestamptz is null or (requested_at, id) < (%s, %s))"
+                    " order by requested_at desc, id desc limit %s".encode(),
+                    (at, at, id_, limit),
+                )
             ).fetchall()
             return [_erasure(row) for row in rows]
 
@@ -179,6 +184,7 @@ class Erasures:
         async with self._database.tenant(tenant) as conn:
             for task_id, generation in [(row[0], row[1]) for row in rows if row[0] in ids]:
                 if (await _one(conn, "select erase_task(%s)", (task_id,)) or (False,))[0]:
+                    await conn.execute("select erase_approvals(%s)", (task_id,))
                     await self._leaf(
                         conn, tenant, "task.erased", {"task": task_id, "generation": generation, **why}, task_id=task_id
                     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from interlock.domain import canonical
+from interlock.domain import canonical, pointers
 from interlock.domain.decisions import Answer, Decision, Entity, Question
 from interlock.domain.errors import ConfigurationError, Conflict, FieldError, InvalidInput, NotFound
 from interlock.governance import ask, audit, policy_diff
@@ -156,10 +157,12 @@ class PolicyChanges:
             where = {"task_id": task_id, "effect": effect_id, "automation": automation, "at": at}
             declared = self._policies.shipped.effects.get(automation, ())
             if kind != "decide":
-                yield ask.effect_question(tenant, automation, declared, kind, name), where
+                told = self._policies.shipped.facts.get(automation)
+                facts = told(kind, target) if told is not None else ()
+                yield ask.effect_question(tenant, automation, declared, kind, name, facts), where
             elif text is not None:
-                facts = untagged(canonical.loads(text))
-                yield ask.business_question(tenant, automation, declared, target, facts), where
+                stated = untagged(canonical.loads(text))
+                yield ask.business_question(tenant, automation, declared, target, stated), where
 
     async def propose(
         self, principal: Principal, files: Mapping[str, str], *, note: str, shadow: bool = False
@@ -196,11 +199,14 @@ class PolicyChanges:
 
     async def approve(self, principal: Principal, number: int) -> Change:
         """Put a proposed change in force. Raises Refused for who proposed it, Conflict where it was decided on already."""
+        async with self._database.tenant(principal.tenant) as conn:
+            proposed = await self._open(conn, number)
+            stored = await _set(conn, proposed.set_number)
+            await self._may_decide(conn, principal, proposed)
+        # Automations may have changed since. Not in the transaction: it takes a moment, and a set is never changed.
+        await asyncio.to_thread(self.check, stored.files)
         async with self._locked(principal) as conn:
-            change = await self._open(conn, number)
-            await self._may_decide(conn, principal, change)
-            stored = await _set(conn, change.set_number)
-            await asyncio.to_thread(self.check, stored.files)  # automations may have changed since
+            await self._open(conn, number)
             await conn.execute(
                 "update policy_changes set state = 'done', decided_by = %s, decided_at = time_now()"
                 " where tenant = current_tenant() and number = %s",
@@ -312,24 +318,27 @@ class PolicyChanges:
         return _Locked(self._database, principal.tenant)
 
     def _check_way_back(self, tenant: str, files: Mapping[str, str]) -> None:
-        """Refuse a set under which no owner could take it back."""
+        """Refuse a set under which no owner, or no admin, could take it back: a tenant may have only one of the two."""
         bundle = Deciding(self._policies.shipped, 1, 0, files, None).bundle()
-        owner = Entity(type="User", id="user:owner", attrs={"tenant": tenant, "roles": ["owner"]})
-        for action in ("policy.rollback", "policy.propose", "policy.approve"):
+        for role, action in itertools.product(
+            ("owner", "admin"), ("policy.rollback", "policy.propose", "policy.approve")
+        ):
+            person = Entity(type="User", id=f"user:{role}", attrs={"tenant": tenant, "roles": [role]})
             question = Question(
-                principal=owner, action=action, resource=ask.policy(tenant), context={"single_operator": False}
+                principal=person, action=action, resource=ask.policy(tenant), context={"single_operator": False}
             )
             decision = bundle.decide(question)
             if decision.answer is not Answer.ALLOW:
                 reasons = "; ".join(f"{r.text} [{r.policy}]" for r in decision.reasons)
                 raise InvalidInput(
-                    f"With this set no owner could do {action}: {reasons}", fix="Leave owners a way to change policies."
+                    f"With this set no {role} could do {action}: {reasons}",
+                    fix="Leave owners and admins a way to change policies.",
                 )
 
     async def _may_decide(self, conn: Connection, principal: Principal, change: Change) -> Decision:
         proposers = await persons_behind(conn, [change.asked_by])
         resource = ask.policy(principal.tenant, proposed_by=change.asked_by, proposers=proposers)
-        bundle = self._policies.held(principal.tenant).bundle()
+        bundle, _ = self._policies.held(principal.tenant).about_policies()
         persons = sorted(await persons_behind(conn, [principal.id]))
         context = {"single_operator": principal.single_operator, "persons": persons}
         return ask.require(bundle, principal, "policy.approve", resource, context=context)
@@ -431,7 +440,7 @@ def _check_form(files: Mapping[str, str]) -> None:
             fields=[FieldError(pointer="/files", detail="1 to 50 files")],
         )
     for name, text in files.items():
-        where = f"/files/{name.replace('~', '~0').replace('/', '~1')}"
+        where = "/files" + pointers.step(name)
         if name != CASES and not (name.endswith(".cedar") and "/" not in name and len(name) <= 128):
             raise InvalidInput(
                 f"{name!r} is no file of a set.",

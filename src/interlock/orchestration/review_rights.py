@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from interlock.domain.decisions import Decision, Entity, Question
+from interlock.domain.decisions import Answer, Decision, Entity, Question
 from interlock.domain.errors import Refused
 from interlock.domain.persons import KINDS, is_person, person_of
 from interlock.domain.reviews import Verdict
@@ -65,9 +65,23 @@ class ReviewRights:
         return ask.require(bundle, principal, action, entity(principal.tenant, review))
 
     async def judge(
-        self, conn: Connection, principal: Principal, review: Review, verdict: Verdict, after: Any, now: datetime
+        self,
+        conn: Connection,
+        principal: Principal,
+        review: Review,
+        verdict: Verdict,
+        after: Any,
+        now: datetime,
+        *,
+        persons: frozenset[str],
     ) -> Decision:
-        """Ask the policies whether this person may give this answer, with the values as they would stand. Raises Refused."""
+        """Ask the policies whether this person may give this answer, with the values as they would stand. Raises Refused.
+
+        Where a policy asks for several people (`@remedy("review:2")`), the decision is `needs_review` and says how many in `approvals`.
+
+        Args:
+            persons: who stands behind the answer (`persons_behind`).
+        """
         registered = self._automations.get(review.automation)
         if principal.approval_limit is not None and unknown_amount(review.request, verdict, after):
             raise Refused(
@@ -82,38 +96,45 @@ class ReviewRights:
             amount=amount_after(review.request, after),
             submitters=await persons_behind(conn, [review.task_submitted_by]),
             subjects=await persons_behind(conn, subject),
+            # Who amends approves other values, so what was approved before does not count any more.
+            approved_by={p for a in review.counted for p in a.persons} if after == review.values else (),
         )
         context = {
             "verb": verdict.value,
             "single_operator": principal.single_operator,
-            "persons": sorted(await persons_behind(conn, [principal.id])),
+            "persons": sorted(persons),
         }
         bundle = self._policies.held(principal.tenant).bundle(review.automation)
-        decision = ask.require(bundle, principal, "review.answer", resource, context=context)
+        question = Question(principal=principal.entity(), action="review.answer", resource=resource, context=context)
+        decision = _passed(bundle.decide(question), "review.answer is refused")
         if review.request.policy is None:
             return decision
-        own = bundle.decide(
-            Question(
-                principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
-                action=f"{review.automation}.{review.request.policy}",
-                resource=ask.task(
-                    principal.tenant,
-                    review.task_id,
-                    automation=review.automation,
-                    submitted_by=review.task_submitted_by,
-                ),
-                context=answer_facts(review.request, verdict, after, today=now.date()),
-            )
+        question = Question(
+            principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
+            action=f"{review.automation}.{review.request.policy}",
+            resource=ask.task(
+                principal.tenant,
+                review.task_id,
+                automation=review.automation,
+                submitted_by=review.task_submitted_by,
+            ),
+            context=answer_facts(review.request, verdict, after, today=now.date()),
         )
-        if not own.allowed:
-            reasons = "; ".join(f"{r.text} [{r.policy}]" for r in own.reasons)
-            raise Refused(f"The automation's policy refuses this answer: {reasons}", extra={"decision": own.as_json()})
+        own = _passed(bundle.decide(question), "The automation's policy refuses this answer")
         return Decision(
-            answer=decision.answer,
+            answer=max(decision.answer, own.answer, key=lambda a: a is Answer.NEEDS_REVIEW),
             reasons=decision.reasons + own.reasons,
             policy_version=own.policy_version,
-            obligations=decision.obligations,
+            obligations=tuple(sorted({*decision.obligations, *own.obligations})),
         )
+
+
+def _passed(decision: Decision, otherwise: str) -> Decision:
+    """Give a decision that lets the answer through, alone or as one of several (`review:N`). Raises Refused."""
+    if decision.allowed or decision.only_counts:
+        return decision
+    reasons = "; ".join(f"{r.text} [{r.policy}]" for r in decision.reasons)
+    raise Refused(f"{otherwise}: {reasons}", extra={"decision": decision.as_json(), "action": "review.answer"})
 
 
 def entity(tenant: str, review: Review, **facts: Any) -> Entity:
@@ -125,5 +146,6 @@ def entity(tenant: str, review: Review, **facts: Any) -> Entity:
         role=review.role,
         submitted_by=review.task_submitted_by,
         subject=review.subject,
+        also=review.also,
         **facts,
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from interlock.domain import canonical
+from interlock.domain.approvals import Approval, counted
 from interlock.domain.errors import Conflict, NotFound
 from interlock.domain.reviews import ReviewRequest, ReviewState
 from interlock.governance import audit
@@ -15,7 +16,12 @@ from interlock.infra.database import Connection
 
 COLUMNS = (
     "id, task_id, effect_id, automation, name, state, request::text, role, assignee, subject, task_submitted_by, correlation_id,"
-    " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest"
+    " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
+    " approvals_needed, also, revision, standing::text,"
+    " (select json_agg(json_build_object('number', a.number, 'revision', a.revision, 'by', a.by_whom,"
+    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'at', a.given_at, 'hold_until', a.hold_until,"
+    " 'revoked', a.revoked_at is not null) order by a.number) from review_approvals a"
+    " where a.tenant = reviews.tenant and a.review_id = reviews.id)::text"
 )
 
 
@@ -45,6 +51,21 @@ class Review:
     opened_at: datetime
     closed_at: datetime | None
     input_digest: bytes
+    approvals_needed: int
+    also: tuple[str, ...]
+    revision: int
+    standing: Any
+    approvals: tuple[Approval, ...]
+
+    @property
+    def values(self) -> Any:
+        """The values as they stand: as amended by who has approved so far, else as shown."""
+        return self.request.values if self.standing is None else self.standing
+
+    @property
+    def counted(self) -> list[Approval]:
+        """The approvals that count now."""
+        return counted(self.approvals, self.revision)
 
 
 def from_row(row: tuple[Any, ...]) -> Review:
@@ -54,6 +75,10 @@ def from_row(row: tuple[Any, ...]) -> Review:
     values["state"] = ReviewState(values["state"])
     values["request"] = ReviewRequest.model_validate(canonical.loads(values["request"]))
     values["answer"] = None if values["answer"] is None else canonical.loads(values["answer"])
+    values["also"] = tuple(values["also"])
+    values["standing"] = None if values["standing"] is None else canonical.loads(values["standing"])
+    given = canonical.loads(values["approvals"] or "[]")
+    values["approvals"] = tuple(Approval.model_validate(one) for one in given)
     values["input_digest"] = bytes(values["input_digest"])
     return Review(**values)
 
@@ -61,7 +86,7 @@ def from_row(row: tuple[Any, ...]) -> Review:
 async def escalate(conn: Connection, review: Review) -> None:
     """Give an open review to the role that it escalates to, and free it of its assignee."""
     await conn.execute(
-        "update reviews set role = %s, assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
+        "update reviews set role = %s, also = '{}', assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
         (review.request.escalate_to, review.id),
     )
 
@@ -137,12 +162,12 @@ async def find(
     """List reviews, oldest first, after a cursor of (opened_at, id).
 
     Args:
-        roles: those that one of these may answer; None for all. unassigned: only those that nobody has claimed.
+        roles: those that one of these roles or people may answer; None for all. unassigned: only those that nobody has claimed.
     """
     rows = await (
         await conn.execute(
             f"select {COLUMNS} from reviews where tenant = current_tenant()"
-            " and (%(state)s::text is null or state = %(state)s) and (%(roles)s::text[] is null or role = any(%(roles)s))"
+            " and (%(state)s::text is null or state = %(state)s) and (%(roles)s::text[] is null or role = any(%(roles)s) or also && %(roles)s)"
             " and (%(assignee)s::text is null or assignee = %(assignee)s) and (not %(unassigned)s or assignee is null)"
             " and (%(task)s::text is null or task_id = %(task)s)"
             " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
@@ -163,3 +188,58 @@ async def find(
     ).fetchall()
 
     return [from_row(row) for row in rows]
+
+
+def approval_parts(approval: Approval, text: str) -> tuple[str | None, ...]:
+    """Give what the leaf of an approval commits to: the answer, and by whom it was given."""
+    return audit.approval_parts(answer=text, by=approval.by, persons=sorted(approval.persons))
+
+
+async def add_approval(
+    conn: Connection, review: Review, approval: Approval, text: str, salt: bytes, *, needed: int, values: Any
+) -> None:
+    """Write one of several approvals, and what it makes of the review; a claim has served its purpose then."""
+    await conn.execute(
+        "insert into review_approvals (tenant, review_id, number, revision, by_whom, persons, verdict, answer, salt,"
+        " given_at, hold_until) values (current_tenant(), %s, %s, %s, %s, %s, %s, %s::json, %s, %s, %s)",
+        (
+            review.id,
+            approval.number,
+            approval.revision,
+            approval.by,
+            sorted(approval.persons),
+            approval.verdict,
+            text,
+            salt,
+            approval.at,
+            approval.hold_until,
+        ),
+    )
+    await conn.execute(
+        "update reviews set approvals_needed = %s, revision = %s, standing = case when %s > 0 then %s::json end, assignee = null"
+        " where tenant = current_tenant() and id = %s",
+        (needed, approval.revision, approval.revision, canonical.dumps(values).decode(), review.id),
+    )
+
+
+async def revoke_approval(conn: Connection, review: Review, approval: Approval) -> None:
+    """Take an approval back. With the one that amended the values its amendment goes too, and with that what others approved of it."""
+    await conn.execute(
+        "update review_approvals set revoked_at = time_now() where tenant = current_tenant() and review_id = %s and number = %s",
+        (review.id, approval.number),
+    )
+    first = min(a.number for a in review.approvals if a.revision == approval.revision)
+    if approval.revision > 0 and approval.number == first:
+        await conn.execute(
+            "update reviews set revision = revision + 1, standing = request->'values' where tenant = current_tenant() and id = %s",
+            (review.id,),
+        )
+
+
+async def reopen(conn: Connection, review_id: str) -> None:
+    """Make a review open again, without an answer."""
+    await conn.execute(
+        "update reviews set state = 'open', answer = null, answer_salt = null, answered_by = null, answered_at = null,"
+        " closed_at = null, hold_until = null where tenant = current_tenant() and id = %s",
+        (review_id,),
+    )

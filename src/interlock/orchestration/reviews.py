@@ -8,12 +8,13 @@ Rows are read and written in `review_rows`, and who may answer is asked in `revi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from interlock.domain import canonical
+from interlock.domain.approvals import Approval, counted
 from interlock.domain.errors import AlreadyAnswered, Conflict, FieldError, InvalidInput, Refused
 from interlock.domain.reviews import ReviewState, Verdict, changes
 from interlock.governance import audit
@@ -25,7 +26,7 @@ from interlock.infra.database import Connection, Database
 from interlock.orchestration import review_rows as rows
 from interlock.orchestration.answers import merge_patch, model_of
 from interlock.orchestration.automations import Automations
-from interlock.orchestration.review_rights import ReviewRights
+from interlock.orchestration.review_rights import ReviewRights, persons_behind
 from interlock.orchestration.review_rows import Review
 from interlock.orchestration.store import log, notify, tell
 from interlock.orchestration.submit import field_errors, subject_key
@@ -61,12 +62,14 @@ class Reviews:
         values: Any = None,
         reason: str | None = None,
         hold_s: float = 0.0,
+        revision: int | None = None,
     ) -> Review:
         """Answer a review; stored, audited and its task woken when it returns. The first valid answer wins.
 
         Args:
             values: with amend, the changed fields (merged into what was shown; RFC 7396).
             hold_s: seconds during which only its author may take the answer back; it takes effect after them.
+            revision: of the values that were looked at; needed once an approver before has amended them.
 
         Raises:
             AlreadyAnswered: names who and when. Refused: names the policy. InvalidInput: names each field.
@@ -76,7 +79,9 @@ class Reviews:
         if reason is not None and len(reason) > REASON_CHARS_MAX:
             raise InvalidInput(f"The reason has over {REASON_CHARS_MAX} characters.")
         try:
-            await self._answer(principal, review_id, verdict, values=values, reason=reason, hold_s=hold_s)
+            await self._answer(
+                principal, review_id, verdict, values=values, reason=reason, hold_s=hold_s, revision=revision
+            )
         except Refused as refused:
             await self.note_refusal(principal, review_id, verdict, refused)
             raise
@@ -91,6 +96,7 @@ class Reviews:
         values: Any,
         reason: str | None,
         hold_s: float,
+        revision: int | None,
     ) -> None:
         async with self._database.tenant(principal.tenant) as conn:
             review, now = await rows.locked(conn, review_id)
@@ -104,8 +110,12 @@ class Reviews:
                 raise InvalidInput(f"This review cannot be answered with {verdict.value}.", fix=f"It allows {allowed}.")
             if verdict is Verdict.REJECT and not (reason or "").strip():
                 raise InvalidInput("A rejection needs a reason.", fix="Say why: it goes back to whoever asked.")
-            after = self._amended(review, values) if verdict is Verdict.AMEND else review.request.values
-            decision = await self._rights.judge(conn, principal, review, verdict, after, now)
+            self._check_revision(review, verdict, revision)
+            after = self._amended(review, values) if verdict is Verdict.AMEND else review.values
+            if verdict is Verdict.APPROVE and changes(review.request.values, after):
+                verdict = Verdict.AMEND  # an earlier approver amended them, and whoever approves now approves that
+            persons = await persons_behind(conn, [principal.id])
+            decision = await self._rights.judge(conn, principal, review, verdict, after, now, persons=persons)
             answer = {
                 "verdict": verdict.value,
                 "values": after,
@@ -115,7 +125,68 @@ class Reviews:
                 "at": now.isoformat(),
                 "decision": decision.as_json(),
             }
+            needed = max(review.approvals_needed, decision.approvals)
+            given = review.counted
+            if verdict is not Verdict.REJECT and (needed > 1 or review.approvals):
+                given, hold_s = await self._approve(conn, principal, review, answer, persons, needed, hold_s, now)
+                if len(given) < needed:
+                    return
+            if given:
+                answer["approvals"] = [
+                    a.model_dump(mode="json", include={"by", "verdict", "reason", "at"}) for a in given
+                ]
             await self._write(conn, principal, review, answer, hold_s)
+
+    async def _approve(
+        self,
+        conn: Connection,
+        principal: Principal,
+        review: Review,
+        answer: Mapping[str, Any],
+        persons: frozenset[str],
+        needed: int,
+        hold_s: float,
+        now: datetime,
+    ) -> tuple[list[Approval], float]:
+        """Record one of several approvals; gives those that count now, and for how long one of them may still be taken back (seconds).
+
+        An amendment begins a new revision of the values: what was approved before were others, and does not count any more.
+        """
+        amended = answer["values"] != review.values
+        approval = Approval(
+            number=len(review.approvals) + 1,
+            revision=review.revision + amended,
+            by=principal.id,
+            persons=persons,
+            verdict=answer["verdict"],
+            reason=answer["reason"],
+            at=now,
+            hold_until=now + timedelta(seconds=hold_s) if hold_s else None,
+        )
+        text, salt = canonical.dumps(answer).decode(), audit.new_salt()
+        key = await self._key(conn, principal.tenant, review)
+        await rows.add_approval(conn, review, approval, text, salt, needed=needed, values=answer["values"])
+        facts = {
+            "verdict": approval.verdict,
+            "approval": approval.number,
+            "revision": approval.revision,
+            "needed": needed,
+        }
+        committed = {"salt": salt.hex(), "commit": audit.commit(key, salt, rows.approval_parts(approval, text))}
+        await self._done(conn, principal, review, "approved", facts, committed=committed)
+        given = counted((*review.approvals, approval), approval.revision)
+        held = [(a.hold_until - now).total_seconds() for a in given if a.hold_until is not None]
+        return given, max(0.0, *held) if held else 0.0
+
+    def _check_revision(self, review: Review, verdict: Verdict, revision: int | None) -> None:
+        """Refuse an answer to other values than stand now. Whoever says nothing of a revision has seen what was asked at first."""
+        if verdict is Verdict.REJECT or (revision or 0) == review.revision:
+            return
+        raise Conflict(
+            f"The values were amended since: they are at revision {review.revision} now.",
+            fix=f'Look at them again, and send {{"revision": {review.revision}}} with your answer.',
+            extra={"revision": review.revision},
+        )
 
     async def note_refusal(self, principal: Principal, review_id: str, verdict: Verdict, refused: Refused) -> None:
         """Put on record that somebody was refused an answer: who is committed to, and which policies refused is said."""
@@ -163,7 +234,7 @@ class Reviews:
                 fields=[FieldError(pointer="/values", detail="missing", kind="missing")],
                 fix='Send {"values": {"field": …}}.',
             )
-        merged = merge_patch(review.request.values, values)
+        merged = merge_patch(review.values, values)
         model = model_of(review.request.model)
         if model is None:
             return merged
@@ -206,20 +277,36 @@ class Reviews:
         await notify(conn)
 
     async def revoke(self, principal: Principal, review_id: str) -> Review:
-        """Take back one's own answer while it is held. Raises Conflict afterwards."""
+        """Take back one's own answer, or one's approval among several, while it is held. Raises Conflict afterwards."""
         async with self._database.tenant(principal.tenant) as conn:
             review, now = await rows.locked(conn, review_id)
-            if review.state is not ReviewState.ANSWERED or review.hold_until is None or review.hold_until <= now:
+            if review.state not in (ReviewState.OPEN, ReviewState.ANSWERED):
                 raise Conflict("The answer can no longer be taken back.")
-            if review.answered_by != principal.id:
-                raise Refused("Only its author may take an answer back.", extra={"answered_by": review.answered_by})
-            await conn.execute(
-                "update reviews set state = 'open', answer = null, answer_salt = null, answered_by = null, answered_at = null,"
-                " closed_at = null, hold_until = null where tenant = current_tenant() and id = %s",
-                (review_id,),
-            )
-            await self._done(conn, principal, review, "revoked", {})
+            rejected = (review.answer or {}).get("verdict") == Verdict.REJECT.value
+            if review.approvals and not rejected:
+                approval = self._own_approval(principal, review, now)
+                await rows.revoke_approval(conn, review, approval)
+                facts = {"approval": approval.number}
+            else:
+                if review.state is ReviewState.OPEN or review.hold_until is None or review.hold_until <= now:
+                    raise Conflict("The answer can no longer be taken back.")
+                if review.answered_by != principal.id:
+                    raise Refused("Only its author may take an answer back.", extra={"answered_by": review.answered_by})
+                facts = {}
+            await rows.reopen(conn, review_id)
+            await self._done(conn, principal, review, "revoked", facts)
         return await self.get(principal.tenant, review_id)
+
+    def _own_approval(self, principal: Principal, review: Review, now: datetime) -> Approval:
+        """Give the caller's approval that counts and may still be taken back."""
+        own = next((a for a in review.counted if a.by == principal.id), None)
+        if own is None:
+            raise Refused("Only its author may take an approval back.", extra={"by": [a.by for a in review.counted]})
+        if own.hold_until is None or own.hold_until <= now:
+            raise Conflict("The approval can no longer be taken back.")
+        if review.state is ReviewState.ANSWERED and (review.hold_until is None or review.hold_until <= now):
+            raise Conflict("The answer has taken effect already.")
+        return own
 
     async def claim(self, principal: Principal, review_id: str, *, release: bool = False) -> Review:
         """Take an open review for oneself, or give it back."""
@@ -283,7 +370,9 @@ class Reviews:
         kind: str,
         data: Mapping[str, Any],
         quiet: tuple[str, ...] = (),
+        committed: Mapping[str, str] | None = None,
     ) -> None:
+        """Write history, audit leaf and event; `quiet` stands in the history only, `committed` in the leaf only."""
         key = await self._key(conn, principal.tenant, review)
         line = await rows.event(conn, review.id, kind, principal.id, data, key=key)
         facts = {name: value for name, value in data.items() if name not in quiet}
@@ -291,7 +380,7 @@ class Reviews:
             f"review.{kind}",
             tenant=principal.tenant,
             at=self._clock.now(),
-            facts={"task": review.task_id, "review": review.id, **facts, **line},
+            facts={"task": review.task_id, "review": review.id, **facts, **(committed or {}), **line},
         )
         await log(conn, tenant=principal.tenant, task_id=review.task_id, leaf=leaf)
         await self._tell(conn, principal, review, kind, facts)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from interlock.data.document_store import DocumentStore
-from interlock.domain import canonical
+from interlock.domain import canonical, pointers
 from interlock.domain.documents import Document
 from interlock.domain.errors import (
     Conflict,
@@ -148,10 +148,8 @@ class Submit:
         longest = self._settings.label_chars_max
         for name, label in submission.labels.items():
             if not 0 < len(name) <= longest or len(label) > longest:
-                at = name[:longest].replace("~", "~0").replace("/", "~1")
-                wrong.append(
-                    FieldError(pointer=f"/labels/{at}", detail=f"names and values have 1 to {longest} characters")
-                )
+                at = "/labels" + pointers.step(name[:longest])
+                wrong.append(FieldError(pointer=at, detail=f"names and values have 1 to {longest} characters"))
         if idempotency_key is not None and not 0 < len(idempotency_key) <= IDEMPOTENCY_KEY_CHARS_MAX:
             raise InvalidInput(f"The Idempotency-Key should have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters.")
         if wrong:
@@ -298,7 +296,7 @@ def field_errors(error: ValidationError, base: str = "") -> list[FieldError]:
     """Give pydantic's findings as JSON pointers below `base`."""
     found = []
     for item in error.errors(include_url=False, include_input=False):
-        path = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"])
+        path = "".join(pointers.step(part) for part in item["loc"])
         found.append(FieldError(pointer=base + path, detail=item["msg"], kind=item["type"]))
     return found
 

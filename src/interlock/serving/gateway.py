@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.domain.errors import ConfigurationError, ExecutorFailed
 from interlock.domain.ports import Executed, Predictor
+from interlock.domain.regions import lies_in
 
 
 class Gateway:
@@ -15,7 +16,6 @@ class Gateway:
     def __init__(self) -> None:
         self._endpoints: dict[tuple[str, str], Predictor] = {}
         self._regions: dict[tuple[str, str], dict[str, Predictor]] = {}
-        self._region: dict[tuple[str, str], str] = {}
         self._needs: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def register(
@@ -45,8 +45,6 @@ class Gateway:
             )
         if region:
             regions[region] = predictor
-        if region and not stand_in:
-            self._region[automation, endpoint] = region
         if not stand_in:
             self._endpoints[automation, endpoint] = predictor
             self._needs[automation, endpoint] = needs
@@ -55,14 +53,10 @@ class Gateway:
         """Give the fields that an endpoint is sent; empty where it declares none."""
         return self._needs.get((automation, endpoint), ())
 
-    def region(self, automation: str, endpoint: str) -> str | None:
-        """Give where the endpoint answers when no other region is asked for; None where its model does not say."""
-        return self._region.get((automation, endpoint))
-
     def elsewhere(self, automation: str, endpoint: str, wanted: str) -> str | None:
         """Give the region of the endpoint that lies in the wanted one (`eu-west-1` lies in `eu`); None where none does."""
         found = self._regions.get((automation, endpoint), {})
-        return next((r for r in sorted(found) if r == wanted or r.startswith(f"{wanted}-")), None)
+        return next((r for r in sorted(found) if lies_in(r, wanted)), None)
 
     async def infer(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from interlock.domain.pointers import step
 from interlock.governance.redaction.detect import Detector
 from interlock.governance.redaction.fields import PLAIN, kind_of, words
 from interlock.governance.redaction.findings import PROSE, TRAINED, TYPES, Found, RedactionFailed, disjoint
@@ -114,7 +115,7 @@ class _Work:
             for name, item in value.items():
                 for find in self._in_name(name):
                     self._book.of(find.type, name[find.start : find.end])
-                self.look(item, f"{pointer}/{_step(name)}", name, depth + 1)
+                self.look(item, f"{pointer}{step(name)}", name, depth + 1)
         elif isinstance(value, list):
             for number, item in enumerate(value):
                 self.look(item, f"{pointer}/{number}", key, depth + 1)
@@ -153,9 +154,9 @@ class _Work:
                 seen = self._name(name, pointer, known, out)
                 before = self.removed
                 self.removed = Counter()
-                new = self.replace(item, f"{pointer}/{_step(name)}", known)
+                new = self.replace(item, f"{pointer}{step(name)}", known)
                 # Counted under the name that leaves: the one that came in may itself be personal.
-                start, shown = f"{pointer}/{_step(name)}", f"{pointer}/{_step(seen)}"
+                start, shown = f"{pointer}{step(name)}", f"{pointer}{step(seen)}"
                 for (at, kind), count in self.removed.items():
                     before[shown + at[len(start) :], kind] += count
                 self.removed = before
@@ -226,7 +227,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and len(str(abs(value))) >= _INTEGER_DIGITS_MIN:
         return str(value)
     return None
-
-
-def _step(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
