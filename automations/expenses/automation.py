@@ -51,10 +51,11 @@ async def by_a_person(
     approved_before: dict[str, str],
 ) -> Outcome:
     """Ask until an answer holds against the rule book, a few times at most; nothing is posted on one that does not."""
-    role = "manager"
+    role, approvals = "manager", 1
     for _ in range(ASKED_MAX):
         role = "finance" if "review:finance" in decision.obligations else role  # once for finance, it stays there
-        answer = await ask(task, expense, case, reading, role, reasons, approved_before)
+        approvals = max(approvals, decision.approvals)
+        answer = await ask(task, expense, case, reading, role, reasons, approved_before, approvals)
         if answer.verdict == Verdict.EXPIRED:
             reasons = ["Nobody answered in time.", *reasons]
             return Outcome(decision="expired", by="policy", reasons=reasons, **shown(case.form))
@@ -97,6 +98,7 @@ async def ask(
     role: str,
     reasons: Sequence[str],
     approved_before: dict[str, str],
+    approvals: int,
 ) -> Answer[Form]:
     """Put the case into the inbox of a role, with everything that is known about it."""
     form = case.form
@@ -122,6 +124,7 @@ async def ask(
         escalate_to="finance",
         policy="answer",
         policy_fields=["total", "currency", "date"],
+        approvals=approvals,
     )
 
 

@@ -37,7 +37,7 @@ from interlock.infra.settings import Settings
 from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.documents import DocumentRecords
-from interlock.orchestration.reviews import event
+from interlock.orchestration.review_rows import event
 from interlock.orchestration.store import PostgresTasks, log
 from interlock.sdk.task import input_digest
 

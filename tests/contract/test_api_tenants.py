@@ -98,6 +98,11 @@ async def fill(api: Running, task_id: str) -> None:
             "name, version, sealed, automations, hosts, note, created_by",
             "'number-770077', 770077, '', '{}', '{}', 'Ada', 'user:amir'",
         ),
+        (
+            "review_approvals",
+            "review_id, number, revision, by_whom, persons, verdict, salt",
+            "(select max(id) from reviews where tenant = 'default'), 77, 0, 'user:amir', '{}', 'approve', ''",
+        ),
         ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
         (
             "sessions",

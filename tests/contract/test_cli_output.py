@@ -35,6 +35,7 @@ def review_of(text: str) -> dict[str, Any]:
     return {
         "id": text, "task_id": text, "role": text, "assignee": text, "state": "open", "deadline": None,
         "request": {"title": text, "reasons": [text], "values": {"merchant": text}}, "answer": {"reason": text},
+        "values": {"merchant": text}, "approvals_needed": 2, "approvals": [{"by": text, "counts": True}], "revision": 0,
     }  # fmt: skip
 
 

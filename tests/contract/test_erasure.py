@@ -129,6 +129,22 @@ async def test_what_a_person_left_goes_and_the_log_still_holds(api: Running) -> 
     assert subject not in str(kinds)
 
 
+async def test_what_approvals_said_goes_with_the_task(api: Running) -> None:
+    task, review = await api.review(name="Ada", subject="person:4712", approvals=2)
+    first = {"values": {"name": MARK}, "reason": f"is {MARK}"}
+    assert (await api.as_("reviewer").post(f"/v1/reviews/{review}:amend", json=first)).status_code == 200
+    assert "review_approvals" in await everywhere(api, MARK)
+    second = {"revision": 1, "reason": f"so is {MARK}"}
+    assert (await api.as_("reviewer2").post(f"/v1/reviews/{review}:approve", json=second)).status_code == 200
+    await api.until(task["id"], "succeeded")
+    assert (await erase(api, "person:4712"))["state"] == "done"
+    assert not {"review_approvals", "reviews", "review_events"} & {*await everywhere(api, MARK)}
+    shown = (await api.as_("owner").get(f"/v1/reviews/{review}")).json()
+    assert [(a["by"], a["reason"]) for a in shown["approvals"]] == [("user:mei", None), ("user:ravi", None)]
+    report = await checked(api)
+    assert report.ok, report.findings
+
+
 async def test_the_person_stays_erased(api: Running) -> None:
     await api.submit(wait="succeeded", name="Once", subject="person:2")
     first = await erase(api, "person:2")

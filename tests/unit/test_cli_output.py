@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock.cli.output import bold, print_error, print_json, print_table, say, say_json, shown
+from interlock.cli.reviews import approved
 from interlock.domain.errors import FieldError, InvalidInput
 
 HOSTILE = (
@@ -74,3 +75,10 @@ def test_ordinary_text_of_any_language_stays_as_it_is() -> None:
         assert shown(text) == text
     assert shown("a\nb\tc") == "a\\nb\\tc"
     assert shown("a\nb\tc", lines=True) == "a\nb\tc"
+
+
+def test_a_review_says_how_many_have_approved_and_who() -> None:
+    given = [{"by": "user:mei", "counts": False}, {"by": "user:ravi", "counts": True}]
+    review = {"approvals_needed": 2, "approvals": given, "revision": 1}
+    assert approved(review) == "1 of 2 approved, by user:ravi; revision 1"
+    assert approved({"approvals_needed": 3, "approvals": [], "revision": 0}) == "0 of 3 approved"

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.api.values import At, Json
 from interlock.domain.reviews import Change, ReviewState, Verdict
-from interlock.orchestration import reviews
+from interlock.orchestration.review_rows import Review as StoredReview
+from interlock.orchestration.reviews import REASON_CHARS_MAX
 
 Hold = Annotated[
     float,
@@ -20,8 +21,16 @@ Hold = Annotated[
         description="Seconds during which you may take the answer back; it takes effect after them.",
     ),
 ]
-Reason = Annotated[str, Field(max_length=reviews.REASON_CHARS_MAX)]
-RequiredText = Annotated[str, Field(min_length=1, max_length=reviews.REASON_CHARS_MAX, pattern=r"\S")]
+Revision = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=2**31 - 1,
+        description="The review's `revision` that you have looked at; needed once an approver before you has amended the values.",
+    ),
+]
+Reason = Annotated[str, Field(max_length=REASON_CHARS_MAX)]
+RequiredText = Annotated[str, Field(min_length=1, max_length=REASON_CHARS_MAX, pattern=r"\S")]
 
 
 class ReviewAnswer(BaseModel):
@@ -33,6 +42,9 @@ class ReviewAnswer(BaseModel):
     reason: str | None = None
     by: str
     at: At
+    approvals: list[dict[str, Any]] = Field(
+        default_factory=list, description="Where several people had to approve: who did, when and why."
+    )
     decision: dict[str, Any] = Field(description="Which policies let this person answer so.")
 
 
@@ -50,6 +62,19 @@ class ReviewQuestion(BaseModel):
     escalate_to: str | None = Field(description="The role that it goes to where nobody answers in time.")
 
 
+class ReviewApproval(BaseModel):
+    """One approval among several."""
+
+    number: int
+    revision: int = Field(description="Of the values that it approves.")
+    by: str
+    verdict: Verdict
+    reason: str | None
+    at: At
+    hold_until: At | None = Field(description="Until then its author may take it back.")
+    counts: bool = Field(description="False where it was taken back, or the values were amended since.")
+
+
 class ReviewSummary(BaseModel):
     """A review in a list."""
 
@@ -61,6 +86,13 @@ class ReviewSummary(BaseModel):
     name: str
     state: ReviewState
     role: str = Field(description="Who may answer.")
+    also: list[str] = Field(description="Further roles and people who may answer.")
+    approvals_needed: int = Field(description="How many different people must approve the same values.")
+    approvals: list[ReviewApproval] = Field(description="Those given so far, oldest first.")
+    revision: int = Field(
+        description="Counts amendments while approvals are collected; an approval says which it has seen."
+    )
+    values: Json = Field(None, description="As they stand: as amended by who has approved so far, else as shown.")
     assignee: str | None = Field(description="Who has claimed it.")
     subject: str | None = Field(description="Whom it is about; that person may not answer.")
     task_submitted_by: str
@@ -103,6 +135,7 @@ class ApproveReview(BaseModel):
 
     reason: Reason | None = None
     hold_s: Hold = 0.0
+    revision: Revision = None
 
 
 class RejectReview(BaseModel):
@@ -123,6 +156,7 @@ class AmendReview(BaseModel):
     )
     reason: Reason | None = None
     hold_s: Hold = 0.0
+    revision: Revision = None
 
 
 class ReviewText(BaseModel):
@@ -136,15 +170,17 @@ class ReviewText(BaseModel):
 StateFilter = Literal["open", "answered", "expired", "cancelled", "any"]
 
 
-def summary(review: reviews.Review) -> ReviewSummary:
+def summary(review: StoredReview) -> ReviewSummary:
     return ReviewSummary(**_summary(review))
 
 
-def whole(review: reviews.Review, history: Sequence[dict[str, Any]]) -> Review:
+def whole(review: StoredReview, history: Sequence[dict[str, Any]]) -> Review:
     return Review(**_summary(review), history=[HistoryLine(**line) for line in history])
 
 
-def _summary(review: reviews.Review) -> dict[str, Any]:
+def _summary(review: StoredReview) -> dict[str, Any]:
     fields = {name: getattr(review, name) for name in ReviewSummary.model_fields}
+    counts = {approval.number for approval in review.counted}
+    fields["approvals"] = [a.model_dump() | {"counts": a.number in counts} for a in review.approvals]
     question = {name: getattr(review.request, name) for name in ReviewQuestion.model_fields}
     return fields | {"request": question, "answer": None if review.answer is None else dict(review.answer)}

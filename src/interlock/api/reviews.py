@@ -21,9 +21,11 @@ from interlock.api.review_schemas import (
     StateFilter,
 )
 from interlock.api.values import TEXT_CHARS_MAX, ReviewId
+from interlock.domain.errors import Refused
 from interlock.domain.reviews import ReviewState, Verdict
 from interlock.governance import ask
-from interlock.orchestration import reviews
+from interlock.orchestration.review_rights import entity
+from interlock.orchestration.review_rows import Review as StoredReview
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=StrictRoute)
 
@@ -55,7 +57,7 @@ async def list_reviews(
     if not caller.may("review.list", ask.system(caller.tenant)):
         if role is not None and role not in caller.principal.roles:
             caller.require("review.list", ask.system(caller.tenant))
-        roles = roles or list(caller.principal.roles)
+        roles = roles or [*caller.principal.roles, caller.principal.id]
     count = min(limit, caller.app.settings.list_page_size_max)
     found = await caller.app.reviews.find(
         caller.tenant,
@@ -118,11 +120,11 @@ async def release_review(caller: CallerDep, review_id: ReviewId) -> Review:
 async def approve_review(
     caller: CallerDep, review_id: ReviewId, body: Annotated[ApproveReview | None, Body()] = None
 ) -> Review:
-    """Approve. The first valid answer wins; a later one gets 409 with who and when."""
+    """Approve. The first valid answer wins; a later one gets 409 with who and when. Where several must approve, this is one of them."""
     given = body or ApproveReview()
-    await _readable(caller, review_id)
+    await _readable(caller, review_id, answer=Verdict.APPROVE)
     review = await caller.app.reviews.answer(
-        caller.principal, review_id, Verdict.APPROVE, reason=given.reason, hold_s=given.hold_s
+        caller.principal, review_id, Verdict.APPROVE, reason=given.reason, hold_s=given.hold_s, revision=given.revision
     )
     return await _whole(caller, review)
 
@@ -136,7 +138,7 @@ async def approve_review(
 )
 async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectReview) -> Review:
     """Reject. The first valid answer wins; a later one gets 409 with who and when."""
-    await _readable(caller, review_id)
+    await _readable(caller, review_id, answer=Verdict.REJECT)
     review = await caller.app.reviews.answer(
         caller.principal, review_id, Verdict.REJECT, reason=body.reason, hold_s=body.hold_s
     )
@@ -152,9 +154,15 @@ async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectRevi
 )
 async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview) -> Review:
     """Approve with changes. They are validated as the automation will, and the policy judges the values as they then stand."""
-    await _readable(caller, review_id)
+    await _readable(caller, review_id, answer=Verdict.AMEND)
     review = await caller.app.reviews.answer(
-        caller.principal, review_id, Verdict.AMEND, values=body.values, reason=body.reason, hold_s=body.hold_s
+        caller.principal,
+        review_id,
+        Verdict.AMEND,
+        values=body.values,
+        reason=body.reason,
+        hold_s=body.hold_s,
+        revision=body.revision,
     )
     return await _whole(caller, review)
 
@@ -206,20 +214,20 @@ async def revoke_review(caller: CallerDep, review_id: ReviewId) -> Review:
     return await _whole(caller, await caller.app.reviews.revoke(caller.principal, review_id))
 
 
-async def _readable(caller: Caller, review_id: str) -> reviews.Review:
-    """Give a review that the caller may read, so that a refusal says nothing of its state. Raises NotFound or Refused."""
+async def _readable(caller: Caller, review_id: str, *, answer: Verdict | None = None) -> StoredReview:
+    """Give a review that the caller may read, so that a refusal says nothing of its state. Raises NotFound or Refused.
+
+    A refusal of who wants to answer is put on record.
+    """
     review = await caller.app.reviews.get(caller.tenant, review_id)
-    resource = ask.review(
-        caller.tenant,
-        review.id,
-        automation=review.automation,
-        role=review.role,
-        submitted_by=review.task_submitted_by,
-        subject=review.subject,
-    )
-    caller.require("review.read", resource, automation=review.automation)
+    try:
+        caller.require("review.read", entity(caller.tenant, review), automation=review.automation)
+    except Refused as refused:
+        if answer is not None:
+            await caller.app.reviews.note_refusal(caller.principal, review_id, answer, refused)
+        raise
     return review
 
 
-async def _whole(caller: Caller, review: reviews.Review) -> Review:
+async def _whole(caller: Caller, review: StoredReview) -> Review:
     return review_schemas.whole(review, await caller.app.reviews.history(caller.tenant, review.id))

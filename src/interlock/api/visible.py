@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from interlock.api.auth import Caller
 from interlock.governance import ask
-from interlock.orchestration.reviews import Review
+from interlock.orchestration.review_rights import entity
+from interlock.orchestration.review_rows import Review
 from interlock.orchestration.task_views import TaskView
 
 
@@ -16,15 +17,7 @@ def may_read_task(caller: Caller, view: TaskView) -> bool:
 
 
 def may_read_review(caller: Caller, review: Review) -> bool:
-    resource = ask.review(
-        caller.tenant,
-        review.id,
-        automation=review.automation,
-        role=review.role,
-        submitted_by=review.task_submitted_by,
-        subject=review.subject,
-    )
-    return caller.may("review.read", resource, automation=review.automation)
+    return caller.may("review.read", entity(caller.tenant, review), automation=review.automation)
 
 
 def tasks(caller: Caller, found: Iterable[TaskView]) -> list[TaskView]:

@@ -1,6 +1,6 @@
 """The executors that need nothing but this machine: steps, registers, events, timers, the clock, policy questions, HTTP.
 
-`infer` and `review` have their own: `boundary/infer.py` and `orchestration/reviews.py`.
+`infer` and `review` have their own: `boundary/infer.py` and `orchestration/review_effect.py`.
 """
 
 from __future__ import annotations

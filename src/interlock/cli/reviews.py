@@ -12,6 +12,10 @@ from interlock.cli.output import bold, print_json, print_table, say, say_json
 from interlock.cli.tasks import input_from
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The inbox: list, claim and answer reviews.")
+Revision = Annotated[
+    int | None,
+    typer.Option(min=0, help="The revision that you have seen, where an approver before you amended the values."),
+]
 ReviewId = Annotated[str, typer.Argument(metavar="ID", help="The review's ID.")]
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the record.")]
 Hold = Annotated[float, typer.Option(min=0, max=30, metavar="SECONDS", help="Time in which you may take it back.")]
@@ -39,13 +43,14 @@ def list_(
             r["id"],
             r["request"]["title"],
             r["role"],
+            approved(r) if r["approvals_needed"] > 1 else "",
             r["assignee"],
             "; ".join(r["request"]["reasons"])[:80],
             r["deadline"],
         )
         for r in page["items"]
     ]
-    print_table(("review", "what", "role", "assignee", "why", "deadline"), rows)
+    print_table(("review", "what", "role", "approved", "assignee", "why", "deadline"), rows)
     if page.get("next_cursor"):
         say("more: --cursor ", page["next_cursor"])
 
@@ -70,10 +75,15 @@ def claim(
 
 @app.command(epilog='Example: interlock review approve rev_0193… --reason "checked with the hotel"')
 def approve(
-    review_id: ReviewId, reason: Reason = None, hold: Hold = 0, data: Data = None, as_json: Json = False
+    review_id: ReviewId,
+    reason: Reason = None,
+    hold: Hold = 0,
+    revision: Revision = None,
+    data: Data = None,
+    as_json: Json = False,
 ) -> None:
     """Approve as shown."""
-    _answer(review_id, "approve", {"reason": reason, "hold_s": hold}, data, as_json)
+    _answer(review_id, "approve", {"reason": reason, "hold_s": hold, "revision": revision}, data, as_json)
 
 
 @app.command(epilog='Example: interlock review reject rev_0193… --reason "private"')
@@ -94,11 +104,13 @@ def amend(
     set_: Annotated[list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field's right value.")],
     reason: Reason = None,
     hold: Hold = 0,
+    revision: Revision = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Approve with corrected fields."""
-    _answer(review_id, "amend", {"values": input_from(None, set_), "reason": reason, "hold_s": hold}, data, as_json)
+    body = {"values": input_from(None, set_), "reason": reason, "hold_s": hold, "revision": revision}
+    _answer(review_id, "amend", body, data, as_json)
 
 
 @app.command(epilog='Example: interlock review ask rev_0193… "Who was at the table?"')
@@ -125,6 +137,14 @@ def revoke(review_id: ReviewId, data: Data = None, as_json: Json = False) -> Non
     _answer(review_id, "revoke", {}, data, as_json)
 
 
+def approved(review: dict[str, Any]) -> str:
+    """Say how many of the approvals that a review needs are there, and by whom."""
+    given = [a for a in review["approvals"] if a["counts"]]
+    by = ", ".join(a["by"] for a in given)
+    said = f"{len(given)} of {review['approvals_needed']} approved" + (f", by {by}" if by else "")
+    return said + (f"; revision {review['revision']}" if review["revision"] else "")
+
+
 def _answer(review_id: str, verb: str, body: dict[str, Any], data: Any, as_json: bool) -> None:
     sent = {k: v for k, v in body.items() if v is not None and not (k == "hold_s" and v == 0)}
     _print(Client(settings_for(data)).post(f"/v1/reviews/{part(review_id)}:{verb}", sent), as_json)
@@ -141,6 +161,8 @@ def _print(review: dict[str, Any], as_json: bool) -> None:
     say("  deadline     ", review["deadline"] or "never expires")
     for reason in request["reasons"]:
         say("  because      ", reason)
-    say_json("  values       ", request["values"])
+    say_json("  values       ", review["values"])
+    if review["approvals_needed"] > 1 or review["approvals"]:
+        say("  approvals    ", approved(review))
     if review.get("answer"):
         say_json("  answer       ", {k: v for k, v in review["answer"].items() if k != "decision"})

@@ -76,6 +76,18 @@ class Decision:
         return tuple(o for o in self.obligations if self.answer is Answer.DENY and is_cure(o))
 
     @property
+    def approvals(self) -> int:
+        """How many different people must approve: the most that an obligation `review:N` says, else one."""
+        said = [o.removeprefix("review:") for o in self.obligations if o.startswith("review:")]
+        return max((int(n) for n in said if n.isdigit()), default=1)
+
+    @property
+    def only_counts(self) -> bool:
+        """Tell whether all that stands against it is met by more people saying the same (`review:N`)."""
+        said = [o.removeprefix("review:") for o in self.obligations]
+        return self.answer is Answer.NEEDS_REVIEW and bool(said) and all(n.isdigit() for n in said)
+
+    @property
     def allowed(self) -> bool:
         return self.answer is Answer.ALLOW
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from interlock.domain import pointers
+from interlock.domain.approvals import APPROVALS_MAX
 
 
 class Verdict(StrEnum):
@@ -41,7 +42,8 @@ class ReviewRequest(BaseModel):
     """What a review asks. `values` is what was read, shown in a form made from `form` (JSON Schema).
 
     Attributes:
-        role: who may answer. subject: whom it is about; that person may not answer it.
+        role: who may answer; also: further roles (`finance`) and people (`user:mei`) who may.
+        approvals: how many different people must approve; one rejection ends it. subject: whom it is about; that person may not answer it.
         deadline_s: seconds until it expires; None never expires. escalate_after_s and escalate_to: when another role may answer too.
         model: `module:Class` of the values; answers are validated against it.
         amount: decimal string in the currency of approval limits; amount_field: JSON pointer to the amount in the values, so that
@@ -70,6 +72,17 @@ class ReviewRequest(BaseModel):
     policy: str | None = None
     policy_fields: tuple[str, ...] = ()
     allow: tuple[Verdict, ...] = (Verdict.APPROVE, Verdict.REJECT, Verdict.AMEND)
+    approvals: int = Field(default=1, ge=1, le=APPROVALS_MAX)
+    also: tuple[str, ...] = Field(default=(), max_length=32)
+
+    @model_serializer(mode="wrap")
+    def _as_recorded(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is as it was before it could be said: journals of then hold the digest of this form."""
+        plain: dict[str, Any] = whole(self)
+        for name, usual in (("approvals", 1), ("also", ())):
+            if getattr(self, name) == usual:
+                plain.pop(name, None)
+        return plain
 
 
 def changes(before: Any, after: Any, pointer: str = "") -> list[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -132,8 +132,27 @@ def review(
     submitted_by: str,
     subject: str | None = None,
     amount: Any = None,
+    submitters: Iterable[str] | None = None,
+    subjects: Iterable[str] | None = None,
+    also: Iterable[str] = (),
+    approved_by: Iterable[str] = (),
 ) -> Entity:
+    """Give a review.
+
+    Args:
+        also: further roles and people who may answer.
+        submitters, subjects, approved_by: persons (`person_of`), with those behind services; an answer needs them.
+    """
     attrs: dict[str, Any] = {"tenant": tenant, "automation": automation, "role": role}
+    if submitters is not None:
+        attrs["submitters"] = sorted(submitters)
+    if subjects is not None:
+        attrs["subjects"] = sorted(subjects)
+    if further := sorted({*also}):
+        attrs["also_roles"] = [name for name in further if ":" not in name]
+        attrs["also_people"] = [Entity(type="User", id=name) for name in further if ":" in name]
+    if before := sorted({*approved_by}):
+        attrs["approved_by"] = before
     if not submitted_by.startswith("agent:"):
         attrs["task_submitted_by"] = Entity(type="User", id=submitted_by)
     if subject:
@@ -151,8 +170,11 @@ def audit_log(tenant: str) -> Entity:
     return Entity(type="AuditLog", id=tenant, attrs={"tenant": tenant})
 
 
-def policy(tenant: str, *, proposed_by: str | None = None) -> Entity:
+def policy(tenant: str, *, proposed_by: str | None = None, proposers: Iterable[str] | None = None) -> Entity:
+    """Give the tenant's policies; of a change, who proposed it, and which persons stand behind that."""
     attrs: dict[str, Any] = {"tenant": tenant}
+    if proposers is not None:
+        attrs["proposers"] = sorted(proposers)
     if proposed_by is not None:
         attrs["proposed_by"] = Entity(type="User", id=proposed_by)
     return Entity(type="Policy", id=tenant, attrs=attrs)

@@ -62,6 +62,11 @@ def review_parts(
     return (request, subject, None if deadline is None else canonical.rfc3339(deadline), automation, name, submitted_by)
 
 
+def approval_parts(*, answer: str | None, by: str, persons: Sequence[str]) -> tuple[str | None, ...]:
+    """Give what the leaf of one approval among several commits to."""
+    return (answer, by, *persons)
+
+
 def history_line(key: bytes, *, by: str, data: str) -> dict[str, str]:
     """Give what a leaf says of the line that it writes into a review's history: a commitment to who did it, and in which words."""
     salt = new_salt()

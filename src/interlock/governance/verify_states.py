@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +27,7 @@ ROLE_GIVEN: Final = ("review.opened", "review.escalated")
 REVIEW_AFTER: Final[Mapping[str, str]] = {
     "review.opened": "open",
     "review.revoked": "open",
+    "review.approved": "open",  # one of several; the last of them is followed by its answer
     "review.answered": "answered",
     "review.expired": "expired",
     "review.cancelled": "cancelled",
@@ -190,6 +192,49 @@ def check_history(
             continue
         committed = audit.commit(task.key, salt, (by, data))
         findings.check(what, f"{where} line {number}", expected=facts["line"], found=committed)
+
+
+def check_approvals(
+    where: str,
+    approvals: Sequence[Sequence[Any]],
+    review: Sequence[Any],
+    leaves: Sequence[Facts],
+    task: TaskRow | None,
+    findings: Findings,
+) -> None:
+    """Check a review's approvals (number, revision, verdict, answer, salt, by, persons, taken back) against its leaves.
+
+    An answer that let something through has as many that count as its leaves say were needed.
+    """
+    if task is None:
+        return
+    said = [facts for facts in leaves if facts.get("kind") == "review.approved"]
+    back = {facts.get("approval") for facts in leaves if facts.get("kind") == "review.revoked"}
+    expected = [(f.get("approval"), f.get("revision"), f.get("verdict"), f.get("approval") in back) for f in said]
+    found = [(row[0], row[1], row[2], row[7]) for row in approvals]
+    if not findings.check("the approvals are those of the leaves", where, expected=expected, found=found):
+        return
+    for row, facts in zip(approvals, said, strict=True):
+        if task.content_gone:
+            continue
+        parts = audit.approval_parts(answer=row[3], by=row[5], persons=row[6])
+        what = "an approval is what the leaf commits to"
+        findings.check("an approval's salt is that of the leaf", where, expected=facts.get("salt"), found=row[4].hex())
+        check_commitment(what, f"{where} approval {row[0]}", task, row[4], parts, facts, findings)
+    latest = next((facts for facts in reversed(leaves) if facts.get("kind") in REVIEW_AFTER), {})
+    if latest.get("kind") != "review.answered" or latest.get("verdict") == "reject":
+        return
+    asked = 1
+    with suppress(ValueError, AttributeError, TypeError):
+        asked = int(canonical.loads(review[7]).get("approvals", 1))
+    needed = max(asked, *(facts.get("needed", 1) for facts in said), 1)
+    revision = said[-1].get("revision") if said else 0
+    people = [set(row[6]) for row in approvals if row[1] == revision and not row[7]]
+    enough = len(people) >= needed or needed == 1
+    if not enough or sum(map(len, people)) != len(set().union(*people)):
+        findings.add(
+            "an answer has the approvals of as many people as it needed", where, expected=needed, found=len(people)
+        )
 
 
 def _line(kind: str, data: str) -> tuple[str, Any]:

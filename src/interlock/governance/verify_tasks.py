@@ -18,6 +18,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
 from interlock.governance.verify_states import (
     TaskRow,
+    check_approvals,
     check_commitment,
     check_cuts,
     check_history,
@@ -52,6 +53,10 @@ _REVIEWS = """
 select id, task_id, state, answer::text, answer_salt, answered_by,
     role, request::text, subject, deadline, automation, name, task_submitted_by from reviews
 where tenant = current_tenant() and task_id > %(low)s {upto}"""
+_APPROVALS = """
+select a.review_id, a.number, a.revision, a.verdict, a.answer::text, a.salt, a.by_whom, a.persons, a.revoked_at is not null
+from review_approvals a join reviews r on r.tenant = a.tenant and r.id = a.review_id
+where a.tenant = current_tenant() and task_id > %(low)s {upto} order by a.review_id, a.number"""
 _CUTS = "select task_id, generation, from_seq from journal_cuts where tenant = current_tenant() and task_id > %(low)s {upto}"
 _HISTORY = """
 select e.review_id, e.kind, e.data::text, e.by_whom from review_events e join reviews r on r.tenant = e.tenant and r.id = e.review_id
@@ -130,10 +135,14 @@ class _Checker:
         history: dict[str, list[tuple[str, str, str]]] = {}
         for review_id, *line in await self._rows(_HISTORY, low, high):
             history.setdefault(review_id, []).append((line[0], line[1], line[2]))
+        approvals: dict[str, list[Sequence[Any]]] = {}
+        for review_id, *approval in await self._rows(_APPROVALS, low, high):
+            approvals.setdefault(review_id, []).append(approval)
         for row in await self._rows(_REVIEWS, low, high):
             self._findings.reviews += 1
             where, said = f"{self._tenant}/{row[0]}", leaves.reviews.pop(row[0], [])
             check_review(where, row, tasks, said, self._findings)
+            check_approvals(where, approvals.get(row[0], []), row, said, tasks.get(row[1]), self._findings)
             if (owner := tasks.get(row[1])) is None or not owner.content_gone:
                 check_history(where, history.get(row[0], []), said, owner, self._findings)
         for key in leaves.effects:

@@ -187,6 +187,7 @@ class Erasures:
         async with self._database.tenant(tenant) as conn:
             for task_id, generation in [(row[0], row[1]) for row in rows if row[0] in ids]:
                 if (await _one(conn, "select erase_task(%s)", (task_id,)) or (False,))[0]:
+                    await conn.execute("select erase_approvals(%s)", (task_id,))
                     await self._leaf(
                         conn, tenant, "task.erased", {"task": task_id, "generation": generation, **why}, task_id=task_id
                     )

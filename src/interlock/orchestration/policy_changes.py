@@ -26,6 +26,7 @@ from interlock.governance.policy_diff import Difference, Searched
 from interlock.governance.tenant_policies import Deciding, TenantPolicies, version_of
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
+from interlock.orchestration.review_rights import persons_behind
 from interlock.orchestration.store import log
 from interlock.orchestration.submit import subject_key
 
@@ -201,7 +202,7 @@ class PolicyChanges:
         async with self._database.tenant(principal.tenant) as conn:
             proposed = await self._open(conn, number)
             stored = await _set(conn, proposed.set_number)
-        self._may_decide(principal, proposed)
+            await self._may_decide(conn, principal, proposed)
         # Automations may have changed since. Not in the transaction: it takes a moment, and a set is never changed.
         await asyncio.to_thread(self.check, stored.files)
         async with self._locked(principal) as conn:
@@ -334,10 +335,12 @@ class PolicyChanges:
                     fix="Leave owners and admins a way to change policies.",
                 )
 
-    def _may_decide(self, principal: Principal, change: Change) -> Decision:
-        resource = ask.policy(principal.tenant, proposed_by=change.asked_by)
+    async def _may_decide(self, conn: Connection, principal: Principal, change: Change) -> Decision:
+        proposers = await persons_behind(conn, [change.asked_by])
+        resource = ask.policy(principal.tenant, proposed_by=change.asked_by, proposers=proposers)
         bundle, _ = self._policies.held(principal.tenant).about_policies()
-        context = {"single_operator": principal.single_operator}
+        persons = sorted(await persons_behind(conn, [principal.id]))
+        context = {"single_operator": principal.single_operator, "persons": persons}
         return ask.require(bundle, principal, "policy.approve", resource, context=context)
 
     async def _open(self, conn: Connection, number: int) -> Change:

@@ -16,7 +16,7 @@ from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict
 from interlock.governance import audit
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
-from interlock.orchestration.reviews import COLUMNS, Review, escalate, event, from_row
+from interlock.orchestration.review_rows import COLUMNS, Review, escalate, event, from_row
 from interlock.orchestration.store import log, tell
 
 
@@ -57,8 +57,8 @@ class ReviewExecutor:
         row = await (
             await conn.execute(
                 "insert into reviews (tenant, id, task_id, generation, effect_id, automation, name, input_digest, request, role, subject,"
-                " task_submitted_by, correlation_id, deadline, escalate_at)"
-                " values (current_tenant(), %s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s, %s, %s,"
+                " task_submitted_by, correlation_id, approvals_needed, also, deadline, escalate_at)"
+                " values (current_tenant(), %s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s, %s, %s, %s, %s,"
                 " time_now() + make_interval(secs => %s), time_now() + make_interval(secs => %s)) returning deadline, escalate_at",
                 (
                     review_id,
@@ -73,6 +73,8 @@ class ReviewExecutor:
                     request.subject,
                     info.submitted_by,
                     info.correlation_id,
+                    request.approvals,
+                    list(request.also),
                     request.deadline_s,
                     request.escalate_after_s if request.escalate_to else None,
                 ),

@@ -2,103 +2,36 @@
 
 An answer is one transaction: lock the task, then the review; both open and before the deadline; policy on the amended values; then answer,
 audit leaf, event and wake-up. Expiry and withdrawal lock in the same order, so the first valid one wins and nothing deadlocks.
+Rows are read and written in `review_rows`, and who may answer is asked in `review_rights`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from interlock.domain import canonical
-from interlock.domain.decisions import Decision, Question
-from interlock.domain.errors import (
-    AlreadyAnswered,
-    Conflict,
-    FieldError,
-    InvalidInput,
-    NotFound,
-    Refused,
-)
-from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, changes
-from interlock.governance import ask, audit
+from interlock.domain.approvals import Approval, counted
+from interlock.domain.errors import AlreadyAnswered, Conflict, FieldError, InvalidInput, Refused
+from interlock.domain.reviews import ReviewState, Verdict, changes
+from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
 from interlock.governance.tenant_policies import TenantPolicies
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
-from interlock.orchestration.answers import amount_after, answer_facts, merge_patch, model_of, unknown_amount
+from interlock.orchestration import review_rows as rows
+from interlock.orchestration.answers import merge_patch, model_of
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.review_rights import ReviewRights, persons_behind
+from interlock.orchestration.review_rows import Review
 from interlock.orchestration.store import log, notify, tell
 from interlock.orchestration.submit import field_errors, subject_key
 
 REASON_CHARS_MAX = 4000
-COLUMNS = (
-    "id, task_id, effect_id, automation, name, state, request::text, role, assignee, subject, task_submitted_by, correlation_id,"
-    " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Review:
-    """A review as it stands."""
-
-    id: str
-    task_id: str
-    effect_id: str
-    automation: str
-    name: str
-    state: ReviewState
-    request: ReviewRequest
-    role: str
-    assignee: str | None
-    subject: str | None
-    task_submitted_by: str
-    correlation_id: str
-    deadline: datetime | None
-    escalate_at: datetime | None
-    escalated_at: datetime | None
-    answer: Mapping[str, Any] | None
-    answered_by: str | None
-    answered_at: datetime | None
-    hold_until: datetime | None
-    opened_at: datetime
-    closed_at: datetime | None
-    input_digest: bytes
-
-
-def from_row(row: tuple[Any, ...]) -> Review:
-    """Read a row of `COLUMNS`."""
-    names = list(Review.__dataclass_fields__)
-    values = dict(zip(names, row, strict=True))
-    values["state"] = ReviewState(values["state"])
-    values["request"] = ReviewRequest.model_validate(canonical.loads(values["request"]))
-    values["answer"] = None if values["answer"] is None else canonical.loads(values["answer"])
-    values["input_digest"] = bytes(values["input_digest"])
-    return Review(**values)
-
-
-async def escalate(conn: Connection, review: Review) -> None:
-    """Give an open review to the role that it escalates to, and free it of its assignee."""
-    await conn.execute(
-        "update reviews set role = %s, assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
-        (review.request.escalate_to, review.id),
-    )
-
-
-async def event(
-    conn: Connection, review_id: str, kind: str, by: str, data: Mapping[str, Any], *, key: bytes
-) -> dict[str, str]:
-    """Write a line of the review's history; gives what its leaf says of it, under the key of the task's subject."""
-    text = canonical.dumps(data).decode()
-    await conn.execute(
-        "insert into review_events (tenant, review_id, kind, by_whom, data) values (current_tenant(), %s, %s, %s, %s::json)",
-        (review_id, kind, by, text),
-    )
-    return audit.history_line(key, by=by, data=text)
 
 
 class Reviews:
@@ -114,9 +47,8 @@ class Reviews:
         clock: Clock,
         hold_s_max: float,
     ) -> None:
-        self._policies = policies
+        self._rights = ReviewRights(automations, policies)
         self._database = database
-        self._automations = automations
         self._keys = keys
         self._clock = clock
         self._hold_s_max = hold_s_max
@@ -130,12 +62,14 @@ class Reviews:
         values: Any = None,
         reason: str | None = None,
         hold_s: float = 0.0,
+        revision: int | None = None,
     ) -> Review:
         """Answer a review; stored, audited and its task woken when it returns. The first valid answer wins.
 
         Args:
             values: with amend, the changed fields (merged into what was shown; RFC 7396).
             hold_s: seconds during which only its author may take the answer back; it takes effect after them.
+            revision: of the values that were looked at; needed once an approver before has amended them.
 
         Raises:
             AlreadyAnswered: names who and when. Refused: names the policy. InvalidInput: names each field.
@@ -144,8 +78,28 @@ class Reviews:
             raise InvalidInput(f"hold_s should be from 0 to {self._hold_s_max:g} seconds.")
         if reason is not None and len(reason) > REASON_CHARS_MAX:
             raise InvalidInput(f"The reason has over {REASON_CHARS_MAX} characters.")
+        try:
+            await self._answer(
+                principal, review_id, verdict, values=values, reason=reason, hold_s=hold_s, revision=revision
+            )
+        except Refused as refused:
+            await self.note_refusal(principal, review_id, verdict, refused)
+            raise
+        return await self.get(principal.tenant, review_id)
+
+    async def _answer(
+        self,
+        principal: Principal,
+        review_id: str,
+        verdict: Verdict,
+        *,
+        values: Any,
+        reason: str | None,
+        hold_s: float,
+        revision: int | None,
+    ) -> None:
         async with self._database.tenant(principal.tenant) as conn:
-            review, now = await self._locked(conn, review_id)
+            review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
             if review.assignee not in (None, principal.id):
                 raise Conflict(
@@ -156,8 +110,12 @@ class Reviews:
                 raise InvalidInput(f"This review cannot be answered with {verdict.value}.", fix=f"It allows {allowed}.")
             if verdict is Verdict.REJECT and not (reason or "").strip():
                 raise InvalidInput("A rejection needs a reason.", fix="Say why: it goes back to whoever asked.")
-            after = self._amended(review, values) if verdict is Verdict.AMEND else review.request.values
-            decision = self._judge(principal, review, verdict, after, now)
+            self._check_revision(review, verdict, revision)
+            after = self._amended(review, values) if verdict is Verdict.AMEND else review.values
+            if verdict is Verdict.APPROVE and changes(review.request.values, after):
+                verdict = Verdict.AMEND  # an earlier approver amended them, and whoever approves now approves that
+            persons = await persons_behind(conn, [principal.id])
+            decision = await self._rights.judge(conn, principal, review, verdict, after, now, persons=persons)
             answer = {
                 "verdict": verdict.value,
                 "values": after,
@@ -167,8 +125,86 @@ class Reviews:
                 "at": now.isoformat(),
                 "decision": decision.as_json(),
             }
+            needed = max(review.approvals_needed, decision.approvals)
+            given = review.counted
+            if verdict is not Verdict.REJECT and (needed > 1 or review.approvals):
+                given, hold_s = await self._approve(conn, principal, review, answer, persons, needed, hold_s, now)
+                if len(given) < needed:
+                    return
+            if given:
+                answer["approvals"] = [
+                    a.model_dump(mode="json", include={"by", "verdict", "reason", "at"}) for a in given
+                ]
             await self._write(conn, principal, review, answer, hold_s)
-        return await self.get(principal.tenant, review_id)
+
+    async def _approve(
+        self,
+        conn: Connection,
+        principal: Principal,
+        review: Review,
+        answer: Mapping[str, Any],
+        persons: frozenset[str],
+        needed: int,
+        hold_s: float,
+        now: datetime,
+    ) -> tuple[list[Approval], float]:
+        """Record one of several approvals; gives those that count now, and for how long one of them may still be taken back (seconds).
+
+        An amendment begins a new revision of the values: what was approved before were others, and does not count any more.
+        """
+        amended = answer["values"] != review.values
+        approval = Approval(
+            number=len(review.approvals) + 1,
+            revision=review.revision + amended,
+            by=principal.id,
+            persons=persons,
+            verdict=answer["verdict"],
+            reason=answer["reason"],
+            at=now,
+            hold_until=now + timedelta(seconds=hold_s) if hold_s else None,
+        )
+        text, salt = canonical.dumps(answer).decode(), audit.new_salt()
+        key = await self._key(conn, principal.tenant, review)
+        await rows.add_approval(conn, review, approval, text, salt, needed=needed, values=answer["values"])
+        facts = {
+            "verdict": approval.verdict,
+            "approval": approval.number,
+            "revision": approval.revision,
+            "needed": needed,
+        }
+        committed = {"salt": salt.hex(), "commit": audit.commit(key, salt, rows.approval_parts(approval, text))}
+        await self._done(conn, principal, review, "approved", facts, committed=committed)
+        given = counted((*review.approvals, approval), approval.revision)
+        held = [(a.hold_until - now).total_seconds() for a in given if a.hold_until is not None]
+        return given, max(0.0, *held) if held else 0.0
+
+    def _check_revision(self, review: Review, verdict: Verdict, revision: int | None) -> None:
+        """Refuse an answer to other values than stand now. Whoever says nothing of a revision has seen what was asked at first."""
+        if verdict is Verdict.REJECT or (revision or 0) == review.revision:
+            return
+        raise Conflict(
+            f"The values were amended since: they are at revision {review.revision} now.",
+            fix=f'Look at them again, and send {{"revision": {review.revision}}} with your answer.',
+            extra={"revision": review.revision},
+        )
+
+    async def note_refusal(self, principal: Principal, review_id: str, verdict: Verdict, refused: Refused) -> None:
+        """Put on record that somebody was refused an answer: who is committed to, and which policies refused is said."""
+        async with self._database.tenant(principal.tenant) as conn:
+            review = await rows.get(conn, review_id)
+            key, salt = await self._key(conn, principal.tenant, review), audit.new_salt()
+            said = (refused.extra.get("decision") or {}).get("reasons", ())
+            facts = {
+                "task": review.task_id,
+                "about": review.id,
+                "verdict": verdict.value,
+                "policies": [reason["policy"] for reason in said] or [refused.extra.get("reason", "refused")],
+                "by_key": principal.key_id,
+                "salt": salt.hex(),
+                "commit": audit.commit(key, salt, (principal.id,)),
+            }
+            leaf = audit.leaf("answer.refused", tenant=principal.tenant, at=self._clock.now(), facts=facts)
+            await log(conn, tenant=principal.tenant, task_id=review.task_id, leaf=leaf)
 
     def _check_open(self, review: Review, now: datetime) -> None:
         if review.state is ReviewState.OPEN:
@@ -198,7 +234,7 @@ class Reviews:
                 fields=[FieldError(pointer="/values", detail="missing", kind="missing")],
                 fix='Send {"values": {"field": …}}.',
             )
-        merged = merge_patch(review.request.values, values)
+        merged = merge_patch(review.values, values)
         model = model_of(review.request.model)
         if model is None:
             return merged
@@ -206,52 +242,6 @@ class Reviews:
             return model.model_validate(merged).model_dump(mode="json", by_alias=True)
         except ValidationError as error:
             raise InvalidInput("The amended values are not valid.", fields=field_errors(error, "/values")) from error
-
-    def _judge(self, principal: Principal, review: Review, verdict: Verdict, after: Any, now: datetime) -> Decision:
-        """Ask the policies whether this person may give this answer, with the values as they would stand."""
-        registered = self._automations.get(review.automation)
-        if principal.approval_limit is not None and unknown_amount(review.request, verdict, after):
-            raise Refused(
-                "The amount as it would stand cannot be compared with your approval limit: it was not known, or its currency changed.",
-                fix="Ask somebody without a limit, or reject it with the right amount as the reason.",
-                extra={"reason": "amount-not-comparable"},
-            )
-        entity = ask.review(
-            principal.tenant,
-            review.id,
-            automation=review.automation,
-            role=review.role,
-            submitted_by=review.task_submitted_by,
-            subject=review.subject,
-            amount=amount_after(review.request, after),
-        )
-        context = {"verb": verdict.value, "single_operator": principal.single_operator}
-        bundle = self._policies.held(principal.tenant).bundle(review.automation)
-        decision = ask.require(bundle, principal, "review.answer", entity, context=context)
-        if review.request.policy is None:
-            return decision
-        own = bundle.decide(
-            Question(
-                principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
-                action=f"{review.automation}.{review.request.policy}",
-                resource=ask.task(
-                    principal.tenant,
-                    review.task_id,
-                    automation=review.automation,
-                    submitted_by=review.task_submitted_by,
-                ),
-                context=answer_facts(review.request, verdict, after, today=now.date()),
-            )
-        )
-        if not own.allowed:
-            reasons = "; ".join(f"{r.text} [{r.policy}]" for r in own.reasons)
-            raise Refused(f"The automation's policy refuses this answer: {reasons}", extra={"decision": own.as_json()})
-        return Decision(
-            answer=decision.answer,
-            reasons=decision.reasons + own.reasons,
-            policy_version=own.policy_version,
-            obligations=decision.obligations,
-        )
 
     async def _write(
         self, conn: Connection, principal: Principal, review: Review, answer: Mapping[str, Any], hold_s: float
@@ -267,7 +257,7 @@ class Reviews:
             (text, salt, principal.id, hold_s, hold_s, review.id),
         )
         shown = {"verdict": answer["verdict"], "hold_s": hold_s}
-        line = await event(conn, review.id, "answered", principal.id, shown, key=key)
+        line = await rows.event(conn, review.id, "answered", principal.id, shown, key=key)
         facts = {
             "task": review.task_id,
             "review": review.id,
@@ -287,27 +277,43 @@ class Reviews:
         await notify(conn)
 
     async def revoke(self, principal: Principal, review_id: str) -> Review:
-        """Take back one's own answer while it is held. Raises Conflict afterwards."""
+        """Take back one's own answer, or one's approval among several, while it is held. Raises Conflict afterwards."""
         async with self._database.tenant(principal.tenant) as conn:
-            review, now = await self._locked(conn, review_id)
-            if review.state is not ReviewState.ANSWERED or review.hold_until is None or review.hold_until <= now:
+            review, now = await rows.locked(conn, review_id)
+            if review.state not in (ReviewState.OPEN, ReviewState.ANSWERED):
                 raise Conflict("The answer can no longer be taken back.")
-            if review.answered_by != principal.id:
-                raise Refused("Only its author may take an answer back.", extra={"answered_by": review.answered_by})
-            await conn.execute(
-                "update reviews set state = 'open', answer = null, answer_salt = null, answered_by = null, answered_at = null,"
-                " closed_at = null, hold_until = null where tenant = current_tenant() and id = %s",
-                (review_id,),
-            )
-            await self._done(conn, principal, review, "revoked", {})
+            rejected = (review.answer or {}).get("verdict") == Verdict.REJECT.value
+            if review.approvals and not rejected:
+                approval = self._own_approval(principal, review, now)
+                await rows.revoke_approval(conn, review, approval)
+                facts = {"approval": approval.number}
+            else:
+                if review.state is ReviewState.OPEN or review.hold_until is None or review.hold_until <= now:
+                    raise Conflict("The answer can no longer be taken back.")
+                if review.answered_by != principal.id:
+                    raise Refused("Only its author may take an answer back.", extra={"answered_by": review.answered_by})
+                facts = {}
+            await rows.reopen(conn, review_id)
+            await self._done(conn, principal, review, "revoked", facts)
         return await self.get(principal.tenant, review_id)
+
+    def _own_approval(self, principal: Principal, review: Review, now: datetime) -> Approval:
+        """Give the caller's approval that counts and may still be taken back."""
+        own = next((a for a in review.counted if a.by == principal.id), None)
+        if own is None:
+            raise Refused("Only its author may take an approval back.", extra={"by": [a.by for a in review.counted]})
+        if own.hold_until is None or own.hold_until <= now:
+            raise Conflict("The approval can no longer be taken back.")
+        if review.state is ReviewState.ANSWERED and (review.hold_until is None or review.hold_until <= now):
+            raise Conflict("The answer has taken effect already.")
+        return own
 
     async def claim(self, principal: Principal, review_id: str, *, release: bool = False) -> Review:
         """Take an open review for oneself, or give it back."""
         async with self._database.tenant(principal.tenant) as conn:
-            review, now = await self._locked(conn, review_id)
+            review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
-            self._require(principal, review, "review.claim")
+            self._rights.require(principal, review, "review.claim")
             if review.assignee not in (None, principal.id):
                 raise Conflict(f"The review is claimed by {review.assignee}.", extra={"assignee": review.assignee})
             await conn.execute(
@@ -322,114 +328,39 @@ class Reviews:
         if not text.strip() or len(text) > REASON_CHARS_MAX:
             raise InvalidInput(f"The text should have 1 to {REASON_CHARS_MAX} characters.")
         async with self._database.tenant(principal.tenant) as conn:
-            review, now = await self._locked(conn, review_id)
+            review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
             if not (reply and principal.id in (review.task_submitted_by, review.subject)):
-                self._require(principal, review, "review.ask")
+                self._rights.require(principal, review, "review.ask")
             await self._done(conn, principal, review, "replied" if reply else "asked", {"text": text}, quiet=("text",))
         return await self.get(principal.tenant, review_id)
 
     async def escalate(self, principal: Principal, review_id: str) -> Review:
         """Give an open review to the role that it escalates to, before its time."""
         async with self._database.tenant(principal.tenant) as conn:
-            review, now = await self._locked(conn, review_id)
+            review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
-            self._require(principal, review, "review.escalate")
+            self._rights.require(principal, review, "review.escalate")
             if review.request.escalate_to is None or review.escalated_at is not None:
                 raise Conflict("There is nobody to escalate this review to.")
-            await escalate(conn, review)
+            await rows.escalate(conn, review)
             await self._done(conn, principal, review, "escalated", {"role": review.request.escalate_to})
         return await self.get(principal.tenant, review_id)
 
     async def get(self, tenant: str, review_id: str) -> Review:
         """Give a review; raises NotFound."""
         async with self._database.tenant(tenant) as conn:
-            return await _get(conn, review_id)
+            return await rows.get(conn, review_id)
 
     async def history(self, tenant: str, review_id: str) -> list[dict[str, Any]]:
         """Give what was done with a review, oldest first."""
         async with self._database.tenant(tenant) as conn:
-            rows = await (
-                await conn.execute(
-                    "select kind, by_whom, data, at from review_events where tenant = current_tenant() and review_id = %s order by id",
-                    (review_id,),
-                )
-            ).fetchall()
-        return [{"kind": r[0], "by": r[1], "data": r[2], "at": r[3]} for r in rows]
+            return await rows.history(conn, review_id)
 
-    async def find(
-        self,
-        tenant: str,
-        *,
-        state: ReviewState | None,
-        roles: Sequence[str] | None = None,
-        assignee: str | None = None,
-        unassigned: bool = False,
-        task_id: str | None = None,
-        correlation_id: str | None = None,
-        after: tuple[datetime, str] | None = None,
-        limit: int = 50,
-    ) -> list[Review]:
-        """List reviews, oldest first, after a cursor of (opened_at, id).
-
-        Args:
-            roles: those that one of these may answer; None for all. unassigned: only those that nobody has claimed.
-        """
+    async def find(self, tenant: str, **filters: Any) -> list[Review]:
+        """List reviews, oldest first; `filters` are those of `review_rows.find`."""
         async with self._database.tenant(tenant) as conn:
-            rows = await (
-                await conn.execute(
-                    f"select {COLUMNS} from reviews where tenant = current_tenant()"
-                    " and (%(state)s::text is null or state = %(state)s) and (%(roles)s::text[] is null or role = any(%(roles)s))"
-                    " and (%(assignee)s::text is null or assignee = %(assignee)s) and (not %(unassigned)s or assignee is null)"
-                    " and (%(task)s::text is null or task_id = %(task)s)"
-                    " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
-                    " and (%(at)s::timestamptz is null or (opened_at, id) > (%(at)s, %(id)s))"
-                    " order by opened_at, id limit %(limit)s".encode(),
-                    {
-                        "state": state.value if state else None,
-                        "roles": None if roles is None else list(roles),
-                        "assignee": assignee,
-                        "unassigned": unassigned,
-                        "task": task_id,
-                        "correlation": correlation_id,
-                        "at": after[0] if after else None,
-                        "id": after[1] if after else None,
-                        "limit": limit,
-                    },
-                )
-            ).fetchall()
-        return [from_row(row) for row in rows]
-
-    def _require(self, principal: Principal, review: Review, action: str) -> None:
-        bundle = self._policies.held(principal.tenant).bundle(review.automation)
-        entity = ask.review(
-            principal.tenant,
-            review.id,
-            automation=review.automation,
-            role=review.role,
-            submitted_by=review.task_submitted_by,
-            subject=review.subject,
-        )
-        ask.require(bundle, principal, action, entity)
-
-    async def _locked(self, conn: Connection, review_id: str) -> tuple[Review, datetime]:
-        """Lock the task, then the review; gives the database's time after both."""
-        row = await (
-            await conn.execute("select task_id from reviews where tenant = current_tenant() and id = %s", (review_id,))
-        ).fetchone()
-        if row is None:
-            raise NotFound(f"There is no review {review_id}.")
-        task = await (
-            await conn.execute(
-                "select state from tasks where tenant = current_tenant() and id = %s for no key update", (row[0],)
-            )
-        ).fetchone()
-        review = await _get(conn, review_id, lock=True)
-        if task is None or (task[0] in ("succeeded", "failed", "cancelled") and review.state is ReviewState.OPEN):
-            raise Conflict("The task of this review has ended.")
-        now = await (await conn.execute("select time_now()")).fetchone()
-        assert now is not None
-        return review, now[0]
+            return await rows.find(conn, **filters)
 
     async def _done(
         self,
@@ -439,15 +370,17 @@ class Reviews:
         kind: str,
         data: Mapping[str, Any],
         quiet: tuple[str, ...] = (),
+        committed: Mapping[str, str] | None = None,
     ) -> None:
+        """Write history, audit leaf and event; `quiet` stands in the history only, `committed` in the leaf only."""
         key = await self._key(conn, principal.tenant, review)
-        line = await event(conn, review.id, kind, principal.id, data, key=key)
+        line = await rows.event(conn, review.id, kind, principal.id, data, key=key)
         facts = {name: value for name, value in data.items() if name not in quiet}
         leaf = audit.leaf(
             f"review.{kind}",
             tenant=principal.tenant,
             at=self._clock.now(),
-            facts={"task": review.task_id, "review": review.id, **facts, **line},
+            facts={"task": review.task_id, "review": review.id, **facts, **(committed or {}), **line},
         )
         await log(conn, tenant=principal.tenant, task_id=review.task_id, leaf=leaf)
         await self._tell(conn, principal, review, kind, facts)
@@ -473,15 +406,3 @@ class Reviews:
             correlation_id=review.correlation_id,
             data={"review": review.id, **facts},
         )
-
-
-async def _get(conn: Connection, review_id: str, *, lock: bool = False) -> Review:
-    row = await (
-        await conn.execute(
-            f"select {COLUMNS} from reviews where tenant = current_tenant() and id = %s{' for update' if lock else ''}".encode(),
-            (review_id,),
-        )
-    ).fetchone()
-    if row is None:
-        raise NotFound(f"There is no review {review_id}.")
-    return from_row(row)

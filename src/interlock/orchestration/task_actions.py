@@ -13,7 +13,7 @@ from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
-from interlock.orchestration.reviews import event
+from interlock.orchestration.review_rows import event
 from interlock.orchestration.store import callback_body, log, notify, tell
 from interlock.orchestration.submit import subject_key
 

@@ -83,6 +83,8 @@ class Answer(Generic[M]):
     at: datetime
     reason: str | None = None
     changes: tuple[Change, ...] = ()
+    approvals: tuple[Mapping[str, Any], ...] = ()
+    """Where several people had to approve: who did, when and why."""
 
     @property
     def approved(self) -> bool:
@@ -224,12 +226,17 @@ class Task:
         policy: str | None = None,
         policy_fields: Sequence[str] = (),
         allow: Sequence[Verdict] = (Verdict.APPROVE, Verdict.REJECT, Verdict.AMEND),
+        approvals: int = 1,
+        also: Sequence[str] = (),
     ) -> Answer[M]:
         """Ask a person, and wait for days if it must; costs neither memory nor a connection meanwhile.
 
         Args:
             values: what was read, shown in a form made from its model; the answer brings them back, amended or not.
-            role: who may answer. subject: whom it is about; that person may not answer.
+            role: who may answer; also: further roles (`finance`) and people (`user:mei`) who may.
+            approvals: how many different people must approve the same values, 1 to 9; one rejection ends it. A policy's `review:N` is
+                `decision.approvals`.
+            subject: whom it is about; that person may not answer.
             deadline: when it expires; None never does. An expired review is `Verdict.EXPIRED`, never an approval.
             amount: what is at stake, in the currency of approval limits; amount_field and currency_field are JSON pointers into
                 the values, so that an amended amount is judged too.
@@ -257,6 +264,8 @@ class Task:
             policy=policy,
             policy_fields=tuple(policy_fields),
             allow=tuple(allow),
+            approvals=approvals,
+            also=tuple(also),
         )
         outcome = await self._perform(Kind.REVIEW, name, role, request)
         if outcome.status not in (Status.OK, Status.EXPIRED):
@@ -273,6 +282,7 @@ class Task:
             at=datetime.fromisoformat(body["at"]),
             reason=body.get("reason"),
             changes=tuple(Change.model_validate(c) for c in body.get("changes", ())),
+            approvals=tuple(body.get("approvals", ())),
         )
 
     async def step(self, step: Step[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

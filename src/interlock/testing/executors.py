@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from interlock.boundary.executors import PLATFORM, Plain
 from interlock.domain import canonical, needs
+from interlock.domain.approvals import Approval, counted
 from interlock.domain.effects import Effect, Kind, Pending, Status
-from interlock.domain.errors import ConfigurationError, Conflict, ExecutorFailed, InvalidInput
+from interlock.domain.errors import ConfigurationError, Conflict, ExecutorFailed, InvalidInput, Refused
+from interlock.domain.persons import person_of
 from interlock.domain.ports import Call, Executed, Executor
 from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, changes
 from interlock.infra import modules
@@ -57,6 +59,8 @@ class OpenedReview:
     answer: Mapping[str, Any] | None = None
     answers_at: datetime | None = None
     script: Answered | None = None
+    values: Any = None
+    given: list[Approval] = field(default_factory=list)
 
     @property
     def deadline(self) -> datetime | None:
@@ -92,7 +96,9 @@ class FakeReviews(Plain):
         review = self._held.get(key)
         if review is None:
             request = ReviewRequest.model_validate(effect.input)
-            review = OpenedReview(name=effect.name, task_id=call.task.info.id, request=request, opened_at=now)
+            review = OpenedReview(
+                name=effect.name, task_id=call.task.info.id, request=request, opened_at=now, values=request.values
+            )
             said = self._scripts[effect.name](request) if effect.name in self._scripts else None
             if said is not None:
                 review.script = said if isinstance(said, Answered) else Answered(verdict=said)
@@ -132,8 +138,12 @@ class FakeReviews(Plain):
         if (verdict is Verdict.AMEND) != (answer.values is not None):
             raise InvalidInput("Amended values go with the verdict amend, and only with it.")
         amended = canonical.plain(answer.values) if answer.values is not None else {}
-        after = _merged(review.request.values, amended) if amended else review.request.values
+        after = _merged(review.values, amended) if amended else review.values
+        if verdict is Verdict.APPROVE and after != review.request.values:
+            verdict = Verdict.AMEND
         self._judge(review.request, verdict, after)
+        if verdict is not Verdict.REJECT and review.script is None and not self._enough(review, answer, after, at):
+            return
         review.state = ReviewState.ANSWERED
         review.answer = {
             "verdict": verdict.value,
@@ -143,6 +153,29 @@ class FakeReviews(Plain):
             "by": answer.by,
             "at": at.isoformat(),
         }
+
+    def _enough(self, review: OpenedReview, answer: Answered, after: Any, at: datetime) -> bool:
+        """Count an answer by hand where several people must approve; an amendment counts alone. A script stands for all of them.
+
+        Raises Refused for who has approved already.
+        """
+        revision = (review.given[-1].revision if review.given else 0) + (after != review.values)
+        persons = frozenset({person_of(answer.by)})
+        if any(persons & one.persons for one in counted(review.given, revision)):
+            raise Refused(f"{answer.by} has approved these values already.")
+        review.values = after
+        review.given.append(
+            Approval(
+                number=len(review.given) + 1,
+                revision=revision,
+                by=answer.by,
+                persons=persons,
+                verdict=str(answer.verdict),
+                reason=answer.reason,
+                at=at,
+            )
+        )
+        return len(counted(review.given, revision)) >= review.request.approvals
 
     async def withdraw(self, effect: Effect, call: Call) -> None:
         review = self._held.get((call.task.info.id, call.task.generation, effect.id))

@@ -35,6 +35,8 @@ async def greet(task: Task, greeting: Greeting) -> Greeted:
         escalate_to="boss",
         policy="answer",
         policy_fields=["name", "amount"],
+        approvals=max(greeting.approvals, decision.approvals),
+        also=greeting.also,
     )
     if answer.verdict == Verdict.EXPIRED:
         return Greeted(text=text, decision="expired", by="policy", amount=greeting.amount)

@@ -20,6 +20,8 @@ class Greeting(BaseModel):
     subject: str | None = None
     document: Document | None = None
     fail: bool = False
+    approvals: int = 1
+    also: list[str] = []
     wait_s: float = Field(default=0, ge=0)
     padding: str = ""
 

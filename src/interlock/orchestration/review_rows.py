@@ -1,0 +1,245 @@
+"""The rows of reviews and of their history. Each statement runs inside a transaction of one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from interlock.domain import canonical
+from interlock.domain.approvals import Approval, counted
+from interlock.domain.errors import Conflict, NotFound
+from interlock.domain.reviews import ReviewRequest, ReviewState
+from interlock.governance import audit
+from interlock.infra.database import Connection
+
+COLUMNS = (
+    "id, task_id, effect_id, automation, name, state, request::text, role, assignee, subject, task_submitted_by, correlation_id,"
+    " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
+    " approvals_needed, also, revision, standing::text,"
+    " (select json_agg(json_build_object('number', a.number, 'revision', a.revision, 'by', a.by_whom,"
+    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'at', a.given_at, 'hold_until', a.hold_until,"
+    " 'revoked', a.revoked_at is not null) order by a.number) from review_approvals a"
+    " where a.tenant = reviews.tenant and a.review_id = reviews.id)::text"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A review as it stands."""
+
+    id: str
+    task_id: str
+    effect_id: str
+    automation: str
+    name: str
+    state: ReviewState
+    request: ReviewRequest
+    role: str
+    assignee: str | None
+    subject: str | None
+    task_submitted_by: str
+    correlation_id: str
+    deadline: datetime | None
+    escalate_at: datetime | None
+    escalated_at: datetime | None
+    answer: Mapping[str, Any] | None
+    answered_by: str | None
+    answered_at: datetime | None
+    hold_until: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+    input_digest: bytes
+    approvals_needed: int
+    also: tuple[str, ...]
+    revision: int
+    standing: Any
+    approvals: tuple[Approval, ...]
+
+    @property
+    def values(self) -> Any:
+        """The values as they stand: as amended by who has approved so far, else as shown."""
+        return self.request.values if self.standing is None else self.standing
+
+    @property
+    def counted(self) -> list[Approval]:
+        """The approvals that count now."""
+        return counted(self.approvals, self.revision)
+
+
+def from_row(row: tuple[Any, ...]) -> Review:
+    """Read a row of `COLUMNS`."""
+    names = list(Review.__dataclass_fields__)
+    values = dict(zip(names, row, strict=True))
+    values["state"] = ReviewState(values["state"])
+    values["request"] = ReviewRequest.model_validate(canonical.loads(values["request"]))
+    values["answer"] = None if values["answer"] is None else canonical.loads(values["answer"])
+    values["also"] = tuple(values["also"])
+    values["standing"] = None if values["standing"] is None else canonical.loads(values["standing"])
+    given = canonical.loads(values["approvals"] or "[]")
+    values["approvals"] = tuple(Approval.model_validate(one) for one in given)
+    values["input_digest"] = bytes(values["input_digest"])
+    return Review(**values)
+
+
+async def escalate(conn: Connection, review: Review) -> None:
+    """Give an open review to the role that it escalates to, and free it of its assignee."""
+    await conn.execute(
+        "update reviews set role = %s, also = '{}', assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
+        (review.request.escalate_to, review.id),
+    )
+
+
+async def event(
+    conn: Connection, review_id: str, kind: str, by: str, data: Mapping[str, Any], *, key: bytes
+) -> dict[str, str]:
+    """Write a line of the review's history; gives what its leaf says of it, under the key of the task's subject."""
+    text = canonical.dumps(data).decode()
+    await conn.execute(
+        "insert into review_events (tenant, review_id, kind, by_whom, data) values (current_tenant(), %s, %s, %s, %s::json)",
+        (review_id, kind, by, text),
+    )
+    return audit.history_line(key, by=by, data=text)
+
+
+async def get(conn: Connection, review_id: str, *, lock: bool = False) -> Review:
+    """Give a review; raises NotFound."""
+    row = await (
+        await conn.execute(
+            f"select {COLUMNS} from reviews where tenant = current_tenant() and id = %s{' for update' if lock else ''}".encode(),
+            (review_id,),
+        )
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no review {review_id}.")
+    return from_row(row)
+
+
+async def locked(conn: Connection, review_id: str) -> tuple[Review, datetime]:
+    """Lock the task, then the review; gives the database's time after both. Raises NotFound, or Conflict where the task has ended."""
+    row = await (
+        await conn.execute("select task_id from reviews where tenant = current_tenant() and id = %s", (review_id,))
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no review {review_id}.")
+    task = await (
+        await conn.execute(
+            "select state from tasks where tenant = current_tenant() and id = %s for no key update", (row[0],)
+        )
+    ).fetchone()
+    review = await get(conn, review_id, lock=True)
+    if task is None or (task[0] in ("succeeded", "failed", "cancelled") and review.state is ReviewState.OPEN):
+        raise Conflict("The task of this review has ended.")
+    now = await (await conn.execute("select time_now()")).fetchone()
+    assert now is not None
+    return review, now[0]
+
+
+async def history(conn: Connection, review_id: str) -> list[dict[str, Any]]:
+    """Give what was done with a review, oldest first."""
+    rows = await (
+        await conn.execute(
+            "select kind, by_whom, data, at from review_events where tenant = current_tenant() and review_id = %s order by id",
+            (review_id,),
+        )
+    ).fetchall()
+    return [{"kind": r[0], "by": r[1], "data": r[2], "at": r[3]} for r in rows]
+
+
+async def find(
+    conn: Connection,
+    *,
+    state: ReviewState | None,
+    roles: Sequence[str] | None = None,
+    assignee: str | None = None,
+    unassigned: bool = False,
+    task_id: str | None = None,
+    correlation_id: str | None = None,
+    after: tuple[datetime, str] | None = None,
+    limit: int = 50,
+) -> list[Review]:
+    """List reviews, oldest first, after a cursor of (opened_at, id).
+
+    Args:
+        roles: those that one of these roles or people may answer; None for all. unassigned: only those that nobody has claimed.
+    """
+    rows = await (
+        await conn.execute(
+            f"select {COLUMNS} from reviews where tenant = current_tenant()"
+            " and (%(state)s::text is null or state = %(state)s) and (%(roles)s::text[] is null or role = any(%(roles)s) or also && %(roles)s)"
+            " and (%(assignee)s::text is null or assignee = %(assignee)s) and (not %(unassigned)s or assignee is null)"
+            " and (%(task)s::text is null or task_id = %(task)s)"
+            " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
+            " and (%(at)s::timestamptz is null or (opened_at, id) > (%(at)s, %(id)s))"
+            " order by opened_at, id limit %(limit)s".encode(),
+            {
+                "state": state.value if state else None,
+                "roles": None if roles is None else list(roles),
+                "assignee": assignee,
+                "unassigned": unassigned,
+                "task": task_id,
+                "correlation": correlation_id,
+                "at": after[0] if after else None,
+                "id": after[1] if after else None,
+                "limit": limit,
+            },
+        )
+    ).fetchall()
+
+    return [from_row(row) for row in rows]
+
+
+def approval_parts(approval: Approval, text: str) -> tuple[str | None, ...]:
+    """Give what the leaf of an approval commits to: the answer, and by whom it was given."""
+    return audit.approval_parts(answer=text, by=approval.by, persons=sorted(approval.persons))
+
+
+async def add_approval(
+    conn: Connection, review: Review, approval: Approval, text: str, salt: bytes, *, needed: int, values: Any
+) -> None:
+    """Write one of several approvals, and what it makes of the review; a claim has served its purpose then."""
+    await conn.execute(
+        "insert into review_approvals (tenant, review_id, number, revision, by_whom, persons, verdict, answer, salt,"
+        " given_at, hold_until) values (current_tenant(), %s, %s, %s, %s, %s, %s, %s::json, %s, %s, %s)",
+        (
+            review.id,
+            approval.number,
+            approval.revision,
+            approval.by,
+            sorted(approval.persons),
+            approval.verdict,
+            text,
+            salt,
+            approval.at,
+            approval.hold_until,
+        ),
+    )
+    await conn.execute(
+        "update reviews set approvals_needed = %s, revision = %s, standing = case when %s > 0 then %s::json end, assignee = null"
+        " where tenant = current_tenant() and id = %s",
+        (needed, approval.revision, approval.revision, canonical.dumps(values).decode(), review.id),
+    )
+
+
+async def revoke_approval(conn: Connection, review: Review, approval: Approval) -> None:
+    """Take an approval back. With the one that amended the values its amendment goes too, and with that what others approved of it."""
+    await conn.execute(
+        "update review_approvals set revoked_at = time_now() where tenant = current_tenant() and review_id = %s and number = %s",
+        (review.id, approval.number),
+    )
+    first = min(a.number for a in review.approvals if a.revision == approval.revision)
+    if approval.revision > 0 and approval.number == first:
+        await conn.execute(
+            "update reviews set revision = revision + 1, standing = request->'values' where tenant = current_tenant() and id = %s",
+            (review.id,),
+        )
+
+
+async def reopen(conn: Connection, review_id: str) -> None:
+    """Make a review open again, without an answer."""
+    await conn.execute(
+        "update reviews set state = 'open', answer = null, answer_salt = null, answered_by = null, answered_at = null,"
+        " closed_at = null, hold_until = null where tenant = current_tenant() and id = %s",
+        (review_id,),
+    )
