@@ -9,12 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from interlock.governance.redaction import checksums
 from interlock.governance.redaction.detect import rules
-from interlock.governance.redaction.findings import TYPES, Found, RedactionFailed, disjoint
+from interlock.governance.redaction.findings import IRREVERSIBLE, TYPES, Found, RedactionFailed, disjoint
 from interlock.governance.redaction.pseudonyms import TOKEN, Pseudonyms, restore
 from interlock.governance.redaction.redact import Line, lines_with, redact
 
@@ -169,8 +169,9 @@ def flat(value: Any) -> Any:
 @given(documents)
 def test_what_is_mapped_back_is_what_was_there(value: Any) -> None:
     book = Pseudonyms()
-    out = redact(value, RULES, book).value
-    assert flat(restore(out, book.names)) == flat(value)
+    done = redact(value, RULES, book)
+    assume(not any(one["type"] in IRREVERSIBLE for one in done.removed))  # a password never comes back
+    assert flat(restore(done.value, book.names)) == flat(value)
 
 
 @settings(max_examples=150, deadline=None)
