@@ -19,6 +19,9 @@ __all__ = ["api"]
 async def key_of(api: Running, user: str, *roles: str, by: httpx.AsyncClient | None = None) -> httpx.AsyncClient:
     """Give a client with a fresh key of somebody."""
     maker = by or api.as_("owner")
+    if user.startswith("service:"):
+        made = await maker.post("/v1/services", json={"id": user, "name": user})
+        assert made.status_code == 201, made.text
     answer = await maker.post("/v1/keys", json={"name": "k", "user": user, "roles": list(roles)})
     assert answer.status_code == 201, answer.text
     return client(api.api, answer.json()["key"])

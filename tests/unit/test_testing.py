@@ -27,7 +27,7 @@ from interlock import (
     step,
 )
 from interlock.domain.effects import Kind, Status
-from interlock.domain.errors import ConfigurationError, Conflict, InvalidInput, Nondeterministic, NotFound, Refused
+from interlock.domain.errors import ConfigurationError, Conflict, InvalidInput, Nondeterministic, NotFound
 from interlock.domain.manifests import Manifest
 from interlock.domain.tasks import State
 from interlock.governance.decide import Bundle
@@ -193,24 +193,6 @@ async def test_an_open_review_waits_for_its_answer() -> None:
     result = await testing.answer("approve-refund", "approve", by="user:mia")
     assert (result.state, result.output["by"]) == (State.SUCCEEDED, "user:mia")
     assert result.effect("approve-refund").outcome.by == "user:mia"
-
-
-@automation
-async def paired(task: Task, request: Refund) -> Outcome:
-    answer = await task.review("approve-pair", Form(amount=request.amount), title="Two of you?", approvals=2)
-    return Outcome(decision=answer.verdict.value, amount=answer.values.amount, by=answer.by)
-
-
-async def test_two_people_approve_the_same_values_and_nobody_twice() -> None:
-    testing = Harness(automation=paired)
-    assert (await testing.run(REQUEST)).state is State.WAITING
-    assert (await testing.answer("approve-pair", "approve", by="user:mia")).state is State.WAITING
-    with pytest.raises(Refused, match="already"):
-        await testing.answer("approve-pair", "approve", by="USER:Mia")
-    amended = await testing.answer("approve-pair", "amend", values={"amount": "11.00"}, by="user:bo")
-    assert amended.state is State.WAITING
-    result = await testing.answer("approve-pair", "approve", by="user:mia")
-    assert (result.output["decision"], result.output["amount"]) == ("amend", "11.00")
 
 
 async def test_a_rejection() -> None:

@@ -33,7 +33,7 @@ def add(
     name: Annotated[str | None, typer.Option(help="What people call them.")] = None,
     role: Roles = None,
     approval_limit: ApprovalLimit = None,
-    no_password: Annotated[bool, typer.Option("--no-password", help="They sign in with a key or by OIDC.")] = False,
+    no_password: Annotated[bool, typer.Option("--no-password", help="They sign in with a key.")] = False,
     password_stdin: FromInput = False,
     data: Data = None,
     as_json: Json = False,

@@ -64,7 +64,7 @@ class Keys:
 
     @property
     def sign_in(self) -> bytes:
-        """Give the key under which tries are counted, and under which a sign-in by a provider waits in the browser."""
+        """Give the key under which tries are counted."""
         return self.derive("sign-in")
 
     @property

@@ -92,7 +92,10 @@ class Accounts:
                 await conn.execute("select count(*) from accounts where tenant = current_tenant()")
             ).fetchall()
             if count >= ACCOUNTS_MAX:
-                raise Conflict(f"The tenant has {ACCOUNTS_MAX} accounts.", fix="Use OIDC groups, or fewer accounts.")
+                raise Conflict(
+                    f"The tenant has {ACCOUNTS_MAX} accounts.",
+                    fix="Disable does not free a place: keep fewer accounts.",
+                )
             return await self.insert(
                 conn, principal.tenant, account_id, name=name, roles=roles, approval_limit=approval_limit,
                 password_hash=hashed, by=principal.id, by_key=principal.key_id,

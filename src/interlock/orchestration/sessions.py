@@ -1,4 +1,4 @@
-"""Sessions: begun with an API key, a password or by an OIDC provider; listed and ended. Each is on record, and each sign-in that was refused."""
+"""Sessions: begun with an API key or a password; listed and ended. Each is on record, and each sign-in that was refused."""
 
 from __future__ import annotations
 
