@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.contract.running_api import Running, prepare, running_api
+from tests.contract.running_api import Running, listening, prepare, running_api
 from tests.eventually import eventually
+from typer.testing import CliRunner
 
+from interlock.cli import app as command_line
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
 pytestmark = [pytest.mark.postgres]
@@ -53,18 +56,24 @@ async def vendor(echo: str = "") -> AsyncIterator[tuple[str, list[str]]]:
     """Run a server; gives its URL and the requests that it saw."""
     seen: list[str] = []
 
+    handlers: list[asyncio.Task[Any] | None] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.append(asyncio.current_task())
         seen.append((await reader.readuntil(b"\r\n\r\n")).decode())
         body = f"done {echo}".encode()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body))
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/told", seen
     finally:
         server.close()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(handler for handler in handlers if handler))
 
 
 async def test_a_step_is_given_what_it_declares_and_a_rotation_holds_from_the_next_effect_on(api: Running) -> None:
@@ -195,3 +204,24 @@ async def test_pages(api: Running) -> None:
     rest = (await api.as_("owner").get("/v1/secrets", params={"limit": 2, "cursor": first["next_cursor"]})).json()
     assert [s["name"] for s in first["items"] + rest["items"]] == ["key-0", "key-1", "key-2"]
     assert rest["next_cursor"] is None
+
+
+async def test_the_command_line_takes_a_value_from_standard_input_and_never_says_it(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: str, value: str = "") -> Any:
+        done = CliRunner().invoke(command_line, ["secret", *arguments, "--json"], input=value, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert FIRST not in done.output
+        return json.loads(done.stdout)
+
+    async with listening(api) as url:
+        monkeypatch.setenv("INTERLOCK_API_URL", url)
+        monkeypatch.setenv("INTERLOCK_API_KEY", api.keys["owner"])
+        made = await asyncio.to_thread(run, "set", "signing-key", "--automation", "vendor", value=f"{FIRST}\n")
+        assert (made["version"], made["automations"]) == (1, ["vendor"])
+        listed = await asyncio.to_thread(run, "list")
+        assert [one["name"] for one in listed["items"]] == ["signing-key"]
+        await told(api, "succeeded")
+        assert (await asyncio.to_thread(run, "remove", "signing-key"))["removed"] is True
+        assert (await asyncio.to_thread(run, "list"))["items"] == []

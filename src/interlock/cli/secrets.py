@@ -32,7 +32,8 @@ def set_secret(
     value = _value()
     given: dict[str, Any] = {"automations": automation or None, "hosts": host or None, "note": note}
     body = {"value": value, **{key: one for key, one in given.items() if one is not None}}
-    made = Client(settings_for(data)).put(f"/v1/secrets/{part(name)}", body)
+    with Client(settings_for(data)) as client:
+        made = client.put(f"/v1/secrets/{part(name)}", body)
     if as_json:
         print_json(made)
         return
@@ -47,7 +48,8 @@ def list_secrets(
     as_json: Json = False,
 ) -> None:
     """List secrets, without their values."""
-    page = Client(settings_for(data)).get("/v1/secrets", limit=limit, cursor=cursor)
+    with Client(settings_for(data)) as client:
+        page = client.get("/v1/secrets", limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return
@@ -63,7 +65,8 @@ def list_secrets(
 @app.command(epilog="Example: interlock secret remove vendor-token")
 def remove(name: Name, data: Data = None, as_json: Json = False) -> None:
     """Destroy a secret; effects that use it fail until it is set again."""
-    Client(settings_for(data)).delete(f"/v1/secrets/{part(name)}")
+    with Client(settings_for(data)) as client:
+        client.delete(f"/v1/secrets/{part(name)}")
     if as_json:
         print_json({"name": name, "removed": True})
         return
