@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final, Literal
+from typing import Final
 
 from fastapi import Request, Response
 
@@ -62,20 +62,18 @@ class Transport:
         response: Response,
         value: str,
         *,
-        suffix: str = "",
         max_age_s: int,
-        same_site: Literal["strict", "lax"] = "strict",
     ) -> None:
         """Give a cookie that scripts cannot read, for this host alone; an age of 0 takes it away."""
         assert self.cookie is not None
         response.set_cookie(
-            self.cookie + suffix,
+            self.cookie,
             value,
             max_age=max_age_s,
             path="/",
             secure=self.https,
             httponly=True,
-            samesite=same_site,
+            samesite="strict",
         )
 
 

@@ -94,7 +94,7 @@ class Accounts:
             if count >= ACCOUNTS_MAX:
                 raise Conflict(
                     f"The tenant has {ACCOUNTS_MAX} accounts.",
-                    fix="Disable does not free a place: keep fewer accounts.",
+                    fix="Disabling one frees no place: give one account several keys instead.",
                 )
             return await self.insert(
                 conn, principal.tenant, account_id, name=name, roles=roles, approval_limit=approval_limit,
