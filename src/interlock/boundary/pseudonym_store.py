@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import os
 from collections.abc import Mapping
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from interlock.domain import canonical
 from interlock.domain.errors import Conflict, Fenced
 from interlock.domain.tasks import Claimed
 from interlock.infra.database import Database
+from interlock.infra.sealing import Sealing
 
-_NONCE_BYTES: Final = 12
 _KNOWN: Final = "select name, sealed from pseudonyms where tenant = current_tenant() and task_id = $1"
 _KEEP: Final = """
 with fence as (
@@ -75,23 +72,18 @@ class MemoryPseudonyms:
 
 def seal(task: Claimed, name: str, value: str) -> bytes:
     """Encrypt a value under a key that only the subject's key gives; bound to tenant, task and pseudonym."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + _cipher(task).encrypt(nonce, value.encode(), _bound(task, name))
+    return _sealing(task).seal(value.encode(), task.info.tenant, task.info.id, name)
 
 
 def unseal(task: Claimed, name: str, sealed: bytes) -> str:
     """Give the value again. Raises Conflict where the subject's key is another one now, or was erased."""
     try:
-        return _cipher(task).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(task, name)).decode()
+        return _sealing(task).open(sealed, task.info.tenant, task.info.id, name).decode()
     except InvalidTag as error:
         raise Conflict("The task's pseudonyms cannot be read: the key of its subject is another one.") from error
 
 
-def _cipher(task: Claimed) -> AESGCM:
+def _sealing(task: Claimed) -> Sealing:
     if not task.subject_key:
         raise Conflict("The personal data of this task's subject was erased.")
-    return AESGCM(hmac.digest(task.subject_key, b"interlock/pseudonyms", "sha256"))
-
-
-def _bound(task: Claimed, name: str) -> bytes:
-    return canonical.dumps([task.info.tenant, task.info.id, name])
+    return Sealing(hmac.digest(task.subject_key, b"interlock/pseudonyms", "sha256"))

@@ -12,13 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from interlock.domain import canonical
+from interlock.infra.sealing import Sealing
 
 SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 _NONE: Final = bytes(8)
 _SALTS_AT_ONCE: Final = 256
 
@@ -87,22 +85,16 @@ def leaf(kind: str, *, tenant: str, at: datetime, facts: Mapping[str, Any]) -> s
 
 
 class SubjectKeys:
-    """Wraps the keys of subjects under the deployment's master key (AES-256-GCM; the subject is authenticated too)."""
+    """Wraps the keys of subjects under the deployment's master key; the subject is authenticated too (`infra/sealing.py`)."""
 
     def __init__(self, master_key: bytes) -> None:
-        self._cipher = AESGCM(master_key)
+        self._sealing = Sealing(master_key)
 
     def new(self, tenant: str, subject: str) -> tuple[bytes, bytes]:
         """Give a fresh key and its wrapped form."""
         key = os.urandom(KEY_BYTES)
-        nonce = os.urandom(_NONCE_BYTES)
-        return key, nonce + self._cipher.encrypt(nonce, key, _bound(tenant, subject))
+        return key, self._sealing.seal(key, tenant, subject)
 
     def unwrap(self, tenant: str, subject: str, wrapped: bytes) -> bytes:
         """Give the key; raises cryptography's InvalidTag where it was wrapped for another subject or master key."""
-        data = bytes(wrapped)
-        return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(tenant, subject))
-
-
-def _bound(tenant: str, subject: str) -> bytes:
-    return canonical.dumps([tenant, subject])
+        return self._sealing.open(wrapped, tenant, subject)
