@@ -21,7 +21,7 @@ WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup console demo up down check lint format types imports docs reference site test bench lock clean
+.PHONY: help setup console browser demo up down check lint format types imports docs reference site test bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2 }' Makefile
@@ -80,7 +80,13 @@ site: setup
 	@# Not --quiet: with it, warnings are not seen as errors.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-test: lint types imports site console ## Everything: style, types, layers, documentation, then all tests in one run
+browser: ## Install Debian's Chromium for the console's tests, where that can be done; else they are skipped, loudly
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+		else echo "no Chromium, and no right to install one: the console's browser tests are skipped" >&2; fi; }
+
+test: lint types imports site console browser ## Everything: style, types, layers, documentation, then all tests in one run
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 bench: setup ## Measure, print tables, fail where a gate is missed (ARGS="tasks peers" for some, ARGS=--quick for minutes)

@@ -8,6 +8,7 @@ export default defineConfig({
   build: {
     outDir: "../src/interlock/_console",
     emptyOutDir: true,
+    target: ["chrome125", "firefox128", "safari18"], // with light-dark(), which would else be rewritten for a color-scheme that Mantine sets late
     assetsInlineLimit: 0, // no data: addresses, so that the content policy can stay narrow
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,

@@ -35,6 +35,10 @@ const guard: Middleware = {
   },
   async onResponse({ response }) {
     if (response.ok) return response;
+    if (response.status === 401 && csrfToken && !response.url.includes("/v1/sessions")) {
+      // The session is over: sign in, and come back to this very page.
+      location.assign(`/console/sign-in?next=${encodeURIComponent(location.pathname.slice("/console".length) + location.search)}`);
+    }
     const body = (await response.json().catch(() => ({}))) as Partial<Problem>;
     throw new ApiError(response.status, body);
   },

@@ -4,8 +4,7 @@ import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
   IconDeviceDesktop, IconHome, IconInbox, IconKeyboard, IconListCheck, IconLogout, IconMoon, IconSearch, IconSun, IconUser,
 } from "@tabler/icons-react"; // prettier-ignore
-import { useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useLive } from "../api/live";
 import { signOut, useSession } from "../api/session";
@@ -21,7 +20,7 @@ export function Frame() {
   const location = useLocation();
   const live = useLive();
   const help = useKeysHelp();
-  useHotkeys([["shift+?", help.open], ["mod+K", openPalette]]);
+  useHotkeys([["shift+?", help.open], ["?", help.open], ["mod+K", openPalette]]);
   useEffect(close, [location.pathname, close]);
   const mac = navigator.platform.startsWith("Mac");
 
@@ -48,13 +47,13 @@ export function Frame() {
           </Group>
           <Group gap="xs" wrap="nowrap">
             <Tooltip label="Search and commands">
-              <UnstyledButton onClick={openPalette} aria-label="Search and commands" className="search-button">
+              <UnstyledButton onClick={openPalette} className="search-button">
                 <Group gap={6} wrap="nowrap">
                   <IconSearch size={16} aria-hidden />
-                  <Text size="sm" visibleFrom="sm">
+                  <Text size="sm" className="search-word">
                     Search
                   </Text>
-                  <Kbd size="xs" visibleFrom="sm">
+                  <Kbd size="xs" visibleFrom="sm" aria-hidden>
                     {mac ? "⌘" : "Ctrl"} K
                   </Kbd>
                 </Group>
@@ -121,12 +120,9 @@ function SchemeMenu() {
 }
 
 function PersonMenu({ name, tenant, roles }: { name: string; tenant: string; roles: string[] }) {
-  const navigate = useNavigate();
-  const client = useQueryClient();
   const leave = async () => {
     await signOut();
-    client.clear();
-    await navigate({ to: "/sign-in" });
+    location.assign("/console/sign-in"); // a page of its own: nothing of the session stays in memory
   };
   return (
     <Menu width={240}>

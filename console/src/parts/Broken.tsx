@@ -59,8 +59,8 @@ export function Broken({ error, reset }: { error: unknown; reset: () => void }) 
 
 export function NotFound() {
   return (
-    <Stack p="xl" maw={640}>
-      <Title order={2}>There is no such page</Title>
+    <Stack p="xl" maw={640} component="main">
+      <Title order={1} size="h2">There is no such page</Title>
       <AnchorLink to="/">To the home page</AnchorLink>
     </Stack>
   );

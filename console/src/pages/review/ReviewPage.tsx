@@ -1,7 +1,7 @@
 /** One review: the document, what was read of it, why a person is asked, and the answer. Three key presses or fewer. */
 import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Radio, Skeleton, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
-import { IconCheck, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconX } from "@tabler/icons-react";
+import { IconCheck, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconPlugConnectedX, IconX } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -93,12 +93,12 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   });
   const give = useMutation({
     mutationFn: (given: Given) => answer(review, given),
+    onMutate: () => setRejecting(false),
     onSuccess: (found, given) => {
       keepDraft(review, {});
       lastAnswered = review.id;
       client.setQueryData(reviewQuery(review.id).queryKey, found);
       void client.invalidateQueries({ queryKey: ["reviews"] });
-      setRejecting(false);
       notifications.show({
         id: review.id,
         color: given.verdict === "reject" ? "red" : "teal",
@@ -210,6 +210,11 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
       {open && review.assignee && review.assignee !== session.user && (
         <Alert color="yellow" icon={<IconHandGrab aria-hidden />} title={`${review.assignee} has claimed it`}>
           Nobody else can answer it until it is released.
+        </Alert>
+      )}
+      {give.isPaused && (
+        <Alert role="alert" color="orange" icon={<IconPlugConnectedX aria-hidden />} title="There is no network">
+          Your answer is sent as soon as there is one. Keep this page open.
         </Alert>
       )}
       {give.isError && <ProblemAlert error={give.error} retry={give.error instanceof ApiError && give.error.status === 0 ? finish : undefined} />}
