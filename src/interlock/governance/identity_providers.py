@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 
+from interlock.domain import canonical
 from interlock.domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from interlock.infra.database import Connection
 from interlock.infra.sealing import Sealing
@@ -133,7 +134,7 @@ class IdentityProviders:
         await conn.execute(
             "select pg_advisory_xact_lock(hashtextextended('identity_providers ' || current_tenant(), 0))"
         )
-        others = {p.name: (p, sealed) for p, sealed in await self._all(conn)}
+        others = {p.name: (p, sealed) for p, sealed in await _all(conn)}
         before, sealed = others.pop(provider.name, (None, None))
         if any(other.issuer == provider.issuer for other, _ in others.values()):
             raise Conflict(
@@ -181,7 +182,7 @@ class IdentityProviders:
 
     async def list(self, conn: Connection) -> list[IdentityProvider]:
         """List the tenant's providers by name."""
-        return [provider for provider, _ in await self._all(conn)]
+        return await all_providers(conn)
 
     async def secret(self, conn: Connection, tenant: str, name: str) -> str | None:
         """Open the client's secret, for the exchange of a code alone; raises NotFound, or Conflict where the key is another one."""
@@ -198,19 +199,48 @@ class IdentityProviders:
                 fix="Set it again.",
             ) from error
 
-    async def _all(self, conn: Connection) -> Sequence[tuple[IdentityProvider, bytes | None]]:
-        rows = await (await conn.execute(f"{_SELECT} order by name limit {PROVIDERS_MAX}".encode())).fetchall()
-        return [_provider(row) for row in rows]
-
     async def _find(self, conn: Connection, column: str, value: str) -> tuple[IdentityProvider, bytes | None] | None:
         row = await (await conn.execute(f"{_SELECT} and {column} = %s".encode(), (value,))).fetchone()
         return None if row is None else _provider(row)
+
+
+async def all_providers(conn: Connection) -> list[IdentityProvider]:
+    """Give the tenant's providers by name."""
+    return [provider for provider, _ in await _all(conn)]
+
+
+async def _all(conn: Connection) -> list[tuple[IdentityProvider, bytes | None]]:
+    rows = await (await conn.execute(f"{_SELECT} order by name".encode())).fetchall()
+    return [_provider(row) for row in rows]
 
 
 def group_json(group: GroupRoles) -> dict[str, Any]:
     """Give a group as it is stored and shown; the limit is a decimal string."""
     limit = None if group.approval_limit is None else format(group.approval_limit, "f")
     return {"display": group.display, "value": group.value, "roles": list(group.roles), "approval_limit": limit}
+
+
+def provider_facts(provider: IdentityProvider) -> dict[str, Any]:
+    """Give what a leaf says of a provider: whose word is taken, and for which roles."""
+    return {
+        "issuer": provider.issuer,
+        "client": provider.client_id,
+        "algorithm": provider.algorithm,
+        "audience": provider.audience,
+        "roles": sorted({role for group in provider.groups for role in group.roles}),
+    }
+
+
+def provider_parts(provider: IdentityProvider) -> tuple[str, ...]:
+    """Give what a leaf commits to: who set it, and the rest, of which a group's name may say too much."""
+    rest = {
+        "groups": [group_json(group) for group in provider.groups],
+        "groups_claim": provider.groups_claim,
+        "user_claim": provider.user_claim,
+        "required_claims": dict(provider.required_claims),
+        "scopes": list(provider.scopes),
+    }
+    return provider.set_by, canonical.dumps(rest).decode()
 
 
 def _bound(tenant: str, provider: IdentityProvider) -> tuple[str, ...]:

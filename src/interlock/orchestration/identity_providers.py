@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from interlock.domain import canonical
 from interlock.domain.errors import FieldError, InvalidInput
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
-from interlock.governance.identity_providers import IdentityProvider, IdentityProviders, group_json
+from interlock.governance.identity_providers import IdentityProvider, IdentityProviders, provider_facts, provider_parts
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.orchestration.session_ends import end_sessions
@@ -82,23 +82,14 @@ class ProviderChanges:
 
     async def _logged(self, conn: Connection, principal: Principal, kind: str, provider: IdentityProvider) -> None:
         key, salt = await subject_key(conn, self._keys, principal.tenant, principal.id), audit.new_salt()
-        rest = {
-            "groups": [group_json(group) for group in provider.groups],
-            "groups_claim": provider.groups_claim,
-            "user_claim": provider.user_claim,
-            "required_claims": dict(provider.required_claims),
-            "scopes": list(provider.scopes),
-        }
+        # Of one that is removed, the leaf says who removed it.
+        about = replace(provider, set_by=principal.id)
         facts = {
             "provider": provider.name,
-            "issuer": provider.issuer,
-            "client": provider.client_id,
-            "algorithm": provider.algorithm,
-            "audience": provider.audience,
-            "roles": sorted({role for group in provider.groups for role in group.roles}),
+            **provider_facts(provider),
             "by_key": principal.key_id,
             "salt": salt.hex(),
-            "commit": audit.commit(key, salt, (principal.id, canonical.dumps(rest).decode())),
+            "commit": audit.commit(key, salt, provider_parts(about)),
         }
         leaf = audit.leaf(kind, tenant=principal.tenant, at=self._clock.now(), facts=facts)
         await log(conn, tenant=principal.tenant, task_id=None, leaf=leaf)
