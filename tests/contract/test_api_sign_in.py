@@ -23,7 +23,8 @@ from interlock.infra.embedded_postgres import EmbeddedPostgres
 
 pytestmark = MARKS
 HOME = "https://interlock.test"
-SIGN_IN, CALLBACK, COOKIE = "/v1/sign-in/oidc", "/v1/sign-in/oidc/callback", "__Host-interlock"
+SIGN_IN, COOKIE = "/v1/sign-in/oidc/default/small", "__Host-interlock"
+CALLBACK = f"{SIGN_IN}/callback"
 GROUPS: list[dict[str, Any]] = [
     {"display": "finance", "roles": ["reviewer"], "approval_limit": "2000"},
     {"display": "Leads", "value": "8f1c-22", "roles": ["author", "reviewer"], "approval_limit": "500.50"},
@@ -68,7 +69,7 @@ def browser(api: Running, base_url: str = HOME, **options: Any) -> httpx.AsyncCl
 
 
 async def begin(caller: httpx.AsyncClient, provider: str = "small", **params: str) -> str:
-    answer = await caller.get(SIGN_IN, params={"provider": provider, **params})
+    answer = await caller.get(f"/v1/sign-in/oidc/default/{provider}", params=params)
     assert answer.status_code == 303, answer.text
     return str(answer.headers["location"])
 
@@ -113,8 +114,8 @@ async def test_somebody_signs_in_by_a_real_provider_and_has_the_roles_of_their_g
         assert mei.cookies[f"{COOKIE}-sign-in"]
         approved = await there.post(url, data={"sub": "mei"})
         back = urlsplit(approved.headers["location"])
-        assert f"{back.scheme}://{back.netloc}{back.path}" == HOME + CALLBACK
-        done = await mei.get(CALLBACK, params=dict(parse_qsl(back.query)))
+        assert f"{back.scheme}://{back.netloc}{back.path}" == f"{HOME}/v1/sign-in/oidc/default/real/callback"
+        done = await mei.get(back.path, params=dict(parse_qsl(back.query)))
         assert done.status_code == 200, done.text
         assert 'content="0; url=/reviews?state=open&amp;x=%22"' in done.text
         assert "default-src 'none'" in done.headers["content-security-policy"]
@@ -134,7 +135,7 @@ async def test_the_way_there_carries_pkce_state_and_nonce_and_the_cookie_is_lax(
     api: Running, provider: SmallProvider
 ) -> None:
     async with browser(api) as caller:
-        answer = await caller.get(SIGN_IN, params={"provider": "small"})
+        answer = await caller.get(SIGN_IN)
         asked = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
         assert asked["redirect_uri"] == HOME + CALLBACK
         assert asked["scope"] == "openid profile email"
@@ -249,6 +250,21 @@ async def test_a_stolen_code_is_worth_nothing_with_another_verifier(api: Running
         assert COOKIE not in thief.cookies
 
 
+async def test_another_providers_code_is_not_sent_to_the_one_that_began(api: Running, provider: SmallProvider) -> None:
+    """A provider that lies leads on to an honest one, whose code it would then be asked about (RFC 9700, 4.4)."""
+    async with small_provider() as evil, browser(api) as victim:
+        await put(api, "evil", evil.issuer, "stranger", client_secret="")
+        began = await victim.get("/v1/sign-in/oidc/other/evil")
+        asked = dict(parse_qsl(urlsplit(began.headers["location"]).query))
+        back = provider.approve(began.headers["location"], "victim")
+        provider.codes[back["code"]]["redirect_uri"] = HOME + CALLBACK  # where the honest one sends people
+        refused = await victim.get(CALLBACK, params={"code": back["code"], "state": asked["state"]})
+        assert (refused.status_code, "another provider" in refused.json()["detail"]) == (401, True)
+        assert "/token" not in evil.asked
+        assert COOKIE not in victim.cookies
+    assert (await api.as_("stranger").delete("/v1/identity-providers/evil")).status_code == 204
+
+
 @pytest.mark.parametrize(
     "params",
     [
@@ -301,7 +317,7 @@ async def test_a_cookie_that_is_none_of_ours_is_no_sign_in(api: Running, provide
 )
 async def test_nobody_is_led_elsewhere(api: Running, provider: SmallProvider, path: str) -> None:
     async with browser(api) as caller:
-        answer = await caller.get(SIGN_IN, params={"provider": "small", "return_to": path})
+        answer = await caller.get(SIGN_IN, params={"return_to": path})
         assert answer.status_code == 422
         assert "set-cookie" not in answer.headers
 
@@ -310,10 +326,10 @@ async def test_nobody_signs_in_over_plain_http_but_on_this_machine(api: Running,
     for url, options in (("http://interlock.test", {}), ("http://localhost", {"peer": ("192.0.2.7", 1)})):
         async with browser(api, url, **options) as caller:
             for path in (SIGN_IN, CALLBACK):
-                answer = await caller.get(path, params={"provider": "small"})
+                answer = await caller.get(path)
                 assert (answer.status_code, answer.json()["code"]) == (403, "auth.insecure_transport")
     async with browser(api, "http://localhost:8080") as caller:
-        answer = await caller.get(SIGN_IN, params={"provider": "small"})
+        answer = await caller.get(SIGN_IN)
         assert "Secure" not in answer.headers["set-cookie"]
         assert answer.headers["set-cookie"].startswith("interlock-sign-in=")
 
@@ -326,7 +342,7 @@ async def test_a_provider_in_our_own_network_is_not_called(api: Running, issuer:
     tested = await api.as_("owner").post("/v1/identity-providers/inside:test")
     assert (tested.status_code, tested.json()["code"]) == (422, "outgoing.refused")
     async with browser(api) as caller:
-        answer = await caller.get(SIGN_IN, params={"provider": "inside"})
+        answer = await caller.get("/v1/sign-in/oidc/default/inside")
         assert (answer.status_code, answer.json()["code"]) == (422, "outgoing.refused")
     assert (await api.as_("owner").delete("/v1/identity-providers/inside")).status_code == 204
 
@@ -377,6 +393,20 @@ async def test_an_account_belongs_to_a_subject_and_never_to_a_name(api: Running,
         await put(api, "small", provider.issuer)
 
 
+async def test_who_is_signed_in_is_signed_out_when_the_provider_is_set_otherwise(
+    api: Running, provider: SmallProvider
+) -> None:
+    async with browser(api) as caller:
+        assert (await sign_in(caller, provider, "chg")).status_code == 200
+        await put(api, "small", provider.issuer)
+        assert (await caller.get("/v1/whoami")).status_code == 200
+        await put(api, "small", provider.issuer, groups=[{"display": "finance", "roles": ["author"]}])
+        assert (await caller.get("/v1/whoami")).status_code == 401
+        assert (await sign_in(caller, provider, "chg")).status_code == 200
+        assert (await caller.get("/v1/whoami")).json()["roles"] == ["author"]
+    await put(api, "small", provider.issuer)
+
+
 async def test_a_required_claim_pins_the_domain(api: Running, provider: SmallProvider) -> None:
     await put(api, "small", provider.issuer, required_claims={"hd": "example.com"})
     try:
@@ -407,7 +437,7 @@ async def test_a_disabled_account_and_one_of_a_removed_provider_do_not_get_in(
         assert (await owner.delete("/v1/identity-providers/small")).status_code == 204
         assert (await caller.get("/v1/whoami")).status_code == 401
         assert (await caller.get(CALLBACK, params=back)).status_code == 401
-        assert (await caller.get(SIGN_IN, params={"provider": "small"})).status_code == 404
+        assert (await caller.get(SIGN_IN)).status_code == 404
         await put(api, "small", provider.issuer)
     assert any('"why":"provider removed"' in leaf for leaf in await leaves(api, "session.ended"))
 

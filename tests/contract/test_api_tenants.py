@@ -25,7 +25,7 @@ PNG = bytes.fromhex(
 # Routes that name nothing of a tenant.
 OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors"}
 # Routes that let people in, and are tried by `test_api_sign_in.py`.
-DOORS = {"/v1/sign-in/oidc", "/v1/sign-in/oidc/callback"}
+DOORS = {"/v1/sign-in/oidc/{tenant}/{name}", "/v1/sign-in/oidc/{tenant}/{name}/callback"}
 PROVIDER = {"issuer": "https://x.example", "client_id": "x", "groups": [{"display": "x", "roles": ["reviewer"]}]}
 NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999")
 BODIES: dict[str, Any] = {
@@ -207,7 +207,7 @@ async def test_without_a_key_every_route_is_closed(api: Running, method: str, pa
 
 async def test_a_key_without_a_role_may_do_nothing_with_what_is_others(api: Running, owned: dict[str, str]) -> None:
     for method, template in routes():
-        if "{" not in template:
+        if "{" not in template or template in DOORS:
             continue
         answer = await call(api.as_("nobody"), method, path_for(template, owned))
         assert answer.status_code == 403, (method, template, answer.text)

@@ -69,7 +69,7 @@ def test_the_algorithm_is_the_one_that_is_set(algorithm: str) -> None:
 def test_only_keys_that_fit_are_taken() -> None:
     strong = jwk.generate_key("RSA", 2048, {"kid": "strong"})
     weak = {"kty": "RSA", "kid": "weak", "e": "AQAB", "n": b64(b"\xff" * 128)}
-    shown = [KEY.as_dict(private=False), weak, strong.as_dict(private=False)]
+    shown: list[dict[str, Any]] = [dict(KEY.as_dict(private=False)), weak, dict(strong.as_dict(private=False))]
     assert set(import_keys({"keys": shown}, "ES256")) == {"one"}
     assert set(import_keys({"keys": shown}, "RS256")) == {"strong"}
     assert import_keys({"keys": shown}, "EdDSA") == {}
@@ -81,7 +81,8 @@ def test_only_keys_that_fit_are_taken() -> None:
     assert (
         import_keys({"keys": [strong.as_dict(private=True), 7, None, {}]}, "RS256") == {}
     )  # a private key that was published is no key
-    for document in ({}, {"keys": {}}, {"keys": [{}] * 51}):
+    documents: list[dict[str, Any]] = [{}, {"keys": {}}, {"keys": [{}] * 51}]
+    for document in documents:
         with pytest.raises(TokenRefused, match="keys"):
             import_keys(document, "RS256")
 

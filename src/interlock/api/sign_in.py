@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from interlock.api.auth import AppDep, transport_of
@@ -13,11 +13,14 @@ from interlock.api.bodies import StrictRoute
 from interlock.api.problems import responses
 from interlock.app import App
 from interlock.domain.errors import Conflict
-from interlock.orchestration.federation import CALLBACK, RETURN_CHARS_MAX, SIGN_IN_S, Answer
+from interlock.orchestration.federation import RETURN_CHARS_MAX, SIGN_IN_S, Answer
 
-router = APIRouter(prefix="/v1/sign-in/oidc", tags=["sessions"], route_class=StrictRoute)
-Tenant = Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The tenant to sign in to.")]
-ProviderName = Annotated[str, Query(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32, description="The provider.")]
+# An address of its own for each provider, or a provider that lies could have another one's code sent to it (RFC 9700, 4.4).
+router = APIRouter(prefix="/v1/sign-in/oidc/{tenant}/{name}", tags=["sessions"], route_class=StrictRoute)
+Tenant = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="The tenant to sign in to.")]
+ProviderName = Annotated[
+    str, Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32, description="The tenant's identity provider.")
+]
 ReturnTo = Annotated[str, Query(max_length=RETURN_CHARS_MAX, description="The path to go on at, of this installation.")]
 Sent = Annotated[str | None, Query(max_length=2_048)]
 # A page of this site leads on, and not a redirect: the browser would count that as the provider's, and keep the session's cookie back.
@@ -31,30 +34,36 @@ _POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame
     summary="Sign in by an identity provider",
 )  # fmt: skip
 async def begin(
-    app: AppDep, request: Request, provider: ProviderName, tenant: Tenant = "default", return_to: ReturnTo = "/"
+    app: AppDep, request: Request, tenant: Tenant, name: ProviderName, return_to: ReturnTo = "/"
 ) -> RedirectResponse:
     """Lead the browser to the provider, with a cookie that it must bring back within ten minutes."""
     transport = transport_of(request)
     transport.require_safe()
-    begun = await app.access.federation.begin(
-        tenant, provider, return_to=return_to, redirect_uri=_origin(app, request) + CALLBACK
-    )
+    back = f"{_origin(app, request)}/v1/sign-in/oidc/{tenant}/{name}/callback"
+    begun = await app.access.federation.begin(tenant, name, return_to=return_to, redirect_uri=back)
     response = RedirectResponse(begun.url, status_code=303)
     transport.set_sign_in_cookie(response, begun.cookie, max_age_s=SIGN_IN_S)
     return response
 
 
 @router.get(
-    "/callback", operation_id="finish_sign_in", response_class=HTMLResponse, responses=responses(422, 429, 502),
+    "/callback", operation_id="finish_sign_in", response_class=HTMLResponse, responses=responses(404, 429, 502),
     summary="Come back from an identity provider",
 )  # fmt: skip
 async def finish(
-    app: AppDep, request: Request, state: Sent = None, code: Sent = None, error: Sent = None, iss: Sent = None
+    app: AppDep,
+    request: Request,
+    tenant: Tenant,
+    name: ProviderName,
+    state: Sent = None,
+    code: Sent = None,
+    error: Sent = None,
+    iss: Sent = None,
 ) -> HTMLResponse:
     """Exchange the provider's code, begin a session, and lead on to where the sign-in was asked for."""
     transport = transport_of(request)
     transport.require_safe()
-    answer = Answer(state=state, code=code, error=error, issuer=iss)
+    answer = Answer(tenant=tenant, provider=name, state=state, code=code, error=error, issuer=iss)
     cookie = request.cookies.get(transport.sign_in_cookie or "")
     started, path = await app.access.federation.finish(cookie, answer, address=transport.address)
     response = HTMLResponse(_PAGE.format(path=html.escape(path, quote=True)))

@@ -175,6 +175,11 @@ class IdentityProviders:
             raise NotFound(f"There is no identity provider {name!r}.", fix="See `interlock provider list`.")
         return found[0]
 
+    async def still_as(self, conn: Connection, provider: IdentityProvider) -> bool:
+        """Tell whether a provider is set as it was, and keep it so until the transaction ends."""
+        row = await (await conn.execute(f"{_SELECT} and name = %s for share".encode(), (provider.name,))).fetchone()
+        return row is not None and _provider(row)[0] == provider
+
     async def of_issuer(self, conn: Connection, issuer: str) -> IdentityProvider | None:
         """Give the provider of an issuer, if there is one."""
         found = await self._find(conn, "issuer", issuer)

@@ -37,7 +37,6 @@ from interlock.orchestration.sign_in_tries import TooManyTries, Tries
 SIGN_IN_S: Final = 600
 RETURN_CHARS_MAX: Final = 512
 ANSWER_BYTES_MAX: Final = 65_536
-CALLBACK: Final = "/v1/sign-in/oidc/callback"
 _LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")
 
 
@@ -57,8 +56,10 @@ class Begun:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the provider sends the browser back with."""
+    """What the provider sends the browser back with; tenant and provider are those of the address that it is sent to."""
 
+    tenant: str
+    provider: str
     state: str | None
     code: str | None
     error: str | None
@@ -165,6 +166,8 @@ class Federation:
 
     async def _finish(self, under_way: _UnderWay, answer: Answer) -> Started:
         tenant, again = under_way.tenant, "Begin again."
+        if (answer.tenant, answer.provider) != (tenant, under_way.provider):
+            raise NotLetIn("another provider", again)
         if answer.state is None or not hmac.compare_digest(answer.state.encode(), under_way.state.encode()):
             raise NotLetIn("state", again)
         if not await self._tries.only_once(tenant, under_way.state):
@@ -177,7 +180,7 @@ class Federation:
                 secret = await self._providers.secret(conn, tenant, under_way.provider)
         except NotFound as error:
             raise NotLetIn("no such provider", "It was removed; ask an owner.") from error
-        if answer.issuer is not None and answer.issuer != provider.issuer:  # RFC 9207: another provider's code
+        if answer.issuer is not None and answer.issuer != provider.issuer:  # RFC 9207
             raise NotLetIn("issuer", again)
         claims = await self._exchanged(provider, secret, under_way, answer.code)
         grant = granted(provider, claims)
@@ -189,6 +192,8 @@ class Federation:
             )
             raise NotLetIn("no group", fix, account=account)
         async with self._database.tenant(tenant) as conn:
+            if not await self._providers.still_as(conn, provider):
+                raise NotLetIn("the provider was changed", again)
             admitted = await self._accounts.admit(conn, tenant, provider, claims, grant, kind="user")
             return await self._sessions.begin(conn, tenant, admitted.id, method="oidc")
 

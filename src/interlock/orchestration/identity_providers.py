@@ -34,7 +34,7 @@ class ProviderChanges:
         self._clock = clock
 
     async def put(self, principal: Principal, provider: IdentityProvider, *, secret: str | None) -> IdentityProvider:
-        """Set a provider; durable when it returns. Who is signed in stays so, and has the new roles at their next sign-in.
+        """Set a provider; durable when it returns. Where more than the client's secret is another one, whoever signed in by it is signed out.
 
         Raises:
             InvalidInput: a role that nobody knows, an audience that is the client, a secret for another issuer. Conflict. Refused.
@@ -55,7 +55,10 @@ class ProviderChanges:
                 fields=[FieldError(pointer="/audience", detail="is the client_id")],
             )
         async with self._database.tenant(principal.tenant) as conn:
+            before = {one.name: one for one in await self._store.list(conn)}.get(provider.name)
             made = await self._store.put(conn, principal.tenant, provider, secret=secret, by=principal.id)
+            if before is not None and _meaning(before) != _meaning(made):
+                await self._sign_out(conn, principal, before, "provider changed")
             await self._logged(conn, principal, "provider.set", made)
         return made
 
@@ -64,10 +67,7 @@ class ProviderChanges:
         principal.scope.must_be_whole("provider.write")
         async with self._database.tenant(principal.tenant) as conn:
             gone = await self._store.remove(conn, name)
-            for (user,) in await (await conn.execute(_SIGNED_IN, (gone.issuer,))).fetchall():
-                await end_sessions(
-                    conn, self._clock, principal.tenant, user=user, why="provider removed", by_key=principal.key_id
-                )
+            await self._sign_out(conn, principal, gone, "provider removed")
             await self._logged(conn, principal, "provider.removed", gone)
 
     async def get(self, tenant: str, name: str) -> IdentityProvider:
@@ -79,6 +79,10 @@ class ProviderChanges:
         """List the tenant's providers by name."""
         async with self._database.tenant(tenant) as conn:
             return await self._store.list(conn)
+
+    async def _sign_out(self, conn: Connection, principal: Principal, provider: IdentityProvider, why: str) -> None:
+        for (user,) in await (await conn.execute(_SIGNED_IN, (provider.issuer,))).fetchall():
+            await end_sessions(conn, self._clock, principal.tenant, user=user, why=why, by_key=principal.key_id)
 
     async def _logged(self, conn: Connection, principal: Principal, kind: str, provider: IdentityProvider) -> None:
         key, salt = await subject_key(conn, self._keys, principal.tenant, principal.id), audit.new_salt()
@@ -93,3 +97,8 @@ class ProviderChanges:
         }
         leaf = audit.leaf(kind, tenant=principal.tenant, at=self._clock.now(), facts=facts)
         await log(conn, tenant=principal.tenant, task_id=None, leaf=leaf)
+
+
+def _meaning(provider: IdentityProvider) -> IdentityProvider:
+    """Give a provider without who set it, when, and whether its client has a secret."""
+    return replace(provider, set_by="", set_at=None, has_secret=False)
