@@ -75,6 +75,7 @@ def test_only_keys_that_fit_are_taken() -> None:
     assert import_keys({"keys": shown}, "EdDSA") == {}
     for change in (
         {"use": "enc"}, {"alg": "RS512"}, {"kty": "oct", "k": "AAAA"}, {"e": "AQ"}, {"e": "Ag"}, {"n": "AAAA"}, {"n": 7}, {"kid": 7},
+        {"n": b64(bytes(128) + b"\xff" * 128)},
         {"n": b64(b"\xff" * 2_000)}, {"e": b64(b"\xff" * 200)},
     ):  # fmt: skip
         assert import_keys({"keys": [{**shown[2], **change}]}, "RS256") == {}, change

@@ -26,7 +26,7 @@ bearer = HTTPBearer(
     auto_error=False,
 )
 TENANT_HEADER = "x-interlock-tenant"
-_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_TENANT = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -211,7 +211,7 @@ def loads(data: bytes) -> dict[str, Any]:
 
 def _strong(key: Mapping[str, Any]) -> bool:
     try:
-        size = len(base64.urlsafe_b64decode(str(key["n"]) + "==")) * 8
+        size = int.from_bytes(base64.urlsafe_b64decode(str(key["n"]) + "=="), "big").bit_length()
         exponent = int.from_bytes(base64.urlsafe_b64decode(str(key["e"]) + "=="), "big")
     except (binascii.Error, ValueError, KeyError):
         return False

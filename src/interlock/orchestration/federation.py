@@ -272,9 +272,9 @@ class Federation:
         """Give the sign-in of a cookie; None where it is none of ours, or over."""
         try:
             data = self._sealing.open(base64.urlsafe_b64decode(cookie or ""), "sign-in")
-        except (binascii.Error, InvalidTag, ValueError):
+            under_way = _UnderWay(**canonical.loads(data))
+        except (binascii.Error, InvalidTag, ValueError, TypeError):  # TypeError: another version of ours sealed it
             return None
-        under_way = _UnderWay(**canonical.loads(data.decode()))
         return under_way if self._clock.now().timestamp() < under_way.until else None
 
 
