@@ -94,20 +94,25 @@ def real_provider() -> Iterator[str]:
     process.wait(timeout=10)
 
 
+async def there_is(issuer: str, subject: str, **claims: Any) -> None:
+    """Have the real provider know somebody, once it runs."""
+
+    async def told() -> bool:
+        try:
+            return (await there.put(f"{issuer}/users/{subject}", json=claims)).is_success
+        except httpx.TransportError:
+            return False
+
+    async with httpx.AsyncClient(trust_env=False) as there:
+        await eventually(told, timeout_s=30, message="the provider")
+
+
 async def test_somebody_signs_in_by_a_real_provider_and_has_the_roles_of_their_groups(
     api: Running, real_provider: str
 ) -> None:
     await put(api, "real", real_provider)
+    await there_is(real_provider, "mei", groups=["finance", "choir"], name="Mei Lin")
     async with httpx.AsyncClient(trust_env=False) as there, browser(api) as mei:
-
-        async def told() -> bool:
-            try:
-                person = {"groups": ["finance", "choir"], "name": "Mei Lin"}
-                return (await there.put(f"{real_provider}/users/mei", json=person)).is_success
-            except httpx.TransportError:
-                return False
-
-        await eventually(told, timeout_s=30, message="the provider")
         tested = await api.as_("owner").post("/v1/identity-providers/real:test")
         assert (tested.status_code, tested.json()["keys"]) == (200, 1), tested.text
         url = await begin(mei, "real", return_to="/reviews?state=open&x=%22")
