@@ -70,6 +70,7 @@ class SmallProvider:
     metadata: dict[str, Any] = field(default_factory=dict)
     published: list[Any] = field(default_factory=lambda: [RSA, EC, ED])
     asked: list[str] = field(default_factory=list)
+    issued: list[str] = field(default_factory=list)
     codes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def reset(self) -> None:
@@ -119,6 +120,7 @@ class SmallProvider:
             "at_hash": b64(hashlib.sha256(access.encode()).digest()[:16]), **asked["claims"], **self.claims,
         }  # fmt: skip
         token = sign({k: v for k, v in claims.items() if v is not None}, self.key, **self.header)
+        self.issued.append(token)
         return 200, {"access_token": access, "token_type": "Bearer", "id_token": token, **self.answer}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
