@@ -11,6 +11,7 @@ import binascii
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -197,7 +198,9 @@ class Federation:
             admitted = await self._accounts.admit(conn, tenant, provider, claims, grant, kind="user")
             return await self._sessions.begin(conn, tenant, admitted.id, method="oidc")
 
-    async def _exchanged(self, provider: IdentityProvider, secret: str | None, under_way: _UnderWay, code: str) -> Any:
+    async def _exchanged(
+        self, provider: IdentityProvider, secret: str | None, under_way: _UnderWay, code: str
+    ) -> Mapping[str, Any]:
         """Exchange a code for an ID token; gives its claims, all of them checked."""
         endpoints = await self.metadata.endpoints(provider)
         client = _CodeExchange(self._outgoing, provider, secret, endpoints, under_way.redirect_uri)
