@@ -190,7 +190,7 @@ async def opened(
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
             policy_changes=PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock),
-            access=access.build(settings, database, identity, refused, clock, ships.base, automations),
+            access=access.build(settings, database, identity, refused, clock, ships.base, automations, outgoing),
             secrets=Secrets(database, keys.connection_secrets, automations, subject_keys, clock),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),

@@ -27,6 +27,7 @@ from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.identity import Identity, Principal
+from interlock.governance.identity_providers import GroupRoles, IdentityProvider, IdentityProviders
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.passwords import Passwords
 from interlock.governance.policies import ROLES
@@ -37,6 +38,7 @@ from interlock.infra.settings import Settings
 from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.documents import DocumentRecords
+from interlock.orchestration.identity_providers import ProviderChanges
 from interlock.orchestration.review_rows import event
 from interlock.orchestration.store import PostgresTasks, log
 from interlock.sdk.task import input_digest
@@ -215,6 +217,24 @@ class Writers:
         await made.set_password(owner, "user:noor", word + " now")
         await made.create(owner, "service:intake", name="The intake")
         await made.disable(owner, "service:intake")
+        await self.providers(made)
+
+    async def providers(self, accounts: Accounts) -> None:
+        """Make identity providers, one of which is gone since, and somebody who signed in by the other."""
+        changes = ProviderChanges(self._app, IdentityProviders(bytes(32)), ROLES, KEYS, self.clock)
+        for name, roles in (("gone", ("author",)), ("company", ("owner",)), ("company", ("reviewer",))):
+            provider = IdentityProvider(
+                name=name, issuer=f"https://{name}.example", client_id="interlock", algorithm="RS256", audience=None, scopes=(),
+                groups_claim="groups", user_claim="sub", required_claims={}, groups=(GroupRoles(display="finance", roles=roles),),
+            )  # fmt: skip
+            await changes.put(self._owner(), provider, secret="a-secret-of-the-client")
+        await changes.remove(self._owner(), "gone")
+        tenant = self._owner().tenant
+        async with self._app.tenant(tenant) as conn:
+            await accounts.insert(
+                conn, tenant, "user:company.fay", name="Fay", roles=["reviewer"], by="user:olga", by_key=None,
+                federated=("https://company.example", "fay"),
+            )  # fmt: skip
 
     async def revoke_key(self, key_id: str) -> None:
         await self._api_keys().revoke(self._owner(), key_id)

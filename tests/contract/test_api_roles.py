@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running
-from tests.contract.test_api_tenants import NOWHERE, OPEN, call, fill, owned, path_for, routes
+from tests.contract.test_api_tenants import DOORS, NOWHERE, OPEN, call, fill, owned, path_for, routes
 
 pytestmark = MARKS
 __all__ = ["api", "fill", "owned"]
@@ -26,7 +26,7 @@ async def state(api: Running, owned: dict[str, str]) -> AsyncIterator[dict[str, 
     yield owned
 
 
-@pytest.mark.parametrize("template", [p for m, p in routes() if m == "GET" and p not in OPEN | STREAMS])
+@pytest.mark.parametrize("template", [p for m, p in routes() if m == "GET" and p not in OPEN | DOORS | STREAMS])
 async def test_an_auditor_reads_every_route(api: Running, state: dict[str, str], template: str) -> None:
     answer = await api.as_("auditor").get(path_for(template, state), params=PARAMETERS.get(template))
     # 404: what the fixture's rows name was never made whole (a checkpoint, a session by cookie); 422: a parameter is missing.
@@ -53,7 +53,7 @@ async def test_an_auditor_changes_nothing(api: Running, state: dict[str, str], m
 @pytest.mark.parametrize("who", ["agent", "nobody"])
 async def test_who_has_no_such_role_reads_nothing_of_the_tenant(api: Running, state: dict[str, str], who: str) -> None:
     for method, template in routes():
-        if method != "GET" or template in OPEN | OF_ONESELF | STREAMS:
+        if method != "GET" or template in OPEN | DOORS | OF_ONESELF | STREAMS:
             continue
         answer = await api.as_(who).get(path_for(template, NOWHERE), params=PARAMETERS.get(template))
         empty = answer.status_code == 200 and not answer.json().get("items", True)

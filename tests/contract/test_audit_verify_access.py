@@ -40,6 +40,32 @@ TAMPERINGS = {
         "the account's disabled",
     ),
     "a way in by OIDC": ("update accounts set issuer = 'https://x', subject = id", "the account's federated"),
+    "another person there": (
+        "update accounts set subject = 'mallory' where id = 'user:company.fay'",
+        "the account is what its last leaf commits to",
+    ),
+    "a group with more roles": (
+        """update identity_providers set groups = '[{"display": "finance", "value": null, "roles": ["owner"], "approval_limit": null}]'""",
+        "the identity provider's roles",
+    ),
+    "another group": (
+        "update identity_providers set groups = jsonb_set(groups, '{0,display}', '\"everybody\"')",
+        "the identity provider is what its last leaf commits to",
+    ),
+    "another issuer": (
+        "update identity_providers set issuer = 'https://evil.example'",
+        "the identity provider's issuer",
+    ),
+    "an invented provider": (
+        "insert into identity_providers select tenant, 'evil', 'https://evil.example', client_id, null, algorithm, null, scopes,"
+        " groups_claim, user_claim, required_claims, groups, set_by from identity_providers limit 1",
+        "an identity provider has a leaf of its setting",
+    ),
+    "a provider that comes back": (
+        "update identity_providers set name = 'gone'",
+        "an identity provider has a leaf of its setting",
+    ),
+    "a removed provider": ("delete from identity_providers", "an identity provider with a leaf is there"),
     "an invented account": (
         "insert into accounts (tenant, id, ref, name, created_by) select tenant, 'user:planted', 'acc_' || tenant, 'P', 'x' from tenants",
         "an account has one leaf of its making",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ import pytest_asyncio
 import structlog
 from PIL import Image
 from tests.contract.running_api import Running, client, prepare, running_api
+from tests.contract.small_provider import AUDIENCE, CLIENT, SECRET, SmallProvider, sign, small_provider
 from tests.eventually import eventually
 
 from interlock.infra.embedded_postgres import EmbeddedPostgres
@@ -49,11 +51,18 @@ def logged() -> Iterator[list[str]]:
 
 
 @pytest_asyncio.fixture
+async def provider() -> AsyncIterator[SmallProvider]:
+    async with small_provider() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
 async def api(
-    make_database: Callable[[], str], postgres_server: EmbeddedPostgres, tmp_path: Path
+    make_database: Callable[[], str], postgres_server: EmbeddedPostgres, tmp_path: Path, provider: SmallProvider
 ) -> AsyncIterator[Running]:
     urls = await prepare(Path(postgres_server.data_dir), make_database())
-    async with running_api(tmp_path, urls) as running:
+    allowed = (urlsplit(provider.issuer).netloc,)
+    async with running_api(tmp_path, urls, outgoing_allow=allowed, public_url="https://interlock.test") as running:
         yield running
 
 
@@ -118,6 +127,29 @@ async def sign_in(api: Running) -> None:
         assert (await browser.get("/v1/whoami")).status_code == 200
 
 
+async def sign_in_elsewhere(api: Running, provider: SmallProvider) -> None:
+    """Sign in by an identity provider, rightly and wrongly, and call with its tokens."""
+    body = {
+        "issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET, "user_claim": "preferred_username",
+        "audience": AUDIENCE, "groups": [{"display": "finance", "roles": ["reviewer"]}],
+    }  # fmt: skip
+    made = await api.as_("owner").put("/v1/identity-providers/small", json=body)
+    assert made.status_code == 200, made.text
+    named = {"preferred_username": f"{MARK}-there", "name": MARK, "email": f"{MARK}@example.com"}
+    async with client(api.api, None, base_url="https://interlock.test") as browser:
+        for groups, status in (("finance", 200), ("choir", 401)):
+            begun = await browser.get("/v1/sign-in/oidc/default/small", follow_redirects=False)
+            back = provider.approve(begun.headers["location"], f"{MARK}-sub", [groups], **named)
+            done = await browser.get("/v1/sign-in/oidc/default/small/callback", params=back)
+            assert done.status_code == status, done.text
+    for groups, status in (("finance", 200), ("choir", 401)):
+        token = sign(provider.access_token(f"{MARK}-sub", [groups], **named))
+        answer = await api.as_("nobody-at-all").get("/v1/whoami", headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == status, answer.text
+        SECRETS.append(token)
+    SECRETS.extend((SECRET, *provider.issued))
+
+
 async def mistakes(api: Running) -> list[httpx.Response]:
     """Send the mark where it is refused."""
     author, owner, reviewer = api.as_("author"), api.as_("owner"), api.as_("reviewer")
@@ -161,9 +193,12 @@ async def mistakes(api: Running) -> list[httpx.Response]:
     ]
 
 
-async def test_a_mark_stands_where_it_must_and_nowhere_else(api: Running, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_a_mark_stands_where_it_must_and_nowhere_else(
+    api: Running, provider: SmallProvider, capfd: pytest.CaptureFixture[str]
+) -> None:
     with logged() as lines:
         await work(api)
+        await sign_in_elsewhere(api, provider)
         answers = await mistakes(api)
 
         async def settled() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,15 +13,20 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from interlock.api.transport import CSRF_HEADER, CsrfRefused, Transport
 from interlock.app import App
 from interlock.domain.decisions import Decision, Entity
-from interlock.domain.errors import Refused
+from interlock.domain.errors import Refused, Unauthenticated
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
-from interlock.governance.identity import Principal
+from interlock.governance.identity import FIRST_TENANT, Principal
 from interlock.governance.tenant_policies import Deciding
 
 bearer = HTTPBearer(
-    scheme_name="apiKey", bearerFormat="il_<env>_<id>_<secret>", description="An API key.", auto_error=False
+    scheme_name="apiKey",
+    bearerFormat="il_<env>_<id>_<secret>",
+    description="An API key, or a JWT of one of the tenant's identity providers; the tenant is then named in X-Interlock-Tenant.",
+    auto_error=False,
 )
+TENANT_HEADER = "x-interlock-tenant"
+_TENANT = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -98,7 +104,7 @@ async def caller(
     app: Annotated[App, Depends(checked)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """Find who calls: by their API key, else by their session's cookie.
+    """Find who calls: by their API key or an identity provider's token, else by their session's cookie.
 
     Raises:
         Unauthenticated. CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
@@ -109,9 +115,26 @@ async def caller(
         principal = await app.access.sessions.tokens.authenticate(cookie)
         if request.method not in SAFE_METHODS:
             await _same_site(app, principal, request.headers.get(CSRF_HEADER))
+    elif sent is not None and is_token(sent.credentials):
+        principal = await app.access.federation.by_token(_named_tenant(request), sent.credentials)
     else:
         principal = await app.identity.authenticate(sent.credentials if sent else None)
     return Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+
+
+def is_token(credentials: str) -> bool:
+    """Tell whether it is a JWT that was sent, well made or not, and no API key."""
+    return "." in credentials
+
+
+def _named_tenant(request: Request) -> str:
+    """Give the tenant that a token is said to be for: only its own providers are asked, so a wrong name opens nothing."""
+    named = request.headers.get(TENANT_HEADER, FIRST_TENANT)
+    if not _TENANT.match(named):
+        raise Unauthenticated(
+            "X-Interlock-Tenant is no tenant's ID.", fix="Name the tenant, or leave it out for the first one."
+        )
+    return named
 
 
 async def _same_site(app: App, principal: Principal, token: str | None) -> None:

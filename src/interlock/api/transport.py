@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import Request, Response
 
@@ -11,6 +11,7 @@ from interlock.domain.errors import InterlockError
 
 COOKIE_HTTPS: Final = "__Host-interlock"
 COOKIE_LOOPBACK: Final = "interlock"
+SIGN_IN: Final = "-sign-in"  # what the name of the other cookie ends with
 CSRF_HEADER: Final = "x-csrf-token"
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -57,23 +58,25 @@ class Transport:
                 fix="Use https://; behind a proxy that ends TLS, name it in INTERLOCK_TRUSTED_PROXIES.",
             )
 
-    def set_cookie(
-        self,
-        response: Response,
-        value: str,
-        *,
-        max_age_s: int,
+    @property
+    def sign_in_cookie(self) -> str | None:
+        """The name of the cookie of a sign-in that is under way; None where none is given or taken."""
+        return None if self.cookie is None else self.cookie + SIGN_IN
+
+    def set_cookie(self, response: Response, value: str, *, max_age_s: int) -> None:
+        """Give the session's cookie: scripts cannot read it, no other site's page makes the browser send it; an age of 0 takes it away."""
+        self._set(response, self.cookie, value, max_age_s, "strict")
+
+    def set_sign_in_cookie(self, response: Response, value: str, *, max_age_s: int) -> None:
+        """Give the cookie of a sign-in under way, which must come along when the provider's page leads back here: Lax, not Strict."""
+        self._set(response, self.sign_in_cookie, value, max_age_s, "lax")
+
+    def _set(
+        self, response: Response, name: str | None, value: str, max_age_s: int, same_site: Literal["strict", "lax"]
     ) -> None:
-        """Give a cookie that scripts cannot read, for this host alone; an age of 0 takes it away."""
-        assert self.cookie is not None
+        assert name is not None
         response.set_cookie(
-            self.cookie,
-            value,
-            max_age=max_age_s,
-            path="/",
-            secure=self.https,
-            httponly=True,
-            samesite="strict",
+            name, value, max_age=max_age_s, path="/", secure=self.https, httponly=True, samesite=same_site
         )
 
 

@@ -32,6 +32,7 @@ GROUPS: Final = {
     "user": ("interlock.cli.accounts:users", "People: add, list, disable; passwords and roles."),
     "service": ("interlock.cli.accounts:services", "Service accounts: create, list, disable."),
     "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
+    "provider": ("interlock.cli.providers:app", "Identity providers: set, test, list, show, remove."),
     "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),

@@ -15,7 +15,7 @@ ROWS_BATCH: Final = 500
 # Each leaf of an account says how it stands from then on, so the last one counts.
 _ACCOUNTS: Final = """
 select coalesce(a.ref, l.about), a.ref is not null, l.leaf, coalesce(l.made, 0), k.subject is not null, k.wrapped_key, k.erased_at, k.subject,
-    a.id, a.name, a.roles, a.approval_limit, a.password_hash, a.issuer, a.disabled_at
+    a.id, a.name, a.roles, a.approval_limit, a.password_hash, a.issuer, a.disabled_at, a.subject
 from (select * from accounts where tenant = current_tenant()) a
 left join subject_keys k on k.tenant = a.tenant and k.subject = a.id
 full join (select substring(leaf from '"account":"([^"]+)"') as about, (array_agg(leaf order by id desc))[1] as leaf,
@@ -58,13 +58,13 @@ def _check_account(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectK
     if (facts := read_leaf(row[2])) is None:
         findings.add("the leaf can be read", where)
         return
-    account_id, name, roles, limit, password_hash, issuer, disabled_at = row[8:]
+    account_id, name, roles, limit, password_hash, issuer, disabled_at, federated_subject = row[8:]
     found = canonical.plain(account_state(roles, limit, password_hash, issuer, disabled_at))
     for part, value in found.items():
         findings.check(f"the account's {part} is that of its last leaf", where, expected=facts.get(part), found=value)
     if facts.get("kind") == "account.erased" and (name or password_hash):
         findings.add("of an erased account nothing is left", where)
-    parts = (account_id, name, password_hash)
+    parts = account_parts(account_id, name, password_hash, issuer, federated_subject)
     check_commit("the account is what its last leaf commits to", where, tenant, row[4:8], facts, parts, keys, findings)
 
 
@@ -79,6 +79,14 @@ def _check_session(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectK
         findings.check(f"the session's {part} is that of the leaf", where, expected=facts.get(part), found=value)
     findings.check("the session is ended as the log says", where, expected=row[3] > 0, found=ended_at is not None)
     check_commit("the session is whose the leaf commits to", where, tenant, row[4:8], facts, (user,), keys, findings)
+
+
+def account_parts(
+    account_id: str, name: str, password_hash: str | None, issuer: str | None, subject: str | None
+) -> tuple[str | None, ...]:
+    """Give what a leaf commits to of an account; of one that an identity provider signs in, whom there too."""
+    parts = (account_id, name, password_hash)
+    return parts if issuer is None else (*parts, issuer, subject)
 
 
 def account_state(

@@ -16,6 +16,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
 from interlock.governance.verify_accounts import check_accounts
 from interlock.governance.verify_commit import check_commit, read_leaf
+from interlock.governance.verify_providers import check_providers
 from interlock.infra.database import Connection
 
 Digest = Callable[[str], Awaitable[str]]
@@ -70,6 +71,7 @@ async def check_tenant(
         if _has_its_leaf("an API key", where, row, findings):
             _check_key(where, tenant, row, keys, findings)
     await check_accounts(conn, tenant, keys, findings)
+    await check_providers(conn, tenant, keys, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:

@@ -68,6 +68,11 @@ class Keys:
         return self.derive("sign-in")
 
     @property
+    def identity_providers(self) -> bytes:
+        """Give the key under which the secrets of identity providers' clients lie in the database, and sign-ins under way in their cookies."""
+        return self.derive("identity-providers")
+
+    @property
     def audit_key(self) -> Ed25519PrivateKey:
         """Give the first signing key of the audit log; later ones are random."""
         return Ed25519PrivateKey.from_private_bytes(self.derive("audit-log"))

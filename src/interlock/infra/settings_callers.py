@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
@@ -37,6 +38,10 @@ class CallerSettings(BaseModel):
         100, ge=1, le=1_000_000, description="Tries from one address in one window, whoever is named."
     )
     sign_in_window_s: float = Field(900.0, ge=1, le=86_400, description="Seconds in which tries are counted together.")
+    public_url: str | None = Field(
+        None,
+        description="Where browsers reach this installation, `https://interlock.example.com`: identity providers send them back there.",
+    )
     trusted_proxies: List = Field(
         (),
         description="Addresses and networks of proxies whose X-Forwarded-For and -Proto are believed: `10.0.0.5`, `10.0.0.0/8`.",
@@ -48,6 +53,17 @@ class CallerSettings(BaseModel):
         for item in value:
             ipaddress.ip_network(item)  # its message names the mistake
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://unset")
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not parts.hostname or (parts.scheme != "https" and not (local and parts.scheme == "http")):
+            raise ValueError("should be https://HOST, or http:// of this machine")
+        if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("should be an origin alone, without path, query or credentials")
+        return None if value is None else value.rstrip("/")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

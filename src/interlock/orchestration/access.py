@@ -8,15 +8,21 @@ from interlock.governance import scope
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity
+from interlock.governance.identity_providers import IdentityProviders
 from interlock.governance.passwords import Passwords
+from interlock.governance.provider_metadata import ProviderMetadata
 from interlock.governance.session_tokens import SessionTokens
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
+from interlock.infra.http import GuardedClient
 from interlock.infra.keys import Keys
 from interlock.infra.settings import Settings
 from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.federated_accounts import FederatedAccounts
+from interlock.orchestration.federation import Federation
+from interlock.orchestration.identity_providers import ProviderChanges
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.sessions import Sessions
 from interlock.orchestration.sign_in_tries import Tries, TryLimits
@@ -31,6 +37,8 @@ class Access:
     accounts: Accounts
     tenants: Tenants
     sessions: Sessions
+    providers: ProviderChanges
+    federation: Federation
     refused: Refusals
 
 
@@ -42,10 +50,22 @@ def build(
     clock: Clock,
     base: Bundle,
     automations: Automations,
+    outgoing: GuardedClient,
 ) -> Access:
     """Build the parts. `base` is the shipped bundle, whose schema says which actions there are."""
     secrets = Keys.of(settings)
     keys, passwords = SubjectKeys(secrets.subjects), Passwords()
+    limits = TryLimits(
+        user_max=settings.sign_in_tries_max,
+        address_max=settings.sign_in_address_tries_max,
+        window_s=settings.sign_in_window_s,
+    )
+    tries = Tries(database, key=secrets.sign_in, limits=limits)
+    sessions = _sessions(settings, database, secrets, refused, clock, passwords, tries)
+    providers = IdentityProviders(secrets.identity_providers)
+    accounts = Accounts(
+        database=database, identity=identity, keys=keys, clock=clock, roles=automations.roles, passwords=passwords
+    )
     return Access(
         keys=ApiKeys(
             database=database,
@@ -56,22 +76,34 @@ def build(
             actions=scope.routes(str(base.rules.schema)),
             automations=automations.names,
         ),
-        accounts=Accounts(
-            database=database,
-            identity=identity,
-            keys=keys,
-            clock=clock,
-            roles=automations.roles,
-            passwords=passwords,
-        ),
+        accounts=accounts,
         tenants=Tenants(database=database, identity=identity, keys=keys, clock=clock),
-        sessions=_sessions(settings, database, secrets, refused, clock, passwords),
+        sessions=sessions,
+        providers=ProviderChanges(database, providers, automations.roles, keys, clock),
+        federation=Federation(
+            database=database,
+            providers=providers,
+            metadata=ProviderMetadata(outgoing),
+            accounts=FederatedAccounts(accounts, clock),
+            sessions=sessions,
+            tries=tries,
+            refused=refused,
+            outgoing=outgoing,
+            clock=clock,
+            key=secrets.identity_providers,
+        ),
         refused=refused,
     )
 
 
 def _sessions(
-    settings: Settings, database: Database, secrets: Keys, refused: Refusals, clock: Clock, passwords: Passwords
+    settings: Settings,
+    database: Database,
+    secrets: Keys,
+    refused: Refusals,
+    clock: Clock,
+    passwords: Passwords,
+    tries: Tries,
 ) -> Sessions:
     tokens = SessionTokens(
         database,
@@ -81,18 +113,13 @@ def _sessions(
         idle_s=settings.session_idle_s,
         refused=refused,
     )
-    limits = TryLimits(
-        user_max=settings.sign_in_tries_max,
-        address_max=settings.sign_in_address_tries_max,
-        window_s=settings.sign_in_window_s,
-    )
     return Sessions(
         database=database,
         tokens=tokens,
         keys=SubjectKeys(secrets.subjects),
         clock=clock,
         passwords=passwords,
-        tries=Tries(database, key=secrets.sign_in, limits=limits),
+        tries=tries,
         session_s=settings.session_s,
         idle_s=settings.session_idle_s,
         sessions_max=settings.sessions_max,

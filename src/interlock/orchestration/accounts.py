@@ -18,7 +18,7 @@ from interlock.governance import audit, passwords
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Identity, Principal
 from interlock.governance.passwords import Passwords
-from interlock.governance.verify_accounts import account_state
+from interlock.governance.verify_accounts import account_parts, account_state
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.orchestration.session_ends import end_sessions
@@ -27,9 +27,11 @@ from interlock.orchestration.submit import subject_key
 
 Kind = Literal["user", "service"]
 ACCOUNTS_MAX: Final = 10_000
-_COLUMNS: Final = """id, ref, name, roles, approval_limit, password_hash, issuer, created_by, created_at, disabled_at"""
-_GET: Final = f"select {_COLUMNS} from accounts where tenant = current_tenant() and id = %s"
-_LIST: Final = f"select {_COLUMNS} from accounts where tenant = current_tenant() and id like %s order by id limit %s"
+COLUMNS: Final = (
+    """id, ref, name, roles, approval_limit, password_hash, issuer, subject, created_by, created_at, disabled_at"""
+)
+_GET: Final = f"select {COLUMNS} from accounts where tenant = current_tenant() and id = %s"
+_LIST: Final = f"select {COLUMNS} from accounts where tenant = current_tenant() and id like %s order by id limit %s"
 _INSERT: Final = """
 insert into accounts (tenant, id, ref, name, roles, approval_limit, password_hash, issuer, subject, created_by)
 values (current_tenant(), %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
@@ -46,6 +48,7 @@ class Account:
     approval_limit: Decimal | None
     password_hash: str | None
     issuer: str | None
+    subject: str | None
     created_by: str
     created_at: datetime
     disabled_at: datetime | None
@@ -174,11 +177,15 @@ class Accounts:
         """Give a person another password; their other sessions end. Whoever changes their own says the one before.
 
         Raises:
-            NotFound, InvalidInput. Refused: `current` is not the password, or is missing.
+            NotFound, InvalidInput. Refused: `current` is not the password, or is missing. Conflict: an identity provider's account.
         """
         principal.scope.must_be_whole("account.password")
         async with self._database.tenant(principal.tenant) as conn:
             before = await self._found(conn, account_id)
+        if before.issuer is not None:  # or who lost their groups there would still have a way in
+            raise Conflict(
+                "The account's identity provider signs it in.", fix="Add an account with a password under another name."
+            )
         known = before.password_hash if account_id == principal.id else None
         if known is not None and not await self._passwords.matches(known, current or ""):
             raise Refused("The current password is another one.", fix="Give it in `current`.")
@@ -205,7 +212,11 @@ class Accounts:
             **account_state(found.roles, found.approval_limit, found.password_hash, found.issuer, found.disabled_at),
             "by_key": by_key,
             "salt": salt.hex(),
-            "commit": audit.commit(subject, salt, (account_id, found.name, found.password_hash)),
+            "commit": audit.commit(
+                subject,
+                salt,
+                account_parts(account_id, found.name, found.password_hash, found.issuer, found.subject),
+            ),
         }
         leaf = audit.leaf(kind, tenant=tenant, at=self._clock.now(), facts=facts)
         await log(conn, tenant=tenant, task_id=None, leaf=leaf)
@@ -225,8 +236,8 @@ class Accounts:
 
 
 def account_of(row: Sequence[Any]) -> Account:
-    """Read a row of `_COLUMNS`."""
-    names = [part.strip() for part in _COLUMNS.split(",")]
+    """Read a row of `COLUMNS`."""
+    names = [part.strip() for part in COLUMNS.split(",")]
     return Account(**{**dict(zip(names, row, strict=True)), "roles": tuple(row[3])})
 
 

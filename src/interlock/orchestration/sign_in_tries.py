@@ -17,6 +17,9 @@ on conflict (tenant, bucket) do update set
     tries = case when sign_in_tries.since <= time_now() - %(window)s then 1 else sign_in_tries.tries + 1 end,
     since = case when sign_in_tries.since <= time_now() - %(window)s then time_now() else sign_in_tries.since end
 returning tries, extract(epoch from since + %(window)s - time_now())"""
+_ONCE: Final = (
+    b"insert into sign_in_tries (tenant, bucket, tries) values (current_tenant(), %s, 1) on conflict do nothing"
+)
 _CLEAR: Final = b"update sign_in_tries set tries = 0 where tenant = current_tenant() and bucket = %s"
 
 
@@ -49,17 +52,27 @@ class Tries:
 
     async def count(self, tenant: str, *, user: str, address: str) -> None:
         """Count a try; raises TooManyTries, also for a person that there is not."""
-        limits = self._limits
-        window = timedelta(seconds=limits.window_s)
-        for bucket, allowed in ((f"address/{address}", limits.address_max), (f"user/{user}", limits.user_max)):
-            async with self._database.tenant(tenant) as conn:
-                values = {"bucket": self._named(bucket), "window": window}
-                row = await (await conn.execute(_COUNT, values)).fetchone()
-            assert row is not None
-            if row[0] > allowed:
-                raise TooManyTries(
-                    "There were too many tries to sign in.", retry_after_s=float(row[1]), first=row[0] == allowed + 1
-                )
+        await self.count_address(tenant, address=address)
+        await self._count(tenant, f"user/{user}", self._limits.user_max)
+
+    async def count_address(self, tenant: str, *, address: str) -> None:
+        """Count a try of whoever is there; raises TooManyTries."""
+        await self._count(tenant, f"address/{address}", self._limits.address_max)
+
+    async def _count(self, tenant: str, bucket: str, allowed: int) -> None:
+        async with self._database.tenant(tenant) as conn:
+            values = {"bucket": self._named(bucket), "window": timedelta(seconds=self._limits.window_s)}
+            row = await (await conn.execute(_COUNT, values)).fetchone()
+        assert row is not None
+        if row[0] > allowed:
+            raise TooManyTries(
+                "There were too many tries to sign in.", retry_after_s=float(row[1]), first=row[0] == allowed + 1
+            )
+
+    async def only_once(self, tenant: str, what: str) -> bool:
+        """Tell whether something is done for the first time. It is remembered for a day at least."""
+        async with self._database.tenant(tenant) as conn:
+            return bool((await conn.execute(_ONCE, (self._named(f"once/{what}"),))).rowcount)
 
     async def clear(self, tenant: str, *, user: str) -> None:
         """Forget a person's tries: they are in."""
