@@ -68,6 +68,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "user_id": "user:ada",
         "service_id": "service:ada",
         "session_id": "session_1",
+        "delegation_id": "dlg_1",
     }
 
 
@@ -108,6 +109,11 @@ async def fill(api: Running, task_id: str) -> None:
             "sessions",
             "id, token_hash, user_id, method, expires_at",
             "'session_1', '', 'user:ada', 'password', time_now() + interval '1 hour'",
+        ),
+        (
+            "delegations",
+            "id, from_user, to_user, roles, ends_at",
+            "'dlg_1', 'user:mei', 'user:ada', '{reviewer}', time_now() + interval '1 hour'",
         ),
         ("sign_in_tries", "bucket, tries", "'', 1"),
         ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -48,13 +48,25 @@ class Caller:
         bundle = self.deciding.about_policies()[0] if action.startswith("policy.") else self._bundle(automation)
         return ask.require(bundle, self.principal, action, resource, context=context)
 
-    def may(self, action: str, resource: Entity, *, automation: str | None = None) -> bool:
+    def may(
+        self,
+        action: str,
+        resource: Entity,
+        *,
+        automation: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Ask the policy without an error, for what is then narrowed instead of refused."""
         try:
-            self.require(action, resource, automation=automation)
+            self.require(action, resource, automation=automation, context=context)
         except Refused:
             return False
         return True
+
+    async def acting_for_others(self) -> list[Caller]:
+        """Give this caller with the rights that others lent them, once for each."""
+        lent = await self.app.access.delegations.acting_for_others(self.principal)
+        return [replace(self, principal=principal) for principal in lent]
 
     def _bundle(self, automation: str | None) -> Bundle:
         return self.deciding.bundle(

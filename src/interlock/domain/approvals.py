@@ -16,6 +16,7 @@ class Approval(BaseModel):
 
     Attributes:
         revision: of the values that it approves; an amendment begins a new one. persons: who stands behind it, in one spelling.
+        on_behalf_of: who lent the author their rights; gone with what the approval said, where that was erased.
         hold_until: until then its author may take it back.
     """
 
@@ -27,6 +28,7 @@ class Approval(BaseModel):
     persons: frozenset[str]
     verdict: str
     reason: str | None = None
+    on_behalf_of: str | None = None
     at: datetime
     hold_until: datetime | None = None
     revoked: bool = False

@@ -62,6 +62,7 @@ class Principal:
         single_operator: the tenant has one active key, so nobody else could answer.
         scope: what the key is narrowed to; `ask.require` holds the caller to it.
         session_id: the session that the caller came with; None for a key.
+        on_behalf_of: whose lent rights these are, by which delegation; None for one's own.
     """
 
     tenant: str
@@ -72,6 +73,8 @@ class Principal:
     single_operator: bool = False
     scope: Scope = WHOLE
     session_id: str | None = None
+    on_behalf_of: str | None = None
+    delegation_id: str | None = None
 
     def entity(self) -> Entity:
         if self.id.startswith("agent:"):

@@ -37,6 +37,9 @@ class CallerSettings(BaseModel):
         100, ge=1, le=1_000_000, description="Tries from one address in one window, whoever is named."
     )
     sign_in_window_s: float = Field(900.0, ge=1, le=86_400, description="Seconds in which tries are counted together.")
+    delegation_days_max: int = Field(
+        30, ge=1, le=366, description="Days for which a person may lend another their rights to answer reviews."
+    )
     trusted_proxies: List = Field(
         (),
         description="Addresses and networks of proxies whose X-Forwarded-For and -Proto are believed: `10.0.0.5`, `10.0.0.0/8`.",

@@ -17,6 +17,7 @@ from interlock.infra.settings import Settings
 from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.delegations import Delegations
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.sessions import Sessions
 from interlock.orchestration.sign_in_tries import Tries, TryLimits
@@ -25,12 +26,13 @@ from interlock.orchestration.tenants import Tenants
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What the API's routes about keys, accounts, sessions and tenants call."""
+    """What the API's routes about keys, accounts, sessions, delegations and tenants call."""
 
     keys: ApiKeys
     accounts: Accounts
     tenants: Tenants
     sessions: Sessions
+    delegations: Delegations
     refused: Refusals
 
 
@@ -66,6 +68,7 @@ def build(
         ),
         tenants=Tenants(database=database, identity=identity, keys=keys, clock=clock),
         sessions=_sessions(settings, database, secrets, refused, clock, passwords),
+        delegations=Delegations(database, keys, clock, days_max=settings.delegation_days_max),
         refused=refused,
     )
 

@@ -19,7 +19,8 @@ COLUMNS = (
     " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
     " approvals_needed, also, revision, standing::text,"
     " (select json_agg(json_build_object('number', a.number, 'revision', a.revision, 'by', a.by_whom,"
-    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'at', a.given_at, 'hold_until', a.hold_until,"
+    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'on_behalf_of', a.answer->>'on_behalf_of',"
+    " 'at', a.given_at, 'hold_until', a.hold_until,"
     " 'revoked', a.revoked_at is not null) order by a.number) from review_approvals a"
     " where a.tenant = reviews.tenant and a.review_id = reviews.id)::text"
 )
