@@ -27,7 +27,8 @@ OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors"}
 NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999")
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
-    "expire": {"at": "2090-01-01T00:00:00Z"}, "roles": {"roles": []}, "password": {"password": "four words stand here"},
+    "expire": {"at": "2090-01-01T00:00:00Z"}, "roles": {"roles": []},
+    "acknowledge": {"note": "right"}, "password": {"password": "four words stand here"},
 }  # fmt: skip
 
 
@@ -69,6 +70,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "service_id": "service:ada",
         "session_id": "session_1",
         "delegation_id": "dlg_1",
+        "elevation_id": "elv_1",
     }
 
 
@@ -114,6 +116,11 @@ async def fill(api: Running, task_id: str) -> None:
             "delegations",
             "id, from_user, to_user, roles, ends_at",
             "'dlg_1', 'user:mei', 'user:ada', '{reviewer}', time_now() + interval '1 hour'",
+        ),
+        (
+            "elevations",
+            "id, user_id, persons, actions, reason, ends_at",
+            "'elv_1', 'user:mei', '{user:mei}', '{task.read}', 'Ada', time_now() + interval '1 hour'",
         ),
         ("sign_in_tries", "bucket, tries", "'', 1"),
         ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),

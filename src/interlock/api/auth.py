@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from interlock.api.transport import CSRF_HEADER, CsrfRefused, Transport
 from interlock.app import App
-from interlock.domain.decisions import Decision, Entity
+from interlock.domain.decisions import Decision, Entity, Question
 from interlock.domain.errors import Refused
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
@@ -21,16 +21,21 @@ from interlock.governance.tenant_policies import Deciding
 bearer = HTTPBearer(
     scheme_name="apiKey", bearerFormat="il_<env>_<id>_<secret>", description="An API key.", auto_error=False
 )
+ELEVATION_HEADER = "Interlock-Elevation"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A principal with the parts that it calls. The tenant comes from the key or the session and from nowhere else."""
+    """A principal with the parts that it calls. The tenant comes from the key or the session and from nowhere else.
+
+    `lifted` collects what was decided under an emergency elevation: action, type of resource, decision.
+    """
 
     app: App
     principal: Principal
     deciding: Deciding
+    lifted: list[tuple[str, str, Decision]] = field(default_factory=list)
 
     @property
     def tenant(self) -> str:
@@ -46,7 +51,26 @@ class Caller:
     ) -> Decision:
         """Ask the policy; raises Refused. Where an automation is named and known, its own policies are asked too."""
         bundle = self.deciding.about_policies()[0] if action.startswith("policy.") else self._bundle(automation)
-        return ask.require(bundle, self.principal, action, resource, context=context)
+        try:
+            return ask.require(bundle, self.principal, action, resource, context=context)
+        except Refused:
+            lifted = self._elevated(action, resource, automation, context)
+            if lifted is None or not lifted.allowed:
+                raise
+            return lifted
+
+    def _elevated(
+        self, action: str, resource: Entity, automation: str | None, context: Mapping[str, Any] | None
+    ) -> Decision | None:
+        """Ask again with the emergency elevation: of what it names, by what is shipped alone, whose limits it does not lift."""
+        elevation = self.principal.elevation
+        if elevation is None or action not in elevation.actions:
+            return None
+        principal = self.principal.entity(elevated=True)
+        question = Question(principal=principal, action=action, resource=resource, context=context or {})
+        decision = self.deciding.shipped(automation).decide(question)
+        self.lifted.append((action, resource.type, decision))
+        return decision
 
     def may(
         self,
@@ -109,11 +133,15 @@ async def caller(
     request: Request,
     app: Annotated[App, Depends(checked)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> Caller:
-    """Find who calls: by their API key, else by their session's cookie.
+    elevation: Annotated[
+        str | None, Header(alias=ELEVATION_HEADER, max_length=64, description="ID of your open emergency elevation.")
+    ] = None,
+) -> AsyncIterator[Caller]:
+    """Find who calls: by their API key, else by their session's cookie. What an elevation lifts is on record before the answer is given.
 
     Raises:
-        Unauthenticated. CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
+        Unauthenticated. Refused: the elevation that the request names is not theirs or has ended.
+        CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
     """
     name = transport_of(request).cookie
     cookie = request.cookies.get(name) if name else None
@@ -123,7 +151,14 @@ async def caller(
             await _same_site(app, principal, request.headers.get(CSRF_HEADER))
     else:
         principal = await app.identity.authenticate(sent.credentials if sent else None)
-    return Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+    if elevation is not None:
+        route = getattr(request.scope.get("route"), "path", "")
+        principal = await app.access.elevations.elevated(principal, elevation, method=request.method, route=route)
+    found = Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+    try:
+        yield found
+    finally:
+        await app.access.elevations.record_decisions(principal, found.lifted)
 
 
 async def _same_site(app: App, principal: Principal, token: str | None) -> None:
@@ -137,4 +172,5 @@ async def _same_site(app: App, principal: Principal, token: str | None) -> None:
 
 
 AppDep = Annotated[App, Depends(checked)]
-CallerDep = Annotated[Caller, Depends(caller)]
+# Its end runs before the answer is sent.
+CallerDep = Annotated[Caller, Depends(caller, scope="function")]

@@ -18,7 +18,7 @@ from interlock.api.problems import responses
 from interlock.api.tasks import readable
 from interlock.api.values import TaskId
 from interlock.domain import canonical
-from interlock.domain.errors import MalformedRequest, Unavailable
+from interlock.domain.errors import MalformedRequest, Refused, Unavailable
 from interlock.governance import ask
 from interlock.infra.outbox import Event
 
@@ -132,6 +132,12 @@ def _position(header: str | None, query: int | None) -> int:
 
 
 def _streamed(request: Request, caller: Caller, *, position: int, task_id: str | None) -> StreamingResponse:
+    if caller.principal.elevation is not None:
+        raise Refused(
+            "No stream is opened with an elevation, since it would outlast it.",
+            fix="List and get instead.",
+            extra={"reason": "elevation-stream"},
+        )
     streams: Streams = request.app.state.streams
     return _EventStream(streams, _chunks(caller, streams, position, task_id))
 

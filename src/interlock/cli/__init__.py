@@ -32,6 +32,7 @@ GROUPS: Final = {
     "user": ("interlock.cli.accounts:users", "People: add, list, disable; passwords and roles."),
     "service": ("interlock.cli.accounts:services", "Service accounts: create, list, disable."),
     "delegation": ("interlock.cli.delegations:app", "Delegations: lend your rights to answer reviews, take them back."),
+    "elevation": ("interlock.cli.elevations:app", "Emergency elevations: open, list, end, review afterwards."),
     "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
     "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),
     "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),

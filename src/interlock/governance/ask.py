@@ -197,6 +197,10 @@ def delegation(tenant: str, delegation_id: str, *, from_user: str, to_user: str)
     return Entity(type="Delegation", id=delegation_id, attrs=attrs)
 
 
+def elevation(tenant: str, elevation_id: str, *, user: str) -> Entity:
+    return Entity(type="Elevation", id=elevation_id, attrs={"tenant": tenant, "user": Entity(type="User", id=user)})
+
+
 def behalf(principal: Principal) -> dict[str, Any]:
     """Give what a question's context says of whose lent rights are used."""
     if principal.on_behalf_of is None:

@@ -18,6 +18,7 @@ from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations
 from interlock.orchestration.delegations import Delegations
+from interlock.orchestration.elevations import Elevations
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.sessions import Sessions
 from interlock.orchestration.sign_in_tries import Tries, TryLimits
@@ -26,13 +27,14 @@ from interlock.orchestration.tenants import Tenants
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What the API's routes about keys, accounts, sessions, delegations and tenants call."""
+    """What the API's routes about keys, accounts, sessions, delegations, elevations and tenants call."""
 
     keys: ApiKeys
     accounts: Accounts
     tenants: Tenants
     sessions: Sessions
     delegations: Delegations
+    elevations: Elevations
     refused: Refusals
 
 
@@ -69,6 +71,7 @@ def build(
         tenants=Tenants(database=database, identity=identity, keys=keys, clock=clock),
         sessions=_sessions(settings, database, secrets, refused, clock, passwords),
         delegations=Delegations(database, keys, clock, days_max=settings.delegation_days_max),
+        elevations=Elevations(database, keys, clock, minutes_max=settings.elevation_minutes_max),
         refused=refused,
     )
 
