@@ -81,7 +81,9 @@ class ReviewApproval(BaseModel):
     reason: str | None
     at: At
     hold_until: At | None = Field(description="Until then its author may take it back.")
-    counts: bool = Field(description="False where it was taken back, or the values were amended since.")
+    counts: bool = Field(
+        description="False where it was taken back, its key was revoked or its author's account disabled, or the values were amended since."
+    )
 
 
 class ReviewSummary(BaseModel):

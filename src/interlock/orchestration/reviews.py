@@ -82,6 +82,7 @@ class Reviews:
         if reason is not None and len(reason) > REASON_CHARS_MAX:
             raise InvalidInput(f"The reason has over {REASON_CHARS_MAX} characters.")
         try:
+            await self._settle_lapsed(principal, review_id)
             await self._answer(
                 principal,
                 review_id,
@@ -112,6 +113,8 @@ class Reviews:
         async with self._database.tenant(principal.tenant) as conn:
             review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
+            if any(a.lapsed for a in review.approvals):
+                raise Conflict("An approval before yours lapsed just now.", fix="Look at the review and answer again.")
             if on_behalf_of is not None:
                 principal = await acting(conn, principal, on_behalf_of)
             if review.assignee not in (None, principal.id, principal.on_behalf_of):
@@ -155,6 +158,20 @@ class Reviews:
                 ]
             await self._write(conn, principal, review, answer, hold_s)
 
+    async def _settle_lapsed(self, principal: Principal, review_id: str) -> None:
+        """Put on record which approvals count no more, since their key was revoked or an account behind them disabled.
+
+        A transaction of its own: what lapsed has lapsed, also where the answer that comes next is refused.
+        """
+        if not any(a.lapsed for a in (await self.get(principal.tenant, review_id)).approvals):
+            return
+        async with self._database.tenant(principal.tenant) as conn:
+            review, _ = await rows.locked(conn, review_id)
+            for approval in review.approvals:
+                if approval.lapsed:
+                    await rows.revoke_approval(conn, await rows.get(conn, review_id), approval)
+                    await self._done(conn, principal, review, "lapsed", {"approval": approval.number}, by="interlock")
+
     async def _approve(
         self,
         conn: Connection,
@@ -184,7 +201,9 @@ class Reviews:
         )
         text, salt = canonical.dumps(answer).decode(), audit.new_salt()
         key = await self._key(conn, principal.tenant, review)
-        await rows.add_approval(conn, review, approval, text, salt, needed=needed, values=answer["values"])
+        await rows.add_approval(
+            conn, review, approval, text, salt, by_key=principal.key_id, needed=needed, values=answer["values"]
+        )
         facts = {
             "verdict": approval.verdict,
             "approval": approval.number,
@@ -341,6 +360,12 @@ class Reviews:
             self._rights.require(principal, review, "review.claim")
             if review.assignee not in (None, principal.id):
                 raise Conflict(f"The review is claimed by {review.assignee}.", extra={"assignee": review.assignee})
+            given = {person for a in review.counted for person in a.persons}
+            if not release and not given.isdisjoint(await persons_behind(conn, [principal.id])):
+                raise Conflict(
+                    "You have approved this review already, so another person has to answer it.",
+                    fix="Leave it to them. You may still reject it, without a claim.",
+                )
             await conn.execute(
                 "update reviews set assignee = %s where tenant = current_tenant() and id = %s",
                 (None if release else principal.id, review_id),
@@ -396,10 +421,11 @@ class Reviews:
         data: Mapping[str, Any],
         quiet: tuple[str, ...] = (),
         committed: Mapping[str, str] | None = None,
+        by: str | None = None,
     ) -> None:
         """Write history, audit leaf and event; `quiet` stands in the history only, `committed` in the leaf only."""
         key = await self._key(conn, principal.tenant, review)
-        line = await rows.event(conn, review.id, kind, principal.id, data, key=key)
+        line = await rows.event(conn, review.id, kind, by or principal.id, data, key=key)
         facts = {name: value for name, value in data.items() if name not in quiet}
         leaf = audit.leaf(
             f"review.{kind}",

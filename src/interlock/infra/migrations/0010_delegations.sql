@@ -1,6 +1,9 @@
--- Review rights that one person lends to another until a stated end. See docs/concepts/delegation.md.
+-- Review rights that one person lends to another until a stated end (docs/concepts/delegation.md), and with which key an approval was given.
 
 set local search_path = interlock;
+
+-- An approval counts no more once its key is revoked; null: given before this was kept.
+alter table review_approvals add column by_key text;
 
 create table delegations (
     tenant text not null references tenants,
