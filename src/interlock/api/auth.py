@@ -21,7 +21,7 @@ from interlock.governance.tenant_policies import Deciding
 bearer = HTTPBearer(
     scheme_name="apiKey", bearerFormat="il_<env>_<id>_<secret>", description="An API key.", auto_error=False
 )
-ELEVATION_HEADER = "Interlock-Elevation"
+ELEVATION_HEADER = "Interlock-Elevation"  # in no operation's schema: it would stand in each of them
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -133,9 +133,7 @@ async def caller(
     request: Request,
     app: Annotated[App, Depends(checked)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-    elevation: Annotated[
-        str | None, Header(alias=ELEVATION_HEADER, max_length=64, description="ID of your open emergency elevation.")
-    ] = None,
+    elevation: Annotated[str | None, Header(alias=ELEVATION_HEADER, max_length=64, include_in_schema=False)] = None,
 ) -> AsyncIterator[Caller]:
     """Find who calls: by their API key, else by their session's cookie. What an elevation lifts is on record before the answer is given.
 
