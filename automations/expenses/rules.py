@@ -213,7 +213,7 @@ def assess(
     return Assessment(
         form=form,
         facts=facts,
-        notes=[*suspected.values(), *compared, *_missing(form), *reading.reasons],
+        notes=[*suspected.values(), *compared, *_missing(form), *reading.reasons, *_manager(book, employee)],
         keys=sorted({f"picture:{d.sha256}" for d in documents if d.sha256} | ({print_of} if print_of else set())),
         similar=[alike] if (alike := likeness(form)) else [],
         amount_base=base,
@@ -243,6 +243,12 @@ def assess_answer(book: RuleBook, form: Form, keys: Sequence[str], day: dt.date)
         similar=[alike] if (alike := likeness(form)) else [],
         amount_base=base,
     )
+
+
+def _manager(book: RuleBook, employee: str) -> list[str]:
+    """Say whose question it is, where the rule book knows."""
+    manager = book.people.get(employee, {}).get("manager")
+    return [f"{employee.removeprefix('user:')}'s manager is {manager}."] if manager else []
 
 
 def _compare(claim: Claim, reading: Reading, total: Decimal | None, day: dt.date | None) -> list[str]:

@@ -493,10 +493,14 @@ class Worker:
         }
 
     async def _decide(self, effect: Effect, task: Claimed) -> Decision:
-        registered = self._app.automations.get(task.info.automation)
         deciding = await self._app.policies.current(task.info.tenant)
-        facts, cured = registered.facts(effect.kind, effect.target), oblige.facts(effect)
-        return ask.effect(
+        cured = oblige.facts(effect)
+        asked = (task.info.tenant, task.info.automation, effect.kind, effect.name, effect.target)
+        if not cured and (known := deciding.known(asked)) is not None:
+            return known
+        registered = self._app.automations.get(task.info.automation)
+        facts = registered.facts(effect.kind, effect.target)
+        decision = ask.effect(
             deciding.bundle(registered.name),
             tenant=task.info.tenant,
             automation=registered.name,
@@ -505,6 +509,7 @@ class Worker:
             name=effect.name,
             facts=tuple((dict(facts) | dict(cured)).items()) if cured else facts,
         )
+        return decision if cured else deciding.remember(asked, decision)
 
     async def _ask(self, task: Claimed, action: str, facts: Mapping[str, Any]) -> Decision:
         registered = self._app.automations.get(task.info.automation)

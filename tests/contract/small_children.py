@@ -1,4 +1,4 @@
-"""The children of a small installation, by the first argument: `api PORT`, or `worker`, `relay`, `stubborn`, `dying` FILE.
+"""The children of a small installation, by the first argument: `api PORT`, or `worker`, `relay`, `stubborn`, `dying`, `rejected` FILE.
 
 The standard library only, so that they start at once.
 """
@@ -46,6 +46,9 @@ def main(role: str, argument: str) -> int:
     if role == "dying":
         sys.stderr.write("no such model: canary\n")
         return 3
+    if role == "rejected":
+        sys.stderr.write("greet/automation.py:3: asyncio.sleep cannot be replayed. Use task.sleep.\n")
+        return 2
     return work(Path(argument), stubborn=role == "stubborn")
 
 

@@ -16,7 +16,7 @@ from interlock.infra.settings import PREFIX, load
 from interlock.infra.supervised import ChildSpec, Ready, inherited_environ, ready_by_file, ready_by_http
 from interlock.infra.supervisor import Plan, Supervisor, stop_on_signals
 
-# What is out of the ordinary in this run: `stubborn`, `dying`, `misconfigured`; and `database` for an embedded PostgreSQL.
+# What is out of the ordinary in this run: `stubborn`, `dying`, `rejected`, `misconfigured`; and `database` for an embedded PostgreSQL.
 MODES = "TEST_INSTALLATION_MODES"
 CHILDREN = str(Path(__file__).with_name("small_children.py"))
 
@@ -33,7 +33,7 @@ def supervise() -> int:
         assert (owner_url is not None) == ("database" in modes)
         port = remembered_port(folder.ports, "api")
         url = f"http://127.0.0.1:{port}"
-        kind = next((mode for mode in ("stubborn", "dying") if mode in modes), "worker")
+        kind = next((mode for mode in ("stubborn", "dying", "rejected") if mode in modes), "worker")
         return Plan(
             url=url,
             specs=[

@@ -149,3 +149,8 @@ def test_no_day_of_the_claim_makes_the_future_the_past(
 def test_a_currency_that_was_not_read_supports_no_claimed_one() -> None:
     """Else a claim of the same number in a dearer currency would pass."""
     assert assess(currency=None).facts.claim_contradicted
+
+
+def test_a_reviewer_is_told_whose_question_it_is() -> None:
+    assert assess().notes[-1] == "amir's manager is mei."
+    assert assess(submitter="user:nobody", claim=None).notes[-1:] != ["nobody's manager is mei."]

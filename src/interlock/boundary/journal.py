@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from interlock.boundary.recorder import Recorder, Write, as_bytea
 from interlock.domain import canonical
@@ -131,8 +131,11 @@ class PostgresJournal:
     async def record(self, task: Claimed, effect: Effect, seq: int, outcome: Outcome) -> Recorded:
         at, info = self._clock.now(), task.info
         kind, status = effect.kind.value, outcome.status.value
-        input_text, input_ref = await self._place(task, effect.input, "input", effect.input_text)
-        value_text, value_ref = await self._place(task, outcome.value, "value")
+        input_text = input_ref = value_text = value_ref = None
+        if effect.input is not None:
+            input_text, input_ref = await self._place(task, effect.input, "input", effect.input_text)
+        if outcome.value is not None:
+            value_text, value_ref = await self._place(task, outcome.value, "value")
         error, decision = _text(outcome.error), outcome.decision.text if outcome.decision else None
         meta = _text(meta_of(outcome))
         salt = audit.new_salt()
@@ -234,8 +237,6 @@ class PostgresJournal:
         self, task: Claimed, value: Any, what: str, text: bytes | None = None
     ) -> tuple[str | None, str | None]:
         """Give a value's text, or where a large one is put by reference."""
-        if value is None:
-            return None, None
         data = canonical.dumps(value) if text is None else text
         if len(data) > self._outcome_bytes_max:
             raise InvalidInput(
@@ -311,21 +312,18 @@ async def _recorded(row: tuple[Any, ...], objects: ObjectStore) -> Recorded:
     )
 
 
+_FACTS: Final = (
+    "model_version", "confidence", "cost_usd", "cpu_ms", "duration_ms", "redactions", "left_out", "secrets", "by",
+)  # fmt: skip
+
+
 def meta_of(outcome: Outcome) -> dict[str, Any]:
     """Give what is known of how an outcome came about; absent facts are left out."""
-    facts: dict[str, Any] = {
-        "model_version": outcome.model_version,
-        "confidence": outcome.confidence,
-        "cost_usd": outcome.cost_usd,
-        "cpu_ms": outcome.cpu_ms,
-        "duration_ms": outcome.duration_ms,
-        "attempts": outcome.attempts,
-        "redactions": list(outcome.redactions) or None,
-        "left_out": list(outcome.left_out) or None,
-        "secrets": list(outcome.secrets) or None,
-        "by": outcome.by,
-    }
-    return {name: fact for name, fact in facts.items() if fact is not None}
+    facts: dict[str, Any] = {"attempts": outcome.attempts}
+    for name in _FACTS:
+        if (fact := getattr(outcome, name)) is not None and fact != ():
+            facts[name] = fact
+    return facts
 
 
 def _event(task: Claimed, effect: Effect, seq: int, kind: str, status: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ from interlock.infra.database import Database
 log = structlog.get_logger("interlock.policies")
 REFRESH_S: Final = 1.0
 DIFFERENCES_MAX: Final = 1_000
+REMEMBERED_MAX: Final = 4_096
 
 _NOW: Final = b"""
 select n.active, n.shadow, a.files::text, s.files::text from (select 1) one
@@ -112,6 +113,18 @@ class Deciding:
         self._files = files
         self._looking_on = looking_on
         self._bundles: dict[str | None, Bundle] = {}
+        self._effects: dict[tuple[str, ...], Decision] = {}
+
+    def known(self, effect: tuple[str, ...]) -> Decision | None:
+        """Give what was decided about an effect that is asked about by nothing but this."""
+        return self._effects.get(effect)
+
+    def remember(self, effect: tuple[str, ...], decision: Decision) -> Decision:
+        """Keep a decision for as long as these policies are in force; gives it."""
+        if len(self._effects) >= REMEMBERED_MAX:
+            self._effects.clear()
+        self._effects[effect] = decision
+        return decision
 
     def bundle(self, automation: str | None = None) -> Bundle:
         """Give the bundle of an automation, or the one of everything that is not an automation's.

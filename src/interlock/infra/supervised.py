@@ -37,6 +37,8 @@ class Child(Protocol):
     """What the supervisor asks of each of its processes."""
 
     name: str
+    exit_code: int | None
+    """What it ended with the last time, where that is known; negative: the signal."""
 
     def start(self) -> ProcessIdentity:
         """Start it; returns at once."""
@@ -67,6 +69,7 @@ class Program:
         self._spec = spec
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self.exit_code: int | None = None
 
     def start(self) -> ProcessIdentity:
         """Start it. Raises OSError if the program or its log cannot be opened."""
@@ -87,6 +90,7 @@ class Program:
             return True
         if self._process.poll() is None:
             return False
+        self.exit_code = self._process.returncode
         kill_group(self._process.pid)
         self._process = None
         return True
@@ -115,6 +119,7 @@ class Database:
     """The embedded PostgreSQL as a child; one that still runs from a killed supervisor is adopted."""
 
     name = POSTGRES
+    exit_code: int | None = None  # an adopted one is nobody's child
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from interlock.domain.errors import InterlockError, Unavailable
+from interlock.domain.errors import ConfigurationError, InterlockError, Unavailable
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.embedded_postgres import EmbeddedPostgres, tail
 from interlock.infra.orphans import MARK, end_programs, mark, marked
@@ -191,6 +191,9 @@ class Supervisor:
         while not all(one.record.state == "running" for one in self._tended):
             self._tick()
             for one in self._tended:
+                if one.child.exit_code == ConfigurationError.exit_code:  # starting again does not mend it
+                    log = self._folder.log(one.child.name)
+                    raise ConfigurationError(f"{one.child.name} cannot start: {tail(log, 1)}", fix=f"See {log}.")
                 late = time.monotonic() > deadline_s and one.record.state != "running"
                 if late or one.record.restarts >= DEATHS_WHILE_STARTING_MAX:
                     what = f"was not ready within {self._start_timeout_s:.0f} s" if late else "ends again and again"
