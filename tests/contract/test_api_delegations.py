@@ -13,6 +13,7 @@ from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running, client
 from tests.contract.test_api_approvals import found_wrong, post
 from tests.contract.test_api_duties import key_of
+from tests.eventually import eventually
 
 pytestmark = MARKS
 __all__ = ["api"]
@@ -43,6 +44,18 @@ async def lend(
     return found
 
 
+async def of_person(api: Running, person: str, kind: str) -> list[dict[str, Any]]:
+    """Give a person's audit records, once one of a kind has its position."""
+
+    async def found() -> list[dict[str, Any]] | None:
+        params: dict[str, Any] = {"person": person, "limit": 200}
+        items: list[dict[str, Any]] = (await api.as_("owner").get("/v1/audit/records", params=params)).json()["items"]
+        return items if any(item["facts"]["kind"] == kind for item in items) else None
+
+    records: list[dict[str, Any]] = await eventually(found, message=f"a record {kind}")
+    return records
+
+
 async def test_a_delegate_answers_and_the_record_says_for_whom(api: Running) -> None:
     made = await lend(api, "reviewer", "user:nora")
     assert (made["from_user"], made["roles"], made["state"]) == ("user:mei", ["reviewer"], "open")
@@ -64,6 +77,10 @@ async def test_a_delegate_answers_and_the_record_says_for_whom(api: Running) -> 
     assert f'"delegation":"{made["id"]}"' in leaf
     assert "mei" not in leaf
     assert await found_wrong(api, review_id) == set()
+    for person in ("user:mei", "user:nora"):
+        records = await of_person(api, person, "review.answered")
+        kinds = {r["facts"]["kind"] for r in records if made["id"] in str(r)}
+        assert kinds >= {"delegation.given", "review.answered"}, person
 
 
 async def test_both_and_owners_see_it_and_nobody_else(api: Running) -> None:

@@ -193,8 +193,10 @@ class Delegations:
             raise _wrong("/to", "Nobody lends their rights to themselves.", "Name another person.")
         row = await (
             await conn.execute(
-                f"select exists ({_HELD})"
-                " or exists (select from accounts where tenant = current_tenant() and id = %(user)s and disabled_at is null)".encode(),
+                b"select not exists (select from accounts where tenant = current_tenant() and id = %(user)s and disabled_at is not null)"
+                b" and (exists (select from accounts where tenant = current_tenant() and id = %(user)s)"
+                b" or exists (select from api_keys where tenant = current_tenant() and user_id = %(user)s and revoked_at is null"
+                b" and (expires_at is null or expires_at > time_now())))",
                 {"user": to},
             )
         ).fetchone()
