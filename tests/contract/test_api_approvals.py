@@ -194,6 +194,24 @@ async def test_an_amendment_of_who_is_no_longer_let_in_goes_with_it(api: Running
     assert await found_wrong(api, review_id) == set()
 
 
+async def test_what_was_amended_again_stays_when_the_first_amendment_lapses(api: Running) -> None:
+    made = (
+        await api.as_("owner").post("/v1/keys", json={"name": "k", "user": "user:lia", "roles": ["reviewer"]})
+    ).json()
+    _, review_id = await api.review(approvals=3)
+    first = {"values": {"amount": "150"}}
+    assert (await client(api.api, made["key"]).post(f"/v1/reviews/{review_id}:amend", json=first)).status_code == 200
+    await post(api, "reviewer", review_id, "amend", values={"amount": "140"}, revision=1)
+    assert (await api.as_("owner").delete(f"/v1/keys/{made['id']}")).status_code == 204
+    shown = await post(api, "reviewer2", review_id, "approve", revision=2)
+    assert (shown["values"]["amount"], shown["revision"], [a["counts"] for a in shown["approvals"]]) == (
+        "140",
+        2,
+        [False, True, True],
+    )
+    assert await found_wrong(api, review_id) == set()
+
+
 async def test_a_policy_asks_for_two(api: Running) -> None:
     """`@remedy("review:2")` on the question about the answer: also where only the amendment makes it large."""
     _, review_id = await api.review(amount="3000")

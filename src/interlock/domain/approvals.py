@@ -17,7 +17,8 @@ class Approval(BaseModel):
     Attributes:
         revision: of the values that it approves; an amendment begins a new one. persons: who stands behind it, in one spelling.
         on_behalf_of: who lent the author their rights; gone with what the approval said, where that was erased.
-        lapsed: the key that it was given with was revoked, or an account behind it disabled, while the review is open.
+        lapsed: the key that it was given with was revoked, or an account behind it disabled, while the review is open and the values are
+            those that it approves.
         hold_until: until then its author may take it back.
     """
 

@@ -167,9 +167,12 @@ class Reviews:
             return
         async with self._database.tenant(principal.tenant) as conn:
             review, _ = await rows.locked(conn, review_id)
-            for approval in review.approvals:
+            for number in [a.number for a in review.approvals if a.lapsed]:
+                # Read anew each time: with an amendment what others approved of it has gone already.
+                review = await rows.get(conn, review_id)
+                approval = next(a for a in review.approvals if a.number == number)
                 if approval.lapsed:
-                    await rows.revoke_approval(conn, await rows.get(conn, review_id), approval)
+                    await rows.revoke_approval(conn, review, approval)
                     await self._done(conn, principal, review, "lapsed", {"approval": approval.number}, by="interlock")
 
     async def _approve(
