@@ -1,5 +1,6 @@
 /** The sheet of all keys, and the switch that turns single-letter keys off. */
-import { Group, Kbd, Modal, Stack, Switch, Table, Text } from "@mantine/core";
+import { Group, Kbd, Stack, Switch, Table, Text } from "@mantine/core";
+import { Dialog } from "../parts/Dialog";
 import { useDisclosure, useHotkeys, useLocalStorage } from "@mantine/hooks";
 
 type Hotkey = [string, (event: KeyboardEvent) => void];
@@ -43,7 +44,7 @@ const ALL: [string, [string[], string][]][] = [
 export function Keys({ opened, close }: { opened: boolean; close: () => void }) {
   const [on, setOn] = useKeysOn();
   return (
-    <Modal opened={opened} onClose={close} title="Keys" size="lg">
+    <Dialog opened={opened} onClose={close} title="Keys" size="lg">
       <Stack>
         <Switch checked={on} onChange={(event) => setOn(event.currentTarget.checked)} label="Single-letter keys" description="They are off while you type." />
         {ALL.map(([where, keys]) => (
@@ -70,6 +71,6 @@ export function Keys({ opened, close }: { opened: boolean; close: () => void }) 
           </div>
         ))}
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
@@ -20,6 +21,24 @@ from interlock.orchestration import sessions
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
 SessionId = Annotated[str, Path(max_length=128, description="ID of a session.")]
+
+
+# What whole pages depend on; each route asks by itself, of the very thing that it is about.
+_AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
+    "account.list": ask.system,
+    "audit.read": ask.audit_log,
+    "automation.read": ask.system,
+    "document.create": ask.system,
+    "key.create": ask.system,
+    "key.list": ask.system,
+    "policy.propose": ask.policy,
+    "policy.read": ask.policy,
+    "privacy.read": ask.system,
+    "review.list": ask.system,
+    "secret.read": ask.system,
+    "session.list": ask.system,
+    "task.list": ask.system,
+}
 
 
 class SessionRequest(BaseModel):
@@ -53,6 +72,9 @@ class CurrentSession(Session):
     tenant: str
     roles: list[str]
     approval_limit: str | None = Field(description="Decimal string.")
+    may: list[str] = Field(
+        description="What the policy lets them do in the tenant now, of what a page depends on as a whole."
+    )
     csrf_token: str = Field(description="Send it as X-CSRF-Token with every request that is no GET.")
 
 
@@ -151,6 +173,7 @@ def _current(caller: Caller, session: sessions.Session) -> CurrentSession:
         tenant=principal.tenant,
         roles=list(principal.roles),
         approval_limit=None if limit is None else format(limit, "f"),
+        may=[action for action, resource in _AS_A_WHOLE.items() if caller.may(action, resource(principal.tenant))],
         csrf_token=caller.app.access.sessions.tokens.csrf(session.id),
     )
 

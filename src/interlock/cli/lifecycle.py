@@ -176,6 +176,7 @@ def _rest(process: dict[str, Any]) -> tuple[Any, ...]:
 def _say_how_to_go_on(seen: dict[str, Any], *, already: bool, detached: bool, note: str | None = None) -> None:
     supervisor = next(one["pid"] for one in seen["processes"] if one["name"] == SUPERVISOR)
     say(bold(f"Interlock {'runs already' if already else 'is ready'}"), f" (supervisor: pid {supervisor})")
+    say(f"  console        {seen['url']}/console/")
     say(f"  API and docs   {seen['url']}  ({seen['url']}/docs)")
     say("  API key        ", seen["key_file"])
     say("  data and logs  ", seen["data_dir"])

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, pq, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
@@ -174,6 +174,11 @@ def _was_dead(cause: BaseException | None) -> bool:
     return cause.sqlstate is None or cause.sqlstate.startswith("57P")
 
 
+def _as_lent(conn: Connection) -> bool:
+    pg = conn.pgconn
+    return pg.transaction_status == pq.TransactionStatus.IDLE and pg.pipeline_status == pq.PipelineStatus.OFF
+
+
 async def _configure(conn: Connection) -> None:
     await conn.execute("set search_path = interlock, pg_temp")
 
@@ -213,10 +218,21 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection outside a transaction; raises Unavailable where none comes in time."""
+        """Lend a connection outside a transaction; raises Unavailable where none comes in time.
+
+        One that does not come back as it was lent is closed: whoever is cancelled in the middle of a pipeline leaves answers in it that
+        the next borrower would take for its own. A server cancels again at each wait of the clean-up, so that none of it may be needed.
+        """
         try:
             async with self._pool.connection() as conn:
-                yield conn
+                try:
+                    yield conn
+                except asyncio.CancelledError:
+                    await conn.close()  # waits for nothing
+                    raise
+                finally:
+                    if not _as_lent(conn):
+                        await conn.close()
         except (PoolTimeout, TooManyRequests) as error:
             raise Unavailable("The database does not answer.", retry_after_s=2) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:

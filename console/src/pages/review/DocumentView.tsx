@@ -112,11 +112,11 @@ function Box(props: { field: Field; box: [number, number, number, number]; curre
   const { field, box, current, onSelect } = props;
   const [x0, y0, x1, y1] = box.map((part) => part * 100) as [number, number, number, number];
   return (
-    <button
-      type="button"
+    <div
+      aria-hidden // its field is a button of its own
       className="page-box"
       data-current={current}
-      aria-label={`Where ${field.label} was read`}
+      title={field.label}
       style={{ left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` }}
       onClick={() => onSelect(field.name)}
     />

@@ -1,5 +1,5 @@
 /** One review: the document, what was read of it, why a person is asked, and the answer. Three key presses or fewer. */
-import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Modal, Radio, Skeleton, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
+import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Radio, Skeleton, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
 import { IconCheck, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconX } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -11,6 +11,7 @@ import { useSession } from "../../api/session";
 import { usePageKeys } from "../../frame/Keys";
 import { amended, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
 import { ProblemAlert } from "../../parts/Broken";
+import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
 import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
@@ -221,7 +222,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         <Grid.Col span={{ base: 12, md: 5 }}>
           <Stack gap="md">
             {review.request.reasons.length > 0 && (
-              <Alert color="yellow" variant="light" icon={<IconInfoCircle aria-hidden />} title="Why you are asked">
+              <Alert color="yellow" icon={<IconInfoCircle aria-hidden />} title="Why you are asked">
                 <List size="sm">
                   {review.request.reasons.map((reason) => (
                     <List.Item key={reason}>{reason}</List.Item>
@@ -232,7 +233,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
             <Fields fields={fields} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />
             {open && (
               <Group gap="xs" className="answer-bar">
-                <Button onClick={finish} loading={give.isPending} disabled={wrong.length > 0 || !may(changed.length ? "amend" : "approve")} color="teal" leftSection={changed.length ? <IconPencilCheck size={16} aria-hidden /> : <IconCheck size={16} aria-hidden />} rightSection={<Key>a</Key>}>
+                <Button onClick={finish} loading={give.isPending} disabled={wrong.length > 0 || !may(changed.length ? "amend" : "approve")} color="teal.9" leftSection={changed.length ? <IconPencilCheck size={16} aria-hidden /> : <IconCheck size={16} aria-hidden />} rightSection={<Key>a</Key>}>
                   {changed.length ? `Approve ${changed.length} changed` : "Approve"}
                 </Button>
                 <Button color="red" variant="light" onClick={() => setRejecting(true)} disabled={!may("reject")} leftSection={<IconX size={16} aria-hidden />} rightSection={<Key>r</Key>}>
@@ -304,7 +305,7 @@ function Reject(props: { opened: boolean; pending: boolean; onClose: () => void;
     } else if (!typing && /^[1-9]$/.test(event.key) && REJECTIONS[Number(event.key) - 1]) setPreset(REJECTIONS[Number(event.key) - 1]!);
   };
   return (
-    <Modal opened={opened} onClose={onClose} title="Reject" onKeyDown={keys}>
+    <Dialog opened={opened} onClose={onClose} title="Reject" onKeyDown={keys}>
       <Stack>
         <Radio.Group value={preset} onChange={setPreset} label="Why" description="It goes back to whoever asked.">
           <Stack gap="xs" mt="xs">
@@ -321,12 +322,12 @@ function Reject(props: { opened: boolean; pending: boolean; onClose: () => void;
           <Button variant="default" onClick={onClose}>
             Back
           </Button>
-          <Button color="red" onClick={() => onReject(reason)} loading={pending} rightSection={<Key>Enter</Key>}>
+          <Button color="red.9" onClick={() => onReject(reason)} loading={pending} rightSection={<Key>Enter</Key>}>
             Reject
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -342,7 +343,7 @@ function Ask({ opened, review, onClose }: { opened: boolean; review: Schemas["Re
     },
   });
   return (
-    <Modal opened={opened} onClose={onClose} title="Ask back">
+    <Dialog opened={opened} onClose={onClose} title="Ask back">
       <Stack>
         <Textarea data-autofocus label={`To ${review.task_submitted_by}`} value={text} onChange={(event) => setText(event.currentTarget.value)} autosize minRows={3} maxLength={2_000} />
         {ask.isError && <ProblemAlert error={ask.error} />}
@@ -350,6 +351,6 @@ function Ask({ opened, review, onClose }: { opened: boolean; review: Schemas["Re
           Ask; the review stays open
         </Button>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,0 +1,36 @@
+/** The one search box: words become filters of the API where they can, and are looked for in what was loaded where they cannot. Pure. */
+const STATES = ["accepted", "running", "waiting", "blocked", "succeeded", "failed", "cancelled"] as const;
+export type TaskState = (typeof STATES)[number];
+
+export interface Wanted {
+  task?: string; // an ID: there is one page for it
+  state?: TaskState[];
+  automation?: string;
+  correlation_id?: string;
+  submitted_by?: string;
+  label?: string[];
+  words: string[];
+}
+
+/** Read what was typed. `automations` are the names there are. */
+export function readFind(find: string, automations: readonly string[]): Wanted {
+  const wanted: Wanted = { words: [] };
+  for (const word of find.trim().split(/\s+/).filter(Boolean)) {
+    const state = STATES.find((one) => one === word.toLowerCase());
+    if (/^task_[0-9a-f]{32}$/.test(word)) wanted.task = word;
+    else if (/^[0-9a-f]{32}$/.test(word)) wanted.correlation_id = word;
+    else if (/^(user|service|agent|folder):./.test(word)) wanted.submitted_by = word;
+    else if (/^[\w.-]+=.+$/.test(word)) wanted.label = [...(wanted.label ?? []), word];
+    else if (state) wanted.state = [...(wanted.state ?? []), state]; // any of them
+    else if (automations.includes(word)) wanted.automation = word;
+    else wanted.words.push(word.toLowerCase());
+  }
+  return wanted;
+}
+
+/** Tell whether a task has every word somewhere in what the list says of it. */
+export function hasWords(task: unknown, words: string[]): boolean {
+  if (words.length === 0) return true;
+  const text = JSON.stringify(task).toLowerCase();
+  return words.every((word) => text.includes(word));
+}

@@ -1,0 +1,17 @@
+/** A dialog with a name and a way out; its heading is no banner of the page, as Mantine's own would be. */
+import { Group, Modal, type ModalRootProps } from "@mantine/core";
+
+export function Dialog({ title, children, ...rest }: ModalRootProps & { title: string }) {
+  return (
+    <Modal.Root {...rest}>
+      <Modal.Overlay />
+      <Modal.Content>
+        <Group justify="space-between" p="md" pb={0}>
+          <Modal.Title fw={600}>{title}</Modal.Title>
+          <Modal.CloseButton aria-label="Close" />
+        </Group>
+        <Modal.Body pt="sm">{children}</Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
+  );
+}
