@@ -92,6 +92,8 @@ async def list_delegations(
     """List those that you gave or were given, ended ones too."""
     if everybody:
         caller.require("delegation.list", ask.system(caller.tenant))
+    else:
+        caller.principal.scope.must_be_whole("delegation.list")
     count = min(limit, caller.app.settings.list_page_size_max, LIST_MAX)
     keys = pages.after(_CURSOR, cursor, (str,))
     found = await caller.app.access.delegations.find(

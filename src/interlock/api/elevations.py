@@ -106,6 +106,8 @@ async def list_elevations(
 ) -> ElevationPage:
     """List everybody's for owners, operators and auditors, else one's own."""
     of = None if caller.may("elevation.list", ask.system(caller.tenant)) else caller.principal.id
+    if of is not None:
+        caller.principal.scope.must_be_whole("elevation.list")
     count = min(limit, caller.app.settings.list_page_size_max, LIST_MAX)
     keys = pages.after(_CURSOR, cursor, (str,))
     found = await caller.app.access.elevations.find(
