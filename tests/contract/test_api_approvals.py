@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.contract.api_fixture import MARKS, api
-from tests.contract.running_api import Running
+from tests.contract.running_api import Running, client
 
 from interlock.app import audit_log
 from interlock.governance.verify import verify
@@ -138,6 +139,77 @@ async def test_of_two_at_once_both_count_and_the_same_person_once(api: Running) 
         shown = (await api.as_("owner").get(f"/v1/reviews/{review_id}")).json()
         assert {a["by"] for a in shown["answer"]["approvals"]} == {"user:mei", "user:ravi"}
         await api.until(task["id"], "succeeded")
+
+
+async def test_who_has_approved_does_not_claim(api: Running) -> None:
+    _, review_id = await api.review(approvals=2)
+    await post(api, "reviewer", review_id, "approve")
+    assert "approved this review already" in (await post(api, "reviewer", review_id, "claim", 409))["detail"]
+    assert (await post(api, "reviewer2", review_id, "claim"))["assignee"] == "user:ravi"
+    await post(api, "reviewer2", review_id, "release")
+    assert (await post(api, "reviewer", review_id, "reject", reason="on second thoughts"))["state"] == "answered"
+
+
+@pytest.mark.parametrize("what", ["key", "account", "lender"])
+async def test_an_approval_of_who_is_no_longer_let_in_does_not_count(api: Running, what: str) -> None:
+    owner, user = api.as_("owner"), f"user:gone-{what}"
+    assert (await owner.post("/v1/users", json={"id": user, "name": "Gone"})).status_code == 201
+    made = (await owner.post("/v1/keys", json={"name": "k", "user": user, "roles": ["reviewer"]})).json()
+    gone = client(api.api, made["key"])
+    _, review_id = await api.review(approvals=2)
+    if what == "lender":
+        until = (datetime.now(UTC) + timedelta(days=10)).isoformat()
+        assert (await gone.post("/v1/delegations", json={"to": "user:nora", "until": until})).status_code == 201
+        await post(api, "nobody", review_id, "approve", on_behalf_of=user)
+    else:
+        assert (await gone.post(f"/v1/reviews/{review_id}:approve")).status_code == 200
+    ended = f"/v1/keys/{made['id']}" if what == "key" else f"/v1/users/{user}:disable"
+    assert (await (owner.delete(ended) if what == "key" else owner.post(ended))).status_code in (200, 204)
+    shown = (await owner.get(f"/v1/reviews/{review_id}")).json()
+    assert [a["counts"] for a in shown["approvals"]] == [False]
+    first = await post(api, "reviewer", review_id, "approve")
+    assert (first["state"], [a["counts"] for a in first["approvals"]]) == ("open", [False, True])
+    lapsed = [line for line in first["history"] if line["kind"] == "lapsed"]
+    assert [(line["by"], line["data"]) for line in lapsed] == [("interlock", {"approval": 1})]
+    if what != "key":  # enabled again, it stays lapsed
+        assert (await owner.post(f"/v1/users/{user}:enable")).status_code == 200
+    last = await post(api, "reviewer2", review_id, "approve")
+    assert [a["by"] for a in last["answer"]["approvals"]] == ["user:mei", "user:ravi"]
+    assert await found_wrong(api, review_id) == set()
+
+
+async def test_an_amendment_of_who_is_no_longer_let_in_goes_with_it(api: Running) -> None:
+    made = (
+        await api.as_("owner").post("/v1/keys", json={"name": "k", "user": "user:late", "roles": ["reviewer"]})
+    ).json()
+    _, review_id = await api.review(approvals=2)
+    body = {"values": {"amount": "150"}}
+    assert (await client(api.api, made["key"]).post(f"/v1/reviews/{review_id}:amend", json=body)).status_code == 200
+    assert (await api.as_("owner").delete(f"/v1/keys/{made['id']}")).status_code == 204
+    blind = await post(api, "reviewer", review_id, "approve", 409, revision=1)
+    assert blind["revision"] == 2
+    first = await post(api, "reviewer", review_id, "approve", revision=2)
+    assert first["values"]["amount"] == "200"
+    assert (await post(api, "reviewer2", review_id, "approve", revision=2))["state"] == "answered"
+    assert await found_wrong(api, review_id) == set()
+
+
+async def test_what_was_amended_again_stays_when_the_first_amendment_lapses(api: Running) -> None:
+    made = (
+        await api.as_("owner").post("/v1/keys", json={"name": "k", "user": "user:lia", "roles": ["reviewer"]})
+    ).json()
+    _, review_id = await api.review(approvals=3)
+    first = {"values": {"amount": "150"}}
+    assert (await client(api.api, made["key"]).post(f"/v1/reviews/{review_id}:amend", json=first)).status_code == 200
+    await post(api, "reviewer", review_id, "amend", values={"amount": "140"}, revision=1)
+    assert (await api.as_("owner").delete(f"/v1/keys/{made['id']}")).status_code == 204
+    shown = await post(api, "reviewer2", review_id, "approve", revision=2)
+    assert (shown["values"]["amount"], shown["revision"], [a["counts"] for a in shown["approvals"]]) == (
+        "140",
+        2,
+        [False, True, True],
+    )
+    assert await found_wrong(api, review_id) == set()
 
 
 async def test_a_policy_asks_for_two(api: Running) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,51 @@ async def test_streams_are_limited_and_a_shutdown_ends_them(
             for one in following:
                 assert [event.event for event in await asyncio.wait_for(one, 5)] == ["task.accepted"]
             assert running.api.state.streams.open == 0
+
+
+async def test_a_stream_tells_only_what_the_policies_let_its_reader_see(api: Running) -> None:
+    """Also where they are changed while it is open, and of events that belong to no task."""
+    files = {
+        "own.cedar": '@id("not-the-owners") @reason("Owners keep theirs to themselves.") forbid (principal, action == Action::"task.read", resource)'
+        ' when { principal.roles.contains("reviewer") && resource has submitted_by && resource.submitted_by == User::"user:olga" };'
+        ' @id("no-system") @reason("Not for reviewers.") forbid (principal, action == Action::"system.read", resource)'
+        ' when { principal.roles.contains("reviewer") };'
+    }
+    hidden = await api.submit("owner", name="own", wait="succeeded")
+    await eventually(lambda: all_placed(api))
+    [(last,)] = await api.owner("select max(position) from outbox")
+    async with listening(api) as url, over_the_wire(url, api.keys["reviewer"]) as caller:
+        assert "text/event-stream" in (await sse_head(caller, f"/v1/tasks/{hidden['id']}/events"))
+        proposed = (await api.as_("owner").post("/v1/policies/changes", json={"files": files})).json()["number"]
+        seen: list[Told] = []
+        following = asyncio.create_task(follow(caller, "/v1/events", after=last, found=seen))
+        await eventually(lambda: api.api.state.streams.open == 1)
+        assert (await api.as_("owner2").post(f"/v1/policies/changes/{proposed}:approve")).status_code == 200
+        kept = await api.submit("owner", name="kept", wait="succeeded")
+        given = (await api.as_("owner").post(
+            "/v1/delegations", json={"to": "user:ravi", "until": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+        )).json()["id"]  # fmt: skip
+        shown = await api.submit("author", name="shown", wait="succeeded")
+        await eventually(lambda: any(t.event == "task.succeeded" and t.data["task_id"] == shown["id"] for t in seen))
+        following.cancel()
+        assert {t.data["task_id"] for t in seen} == {shown["id"]}
+        assert (await sse_head(caller, f"/v1/tasks/{kept['id']}/events")) == "403"
+        # The owner sees all of it, the delegation too.
+        async with over_the_wire(url, api.keys["owner"]) as owner:
+            everything: list[Told] = []
+            other = asyncio.create_task(follow(owner, "/v1/events", after=last, found=everything))
+            await eventually(lambda: {kept["id"], shown["id"]} <= {t.data["task_id"] for t in everything})
+            await eventually(lambda: any(t.data["data"].get("delegation") == given for t in everything))
+            other.cancel()
+    assert (await api.as_("owner2").post("/v1/policies:rollback", json={})).status_code == 200
+    assert (await api.as_("owner").post(f"/v1/delegations/{given}:revoke")).status_code == 200
+
+
+async def all_placed(api: Running) -> bool:
+    return not await api.owner("select 1 from outbox where position is null")
+
+
+async def sse_head(caller: httpx.AsyncClient, path: str) -> str:
+    """Give the media type that a stream begins with, or the status where it is refused."""
+    async with caller.stream("GET", path) as answer:
+        return answer.headers["content-type"] if answer.status_code == 200 else str(answer.status_code)

@@ -127,6 +127,9 @@ async def test_a_narrowed_key_reaches_its_actions_and_no_other_route(api: Runnin
             if template in OPEN | OF_ONESELF or template == "/metrics":
                 continue
             answer = await call(caller, method, path)
+            if template == "/v1/system":  # what it is narrowed to
+                assert answer.status_code == 200
+                continue
             # What is not there, or not well formed, may be said first; lists show what the key reaches: nothing.
             empty = answer.status_code == 200 and not answer.json().get("items", True)
             assert answer.status_code in (403, 404, 422) or empty, (method, path, answer.text)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.contract.running_api import Running, listening, prepare, running_api
+from tests.contract.test_api_approvals import found_wrong
 from tests.eventually import eventually
 from typer.testing import CliRunner
 
@@ -225,3 +226,35 @@ async def test_the_command_line_takes_a_value_from_standard_input_and_never_says
         await told(api, "succeeded")
         assert (await asyncio.to_thread(run, "remove", "signing-key"))["removed"] is True
         assert (await asyncio.to_thread(run, "list"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("what", "statement"),
+    [
+        ("automations", "update secrets set automations = '{greet,vendor}' where name = %(name)s and version = 2"),
+        ("hosts", "update secrets set hosts = '{evil.example}' where name = %(name)s and version = 2"),
+        ("who set it", "update secrets set created_by = 'user:olga2' where name = %(name)s and version = 1"),
+        ("a note", "update secrets set note = 'y' where name = %(name)s and version = 1"),
+        ("a rotation that is gone", "delete from secrets where name = %(name)s and version = 2"),
+        (
+            "an end",
+            "update secrets set sealed = null, ended_at = time_now() where name = %(name)s and version = 2",
+        ),
+    ],
+)
+async def test_verify_holds_secrets_against_their_leaves(api: Running, what: str, statement: str) -> None:
+    name = f"held-{what.replace(' ', '-')}"
+    for value in ("first-value", "second-value"):
+        body = {"value": value, "automations": ["vendor"], "hosts": ["a.example"], "note": "x"}
+        assert (await api.as_("owner").put(f"/v1/secrets/{name}", json=body)).status_code == 200
+    assert await found_wrong(api, name) == set()
+    await api.owner(statement, {"name": name})
+    assert await found_wrong(api, name), what
+    await api.owner("delete from secrets where name = %(name)s", {"name": name})
+
+
+async def test_a_removed_secret_verifies(api: Running) -> None:
+    assert (await api.as_("owner").put("/v1/secrets/gone-soon", json={"value": "some-value"})).status_code == 200
+    assert (await api.as_("owner").delete("/v1/secrets/gone-soon")).status_code == 204
+    assert (await api.as_("owner").put("/v1/secrets/gone-soon", json={"value": "other-value"})).status_code == 200
+    assert await found_wrong(api, "gone-soon") == set()

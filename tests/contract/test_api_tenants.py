@@ -30,7 +30,8 @@ PROVIDER = {"issuer": "https://x.example", "client_id": "x", "groups": [{"displa
 NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999")
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
-    "expire": {"at": "2090-01-01T00:00:00Z"}, "roles": {"roles": []}, "password": {"password": "four words stand here"},
+    "expire": {"at": "2090-01-01T00:00:00Z"}, "roles": {"roles": []},
+    "acknowledge": {"note": "right"}, "password": {"password": "four words stand here"},
 }  # fmt: skip
 
 
@@ -71,6 +72,8 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "user_id": "user:ada",
         "service_id": "service:ada",
         "session_id": "session_1",
+        "delegation_id": "dlg_1",
+        "elevation_id": "elv_1",
     }
 
 
@@ -116,6 +119,16 @@ async def fill(api: Running, task_id: str) -> None:
             "sessions",
             "id, token_hash, user_id, method, expires_at",
             "'session_1', '', 'user:ada', 'password', time_now() + interval '1 hour'",
+        ),
+        (
+            "delegations",
+            "id, from_user, to_user, roles, ends_at",
+            "'dlg_1', 'user:mei', 'user:ada', '{reviewer}', time_now() + interval '1 hour'",
+        ),
+        (
+            "elevations",
+            "id, user_id, persons, actions, reason, ends_at",
+            "'elv_1', 'user:mei', '{user:mei}', '{task.read}', 'Ada', time_now() + interval '1 hour'",
         ),
         ("sign_in_tries", "bucket, tries", "'', 1"),
         ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),

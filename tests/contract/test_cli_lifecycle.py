@@ -85,6 +85,7 @@ def test_nothing_runs_on_an_empty_folder(tmp_path: Path) -> None:
         "key_file": None,
         "processes": [],
         "witnesses": {},
+        "elevations": [],
     }
     assert list(tmp_path.iterdir()) == []
     stopped = interlock("down", "--data", str(tmp_path), "--json")

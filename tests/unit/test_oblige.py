@@ -12,16 +12,15 @@ import pytest
 
 from interlock.boundary import oblige
 from interlock.boundary.oblige import Obliger, cured
-from interlock.boundary.perform import Boundary, Owner
+from interlock.boundary.perform import REDACTION_RETRY, Boundary, Owner
 from interlock.boundary.pseudonym_store import MemoryPseudonyms
 from interlock.boundary.redact_child import handler
 from interlock.data.objects import MemoryObjects
 from interlock.domain.decisions import Answer, Decision, Reason
 from interlock.domain.effects import Effect, Kind, Pending, Recorded, Status
 from interlock.domain.errors import ExecutorFailed
-from interlock.domain.ports import Call, Executed, Journal
+from interlock.domain.ports import Attempt, Call, Executed, Journal
 from interlock.domain.tasks import Claimed, TaskInfo
-from interlock.governance.redaction.findings import RedactionFailed
 from interlock.infra.child_pool import ChildPool, Result
 from interlock.serving.gateway import Gateway
 from interlock.testing.fakes import HurriedJournal, JumpingClock, Row, Tables
@@ -83,7 +82,9 @@ class World:
     """A boundary over memory, with a task `t` of the tenant `acme`."""
 
     def __init__(self, decide: Any, *, gateway: Gateway | None = None, kind: Kind = Kind.INFER) -> None:
-        self.tables = Tables(clock=JumpingClock(), objects=MemoryObjects())
+        self.clock = JumpingClock()
+        self.tables = Tables(clock=self.clock, objects=MemoryObjects())
+        self.owner: Owner | None = None
         self.pool, self.vendor, self.pseudonyms = Inline(), Vendor(), MemoryPseudonyms()
         self.kind = kind
         obliger = Obliger(
@@ -105,6 +106,13 @@ class World:
     async def perform(
         self, value: Any = INPUT, *, task: str = "t", tenant: str = "acme", effect: str = "/a#1", key: bytes = b"k" * 32
     ) -> Recorded:
+        result = await self.once(value, task=task, tenant=tenant, effect=effect, key=key)
+        assert isinstance(result, Recorded)
+        return result
+
+    async def once(
+        self, value: Any = INPUT, *, task: str = "t", tenant: str = "acme", effect: str = "/a#1", key: bytes = b"k" * 32
+    ) -> Recorded | Pending:
         info = TaskInfo(
             id=task,
             tenant=tenant,
@@ -118,9 +126,14 @@ class World:
         claimed = Claimed(info=info, epoch=1, generation=1, input=None, accepted_at=at, subject_key=key)
         self.tables.tasks.setdefault((tenant, task), Row(info=info, input=None, accepted_at=at, epoch=1))
         asked = Effect(id=effect, kind=self.kind, name="read", target="reader", input=value, input_digest=b"d")
-        result = await self.boundary.perform(asked, Owner(claimed, Journal(next_seq=len(self.tables.effects) + 1)))
-        assert isinstance(result, Recorded)
-        return result
+        self.owner = Owner(
+            claimed, Journal(next_seq=len(self.tables.effects) + 1, attempts={effect: self.failures(effect)})
+        )
+        return await self.boundary.perform(asked, self.owner)
+
+    def failures(self, effect: str = "/a#1") -> list[Attempt]:
+        """Give the failed attempts of an effect so far, as a worker that takes the task up finds them."""
+        return [] if self.owner is None else list(self.owner.attempts.get(effect, ()))
 
 
 def redacted(facts: Mapping[str, Any]) -> bool:
@@ -159,8 +172,7 @@ async def test_with_another_subject_key_nothing_is_mapped_and_nothing_leaves() -
     world = World(asking("redact", allows=redacted))
     await world.perform()
     for key in (b"j" * 32, b""):
-        with pytest.raises(RedactionFailed):
-            await world.perform(effect="/a#2", key=key)
+        assert isinstance(await world.once(effect="/a#2", key=key), Pending)
     assert len(world.vendor.seen) == 1
 
 
@@ -190,11 +202,41 @@ async def test_an_allowed_effect_costs_no_redaction() -> None:
 async def test_an_error_in_redaction_releases_nothing_and_quotes_nothing(error: ExecutorFailed) -> None:
     world = World(asking("redact", allows=redacted))
     world.pool.fails = error
-    with pytest.raises(RedactionFailed) as failed:
-        await world.perform()
-    assert failed.value.retryable
-    assert "Radia" not in str(failed.value)
+    assert isinstance(await world.once(), Pending)
+    [failed] = world.failures()
+    assert failed.next_attempt_at is not None
+    assert failed.error["kind"] == "RedactionFailed"
+    assert "Radia" not in str(failed.error)
     assert (world.vendor.seen, world.tables.effects) == ([], {})
+
+
+async def test_a_redaction_that_never_works_fails_the_effect_in_the_end() -> None:
+    world = World(asking("redact", allows=redacted))
+    world.pool.fails = ExecutorFailed("x", kind="TimedOut")
+    tried = 0
+    while isinstance(result := await world.once(), Pending):
+        tried += 1
+        assert tried < 50
+        assert result.wake_at is not None
+        world.clock.jump(result.wake_at)
+    assert (result.outcome.status, len(world.failures())) == (Status.FAILED, REDACTION_RETRY.attempts)
+    assert (result.outcome.error or {})["kind"] == "RedactionFailed"
+    assert world.vendor.seen == []
+
+
+async def test_once_it_works_again_the_effect_is_performed_and_its_own_tries_are_all_there() -> None:
+    world = World(asking("redact", allows=redacted))
+    world.pool.fails = ExecutorFailed("x", kind="TimedOut")
+    waiting = await world.once()
+    assert isinstance(waiting, Pending)
+    calls = world.pool.calls
+    assert isinstance(await world.once(), Pending)  # woken before its time
+    assert world.pool.calls == calls
+    world.pool.fails = None
+    assert waiting.wake_at is not None
+    world.clock.jump(waiting.wake_at)
+    outcome = (await world.perform()).outcome
+    assert (outcome.status, len(world.vendor.seen)) == (Status.OK, 1)
 
 
 async def test_an_effect_is_rerouted_to_a_region_that_fits_and_to_no_other() -> None:
@@ -231,8 +273,9 @@ async def test_types_can_be_named_and_an_unknown_one_releases_nothing() -> None:
     world = World(asking("redact:ip_address", allows=redacted))
     await world.perform({"note": "a@example.org 10.20.30.40"})
     assert world.vendor.seen == [{"note": "a@example.org IP_ADDRESS_1"}]
-    with pytest.raises(RedactionFailed, match="not known"):
-        await World(asking("redact:shoe_size", allows=redacted)).perform()
+    odd = World(asking("redact:shoe_size", allows=redacted))
+    assert isinstance(await odd.once(), Pending)
+    assert "not known" in odd.failures()[0].error["message"]
 
 
 def test_what_names_a_document_stays_and_what_names_a_person_goes() -> None:

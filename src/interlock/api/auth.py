@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from interlock.api.transport import CSRF_HEADER, CsrfRefused, Transport
 from interlock.app import App
-from interlock.domain.decisions import Decision, Entity
+from interlock.domain.decisions import Decision, Entity, Question
 from interlock.domain.errors import Refused, Unauthenticated
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
@@ -27,16 +27,21 @@ bearer = HTTPBearer(
 )
 TENANT_HEADER = "x-interlock-tenant"
 _TENANT = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+ELEVATION_HEADER = "Interlock-Elevation"  # in no operation's schema: it would stand in each of them
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A principal with the parts that it calls. The tenant comes from the key or the session and from nowhere else."""
+    """A principal with the parts that it calls. The tenant comes from the key or the session and from nowhere else.
+
+    `lifted` collects what was decided under an emergency elevation: action, type of resource, decision.
+    """
 
     app: App
     principal: Principal
     deciding: Deciding
+    lifted: list[tuple[str, str, Decision]] = field(default_factory=list)
 
     @property
     def tenant(self) -> str:
@@ -52,15 +57,46 @@ class Caller:
     ) -> Decision:
         """Ask the policy; raises Refused. Where an automation is named and known, its own policies are asked too."""
         bundle = self.deciding.about_policies()[0] if action.startswith("policy.") else self._bundle(automation)
-        return ask.require(bundle, self.principal, action, resource, context=context)
+        try:
+            return ask.require(bundle, self.principal, action, resource, context=context)
+        except Refused:
+            lifted = self._elevated(action, resource, automation, context)
+            if lifted is None or not lifted.allowed:
+                raise
+            return lifted
 
-    def may(self, action: str, resource: Entity, *, automation: str | None = None) -> bool:
+    def _elevated(
+        self, action: str, resource: Entity, automation: str | None, context: Mapping[str, Any] | None
+    ) -> Decision | None:
+        """Ask again with the emergency elevation: of what it names, by what is shipped alone, whose limits it does not lift."""
+        elevation = self.principal.elevation
+        if elevation is None or action not in elevation.actions:
+            return None
+        principal = self.principal.entity(elevated=True)
+        question = Question(principal=principal, action=action, resource=resource, context=context or {})
+        decision = self.deciding.shipped(automation).decide(question)
+        self.lifted.append((action, resource.type, decision))
+        return decision
+
+    def may(
+        self,
+        action: str,
+        resource: Entity,
+        *,
+        automation: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Ask the policy without an error, for what is then narrowed instead of refused."""
         try:
-            self.require(action, resource, automation=automation)
+            self.require(action, resource, automation=automation, context=context)
         except Refused:
             return False
         return True
+
+    async def acting_for_others(self) -> list[Caller]:
+        """Give this caller with the rights that others lent them, once for each."""
+        lent = await self.app.access.delegations.acting_for_others(self.principal)
+        return [replace(self, principal=principal) for principal in lent]
 
     def _bundle(self, automation: str | None) -> Bundle:
         return self.deciding.bundle(
@@ -103,11 +139,15 @@ async def caller(
     request: Request,
     app: Annotated[App, Depends(checked)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> Caller:
+    elevation: Annotated[str | None, Header(alias=ELEVATION_HEADER, max_length=64, include_in_schema=False)] = None,
+) -> AsyncIterator[Caller]:
     """Find who calls: by their API key or an identity provider's token, else by their session's cookie.
 
+    What an elevation lifts is on record before the answer is given.
+
     Raises:
-        Unauthenticated. CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
+        Unauthenticated. Refused: the elevation that the request names is not theirs or has ended.
+        CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
     """
     name = transport_of(request).cookie
     cookie = request.cookies.get(name) if name else None
@@ -119,7 +159,14 @@ async def caller(
         principal = await app.access.federation.by_token(_named_tenant(request), sent.credentials)
     else:
         principal = await app.identity.authenticate(sent.credentials if sent else None)
-    return Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+    if elevation is not None:
+        route = getattr(request.scope.get("route"), "path", "")
+        principal = await app.access.elevations.elevated(principal, elevation, method=request.method, route=route)
+    found = Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+    try:
+        yield found
+    finally:
+        await app.access.elevations.record_decisions(principal, found.lifted)
 
 
 def is_token(credentials: str) -> bool:
@@ -148,4 +195,5 @@ async def _same_site(app: App, principal: Principal, token: str | None) -> None:
 
 
 AppDep = Annotated[App, Depends(checked)]
-CallerDep = Annotated[Caller, Depends(caller)]
+# Its end runs before the answer is sent.
+CallerDep = Annotated[Caller, Depends(caller, scope="function")]

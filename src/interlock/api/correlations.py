@@ -67,7 +67,10 @@ async def get_correlation(
     return Correlation(
         correlation_id=correlation_id,
         tasks=[task_schemas.summary(view) for view in seen[:most]],
-        reviews=[review_schemas.summary(review) for review in visible.reviews(caller, reviews[:most])],
+        reviews=[
+            review_schemas.summary(review)
+            for review in visible.reviews([caller, *await caller.acting_for_others()], reviews[:most])
+        ],
         deliveries=[
             DeliverySummary(**{name: getattr(one, name) for name in DeliverySummary.model_fields})
             for one in deliveries[:most]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
@@ -18,7 +19,7 @@ from interlock.api.problems import responses
 from interlock.api.tasks import readable
 from interlock.api.values import TaskId
 from interlock.domain import canonical
-from interlock.domain.errors import MalformedRequest, Unavailable
+from interlock.domain.errors import MalformedRequest, Refused, Unavailable
 from interlock.governance import ask
 from interlock.infra.outbox import Event
 
@@ -118,7 +119,8 @@ async def follow_task(
 async def follow_events(
     caller: CallerDep, request: Request, last_event_id: LastEventId = None, after: After = None
 ) -> StreamingResponse:
-    """Send what happens in the tenant, from its first event or from a position on, for a quarter of an hour; then come back."""
+    """Send what happens in the tenant and the policies let you see, from its first event or from a position on, for a quarter of an hour; then
+    come back."""
     caller.require("task.list", ask.system(caller.tenant))
     return _streamed(request, caller, position=_position(last_event_id, after), task_id=None)
 
@@ -132,6 +134,12 @@ def _position(header: str | None, query: int | None) -> int:
 
 
 def _streamed(request: Request, caller: Caller, *, position: int, task_id: str | None) -> StreamingResponse:
+    if caller.principal.elevation is not None:
+        raise Refused(
+            "No stream is opened with an elevation, since it would outlast it.",
+            fix="List and get instead.",
+            extra={"reason": "elevation-stream"},
+        )
     streams: Streams = request.app.state.streams
     return _EventStream(streams, _chunks(caller, streams, position, task_id))
 
@@ -154,12 +162,14 @@ async def _chunks(caller: Caller, streams: Streams, position: int, task_id: str 
     while time.monotonic() - began_at < AGE_S_MAX:
         try:
             events, settled = await caller.app.views.follow(caller.tenant, after=position, task_id=task_id, limit=BATCH)
+            shown = await _readable(caller, events)
         except Unavailable:  # the client comes back with the ID of its last event, and is told then
             return
-        for event in events:
+        for event in shown:
             yield _encoded(event)
-            position = event.position
         if events:
+            position = events[-1].position
+        if shown:
             said_at = time.monotonic()
         elif time.monotonic() - said_at >= HEARTBEAT_S:
             said_at = time.monotonic()
@@ -168,6 +178,25 @@ async def _chunks(caller: Caller, streams: Streams, position: int, task_id: str 
             continue
         if settled or not await streams.pause():
             return
+
+
+async def _readable(caller: Caller, events: Sequence[Event]) -> list[Event]:
+    """Give those that the policies of now let the caller see: of a task what `task.read` allows, of the system what `system.read` does."""
+    if not events:
+        return []
+    asking = replace(caller, deciding=await caller.app.policies.current(caller.tenant))
+    tasks = await caller.app.views.whose(caller.tenant, (e.task_id for e in events if e.task_id is not None))
+    seen: dict[str | None, bool] = {
+        task_id: asking.may(
+            "task.read",
+            ask.task(caller.tenant, task_id, automation=automation, submitted_by=submitted_by),
+            automation=automation,
+        )
+        for task_id, (automation, submitted_by) in tasks.items()
+    }
+    if any(event.task_id is None for event in events):
+        seen[None] = asking.may("system.read", ask.system(caller.tenant))
+    return [event for event in events if seen.get(event.task_id, False)]
 
 
 def _encoded(event: Event) -> bytes:

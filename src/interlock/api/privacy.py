@@ -73,12 +73,35 @@ class KeptDocument(BaseModel):
     erased_at: At | None
 
 
+class KeptAccount(BaseModel):
+    """The person's account; its name is gone once they were erased."""
+
+    id: str
+    name: str
+    roles: list[str]
+    created_at: At
+    disabled_at: At | None
+
+
+class KeptSession(BaseModel):
+    """A session that the person signed in to; those that ended are forgotten after 30 days."""
+
+    id: str
+    method: str
+    created_at: At
+    last_used_at: At
+    expires_at: At
+    ended_at: At | None
+
+
 class AboutSubject(BaseModel):
     """What is kept of a person."""
 
     subject: str
     tasks: list[KeptTask] = Field(description="Newest first.")
     documents: list[KeptDocument] = Field(description="Newest first.")
+    accounts: list[KeptAccount]
+    sessions: list[KeptSession] = Field(description="Newest first.")
     erasures: list[Erasure] = Field(description="Newest first.")
     complete: bool = Field(description="False where there is more of one kind than a page holds.")
 
@@ -136,7 +159,7 @@ async def get_erasure(caller: CallerDep, erasure_id: Annotated[str, Path(max_len
     summary="See what is kept of a person",
 )
 async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
-    """List the tasks about a person and the documents that they uploaded or that those tasks name."""
+    """List the tasks about a person, the documents that they uploaded or that those tasks name, their account and their sessions."""
     caller.require("privacy.read", ask.system(caller.tenant))
     most = caller.app.settings.list_page_size_max
     about = await caller.app.erasures.about(caller.tenant, subject, limit=most + 1)
@@ -144,8 +167,10 @@ async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
         subject=about.subject,
         tasks=[KeptTask.model_validate(row) for row in about.tasks[:most]],
         documents=[KeptDocument.model_validate(row) for row in about.documents[:most]],
+        accounts=[KeptAccount.model_validate(row) for row in about.accounts],
+        sessions=[KeptSession.model_validate(row) for row in about.sessions[:most]],
         erasures=[_shown(one) for one in about.erasures[:most]],
-        complete=max(len(about.tasks), len(about.documents), len(about.erasures)) <= most,
+        complete=max(map(len, (about.tasks, about.documents, about.sessions, about.erasures))) <= most,
     )
 
 

@@ -29,6 +29,13 @@ Revision = Annotated[
         description="The review's `revision` that you have looked at; needed once an approver before you has amended the values.",
     ),
 ]
+OnBehalfOf = Annotated[
+    str | None,
+    Field(
+        pattern=r"^user:[A-Za-z0-9][A-Za-z0-9._@+-]{0,126}$",
+        description="Who lent you their rights: the answer is given with these, and counts for both of you.",
+    ),
+]
 Reason = Annotated[str, Field(max_length=REASON_CHARS_MAX)]
 RequiredText = Annotated[str, Field(min_length=1, max_length=REASON_CHARS_MAX, pattern=r"\S")]
 
@@ -41,6 +48,7 @@ class ReviewAnswer(BaseModel):
     changes: list[Change] = Field(default_factory=list, description="Each amended field, before and after.")
     reason: str | None = None
     by: str
+    on_behalf_of: str | None = Field(None, description="Who lent the author their rights.")
     at: At
     approvals: list[dict[str, Any]] = Field(
         default_factory=list, description="Where several people had to approve: who did, when and why."
@@ -68,11 +76,14 @@ class ReviewApproval(BaseModel):
     number: int
     revision: int = Field(description="Of the values that it approves.")
     by: str
+    on_behalf_of: str | None = Field(None, description="Who lent the author their rights.")
     verdict: Verdict
     reason: str | None
     at: At
     hold_until: At | None = Field(description="Until then its author may take it back.")
-    counts: bool = Field(description="False where it was taken back, or the values were amended since.")
+    counts: bool = Field(
+        description="False where it was taken back, its key was revoked or its author's account disabled, or the values were amended since."
+    )
 
 
 class ReviewSummary(BaseModel):
@@ -135,6 +146,7 @@ class ApproveReview(BaseModel):
 
     reason: Reason | None = None
     hold_s: Hold = 0.0
+    on_behalf_of: OnBehalfOf = None
     revision: Revision = None
 
 
@@ -145,6 +157,7 @@ class RejectReview(BaseModel):
 
     reason: RequiredText = Field(description="Goes back to whoever asked.")
     hold_s: Hold = 0.0
+    on_behalf_of: OnBehalfOf = None
 
 
 class AmendReview(BaseModel):
@@ -156,6 +169,7 @@ class AmendReview(BaseModel):
     )
     reason: Reason | None = None
     hold_s: Hold = 0.0
+    on_behalf_of: OnBehalfOf = None
     revision: Revision = None
 
 

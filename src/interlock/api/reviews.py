@@ -55,10 +55,16 @@ async def list_reviews(
 ) -> ReviewPage:
     """List reviews that the policy lets the caller read; without `review.list`, of those that their roles may answer."""
     roles = None if role is None else [role]
+    all_of_them = [caller, *await caller.acting_for_others()]
     if not caller.may("review.list", ask.system(caller.tenant)):
-        if role is not None and role not in caller.principal.roles:
+        own = [
+            name
+            for one in all_of_them
+            for name in (*one.principal.roles, one.principal.on_behalf_of or one.principal.id)
+        ]
+        if role is not None and role not in own:
             caller.require("review.list", ask.system(caller.tenant))
-        roles = roles or [*caller.principal.roles, caller.principal.id]
+        roles = roles or own
     count = min(limit, caller.app.settings.list_page_size_max)
     found = await caller.app.reviews.find(
         caller.tenant,
@@ -74,7 +80,7 @@ async def list_reviews(
     shown = found[:count]
     more = pages.encode(_CURSOR, shown[-1].opened_at, shown[-1].id) if len(found) > count else None
     return ReviewPage(
-        items=[review_schemas.summary(review) for review in visible.reviews(caller, shown)], next_cursor=more
+        items=[review_schemas.summary(review) for review in visible.reviews(all_of_them, shown)], next_cursor=more
     )
 
 
@@ -104,7 +110,12 @@ async def list_similar_reviews(
     """List the newest closed reviews of the same automation and name that say the same in the field, if one is named, and how they ended."""
     review = await _readable(caller, review_id)
     found = await caller.app.reviews.similar(caller.tenant, review, field, limit=limit)
-    return ReviewPage(items=[review_schemas.summary(one) for one in visible.reviews(caller, found)], next_cursor=None)
+    return ReviewPage(
+        items=[
+            review_schemas.summary(one) for one in visible.reviews([caller, *await caller.acting_for_others()], found)
+        ],
+        next_cursor=None,
+    )
 
 
 @router.post(
@@ -145,9 +156,15 @@ async def approve_review(
 ) -> Review:
     """Approve. The first valid answer wins; a later one gets 409 with who and when. Where several must approve, this is one of them."""
     given = body or ApproveReview()
-    await _readable(caller, review_id, answer=Verdict.APPROVE)
+    await _readable(caller, review_id, answer=Verdict.APPROVE, on_behalf_of=given.on_behalf_of)
     review = await caller.app.reviews.answer(
-        caller.principal, review_id, Verdict.APPROVE, reason=given.reason, hold_s=given.hold_s, revision=given.revision
+        caller.principal,
+        review_id,
+        Verdict.APPROVE,
+        reason=given.reason,
+        hold_s=given.hold_s,
+        revision=given.revision,
+        on_behalf_of=given.on_behalf_of,
     )
     return await _whole(caller, review)
 
@@ -161,9 +178,14 @@ async def approve_review(
 )
 async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectReview) -> Review:
     """Reject. The first valid answer wins; a later one gets 409 with who and when."""
-    await _readable(caller, review_id, answer=Verdict.REJECT)
+    await _readable(caller, review_id, answer=Verdict.REJECT, on_behalf_of=body.on_behalf_of)
     review = await caller.app.reviews.answer(
-        caller.principal, review_id, Verdict.REJECT, reason=body.reason, hold_s=body.hold_s
+        caller.principal,
+        review_id,
+        Verdict.REJECT,
+        reason=body.reason,
+        hold_s=body.hold_s,
+        on_behalf_of=body.on_behalf_of,
     )
     return await _whole(caller, review)
 
@@ -177,7 +199,7 @@ async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectRevi
 )
 async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview) -> Review:
     """Approve with changes. They are validated as the automation will, and the policy judges the values as they then stand."""
-    await _readable(caller, review_id, answer=Verdict.AMEND)
+    await _readable(caller, review_id, answer=Verdict.AMEND, on_behalf_of=body.on_behalf_of)
     review = await caller.app.reviews.answer(
         caller.principal,
         review_id,
@@ -186,6 +208,7 @@ async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview
         reason=body.reason,
         hold_s=body.hold_s,
         revision=body.revision,
+        on_behalf_of=body.on_behalf_of,
     )
     return await _whole(caller, review)
 
@@ -237,14 +260,21 @@ async def revoke_review(caller: CallerDep, review_id: ReviewId) -> Review:
     return await _whole(caller, await caller.app.reviews.revoke(caller.principal, review_id))
 
 
-async def _readable(caller: Caller, review_id: str, *, answer: Verdict | None = None) -> StoredReview:
-    """Give a review that the caller may read, so that a refusal says nothing of its state. Raises NotFound or Refused.
+async def _readable(
+    caller: Caller, review_id: str, *, answer: Verdict | None = None, on_behalf_of: str | None = None
+) -> StoredReview:
+    """Give a review that the caller, or who lent them their rights, may read, so that a refusal says nothing of its state.
 
-    A refusal of who wants to answer is put on record.
+    A refusal of who wants to answer is put on record. Raises NotFound; Refused, also where `on_behalf_of` has lent nothing that lasts.
     """
     review = await caller.app.reviews.get(caller.tenant, review_id)
     try:
-        caller.require("review.read", entity(caller.tenant, review), automation=review.automation)
+        if on_behalf_of is not None:
+            await caller.app.access.delegations.check(caller.principal, on_behalf_of)
+        if not visible.may_read_review(caller, review) and not any(
+            visible.may_read_review(one, review) for one in await caller.acting_for_others()
+        ):
+            caller.require("review.read", entity(caller.tenant, review), automation=review.automation)
     except Refused as refused:
         if answer is not None:
             await caller.app.reviews.note_refusal(caller.principal, review_id, answer, refused)

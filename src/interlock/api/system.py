@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from html import escape
+from importlib.metadata import version
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,9 @@ from pydantic import BaseModel, Field
 
 from interlock.api.auth import AppDep, CallerDep
 from interlock.api.problems import responses
+from interlock.api.values import At
 from interlock.domain.errors import InterlockError
+from interlock.governance import ask
 
 router = APIRouter(tags=["system"])
 
@@ -58,6 +61,35 @@ async def whoami(caller: CallerDep) -> WhoAmI:
         approval_limit=None if limit is None else format(limit, "f"),
         single_operator=principal.single_operator,
     )
+
+
+class OpenElevation(BaseModel):
+    """An emergency elevation that is open, or waits to be reviewed; whose and why stands in `GET /v1/elevations`."""
+
+    id: str
+    state: Literal["open", "to_review", "reviewed"]
+    actions: list[str]
+    ends_at: At
+
+
+class SystemView(BaseModel):
+    """What should be seen by whoever looks after the system."""
+
+    version: str
+    elevations: list[OpenElevation] = Field(
+        description="Open ones, and those that nobody has reviewed yet; newest first."
+    )
+
+
+@router.get(
+    "/v1/system", operation_id="get_system", response_model=SystemView, responses=responses(), summary="See the system"
+)
+async def get_system(caller: CallerDep) -> SystemView:
+    """Give the version, and every emergency elevation that is open or was not reviewed."""
+    caller.require("system.read", ask.system(caller.tenant))
+    found = await caller.app.access.elevations.find(caller.tenant, which="unreviewed")
+    shown = [OpenElevation(id=e.id, state=e.state.value, actions=list(e.actions), ends_at=e.ends_at) for e in found]
+    return SystemView(version=version("interlock"), elevations=shown)
 
 
 @router.get("/healthz", operation_id="healthz", response_model=Health, summary="Is this process alive?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from interlock.api.auth import Caller
 from interlock.governance import ask
@@ -17,7 +17,8 @@ def may_read_task(caller: Caller, view: TaskView) -> bool:
 
 
 def may_read_review(caller: Caller, review: Review) -> bool:
-    return caller.may("review.read", entity(caller.tenant, review), automation=review.automation)
+    context = ask.behalf(caller.principal)
+    return caller.may("review.read", entity(caller.tenant, review), automation=review.automation, context=context)
 
 
 def tasks(caller: Caller, found: Iterable[TaskView]) -> list[TaskView]:
@@ -25,6 +26,6 @@ def tasks(caller: Caller, found: Iterable[TaskView]) -> list[TaskView]:
     return [view for view in found if may_read_task(caller, view)]
 
 
-def reviews(caller: Caller, found: Iterable[Review]) -> list[Review]:
-    """Give those that the policy lets the caller read."""
-    return [review for review in found if may_read_review(caller, review)]
+def reviews(callers: Sequence[Caller], found: Iterable[Review]) -> list[Review]:
+    """Give those that the policy lets one of the callers read: one person, with their own rights and with those that others lent them."""
+    return [review for review in found if any(may_read_review(caller, review) for caller in callers)]

@@ -93,7 +93,7 @@ class Obliger:
         """Give the effect cured by a remedy; None where this one does not help.
 
         Raises:
-            RedactionFailed: what was to be removed could not be; nothing leaves, and it is tried again. Fenced.
+            RedactionFailed: what was to be removed could not be; nothing leaves, and the boundary tries it again, or fails the effect. Fenced.
         """
         verb, _, argument = remedy.partition(":")
         if verb == "redact":

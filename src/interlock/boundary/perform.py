@@ -2,8 +2,9 @@
 
     (journal) → decide → oblige → open → execute → meter → record → release
 
-An outcome is released only when its record is durable. A deny is an outcome and is recorded; an error in policy, redaction or audit
-is not: it raises, releases nothing, and the task is tried again later. What is recorded is the effect as it was asked for; what was
+An outcome is released only when its record is durable. A deny is an outcome and is recorded; an error in policy or audit
+is not: it raises, releases nothing, and the task is tried again later. A redaction that
+fails is tried again too, and fails the effect in the end. What is recorded is the effect as it was asked for; what was
 performed may have been cured of what the policy was against (see `oblige.py`).
 """
 
@@ -19,6 +20,7 @@ from interlock.domain.effects import UNGOVERNED, Effect, Kind, Outcome, Pending,
 from interlock.domain.errors import ExecutorFailed, InvalidInput
 from interlock.domain.ports import Attempt, Call, Executed, Executor, Journal, JournalStore, Opening
 from interlock.domain.tasks import Claimed
+from interlock.governance.redaction.findings import RedactionFailed
 
 Decide = Callable[[Effect, Claimed], Awaitable[Decision]]
 Cure = Callable[[str, Effect, Call], Awaitable[Effect | None]]
@@ -27,6 +29,8 @@ Finish = Callable[[Effect, Outcome], Outcome]
 CURES_MAX = 4
 FaultPoint = Callable[[str], Awaitable[None]]
 RETRY_IN_PROCESS_S = 1.0
+REDACTION_FAILED = "RedactionFailed"
+REDACTION_RETRY = Retry(attempts=6, initial_s=2.0, factor=4.0, max_s=600.0)  # some ten minutes in all
 
 
 async def no_fault(point: str) -> None:
@@ -86,7 +90,13 @@ class Boundary:
         performed = effect
         decision = None if effect.kind in UNGOVERNED else await self._decide(effect, owner.task)
         if decision is not None and not decision.allowed and self._cure is not None:
-            performed, decision = await self._oblige(effect, owner, decision)
+            past = owner.attempts.get(effect.id, [])
+            if past and _of_redaction(past[-1]) and (wait := await self._until_next(past[-1])) is not None:
+                return wait
+            try:
+                performed, decision = await self._oblige(effect, owner, decision)
+            except RedactionFailed as failure:
+                return await self._not_redacted(effect, owner, decision, failure)
         if decision is not None and not decision.allowed:
             reasons = "; ".join(r.text for r in decision.reasons)
             error = {"kind": "Denied", "message": reasons}
@@ -123,6 +133,22 @@ class Boundary:
                 performed = cured
                 decision = await self._decide(performed, owner.task)
         return performed, decision
+
+    async def _not_redacted(
+        self, effect: Effect, owner: Owner, decision: Decision, failure: RedactionFailed
+    ) -> Recorded | Pending:
+        """Record that personal data could not be removed; nothing leaves. After some tries the effect fails."""
+        past = owner.attempts.setdefault(effect.id, [])
+        tried = sum(map(_of_redaction, past)) + 1
+        error = {"kind": REDACTION_FAILED, "message": failure.detail}
+        final = tried >= REDACTION_RETRY.attempts
+        delay_s = None if final else REDACTION_RETRY.delay_s(tried, self._uniform())
+        attempt = Attempt(number=len(past) + 1, error=error)
+        past.append(await self._store.attempt(owner.task, effect, attempt, retry_after_s=delay_s))
+        if not final:
+            return Pending(wake_at=past[-1].next_attempt_at)
+        outcome = Outcome(status=Status.FAILED, error=error, decision=decision, attempts=len(past))
+        return await self._record(effect, owner, outcome)
 
     async def withdraw(self, effect: Effect, owner: Owner) -> None:
         """Close what an effect left open that the automation no longer wants."""
@@ -169,8 +195,9 @@ class Boundary:
                 executed = await executor.execute(effect, call)
             except ExecutorFailed as failure:
                 error = {"kind": failure.kind, "message": failure.detail}
-                final = number >= retry.attempts or not failure.retry or failure.kind in retry.non_retryable
-                delay_s = None if final else retry.delay_s(number, self._uniform())
+                made = number - sum(map(_of_redaction, past))
+                final = made >= retry.attempts or not failure.retry or failure.kind in retry.non_retryable
+                delay_s = None if final else retry.delay_s(made, self._uniform())
                 attempt = Attempt(number=number, error=error)
                 past.append(await self._store.attempt(owner.task, effect, attempt, retry_after_s=delay_s))
                 if final:
@@ -213,6 +240,10 @@ class Boundary:
 def idempotency_key(task: Claimed, effect: Effect) -> str:
     """Give the key under which an effect acts outside: the effect's ID in its task, whatever the attempt or worker."""
     return f"{task.info.id}:{effect.id}"
+
+
+def _of_redaction(attempt: Attempt) -> bool:
+    return attempt.error.get("kind") == REDACTION_FAILED
 
 
 def _wait_s(effect: Effect) -> float | None:

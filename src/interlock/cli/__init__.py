@@ -31,6 +31,8 @@ GROUPS: Final = {
     "key": ("interlock.cli.access:keys", "API keys: make, list, rotate, revoke."),
     "user": ("interlock.cli.accounts:users", "People: add, list, disable; passwords and roles."),
     "service": ("interlock.cli.accounts:services", "Service accounts: create, list, disable."),
+    "delegation": ("interlock.cli.delegations:app", "Delegations: lend your rights to answer reviews, take them back."),
+    "elevation": ("interlock.cli.elevations:app", "Emergency elevations: open, list, end, review afterwards."),
     "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
     "provider": ("interlock.cli.providers:app", "Identity providers: set, test, list, show, remove."),
     "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),

@@ -79,9 +79,10 @@ class Client:
                 "INTERLOCK_API_KEY holds characters that no API key has.",
                 fix="Give it as `interlock key create` printed it: il_<env>_<id>_<secret>.",
             )
-        self._http = httpx.Client(
-            base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S, trust_env=False
-        )
+        headers = {"authorization": f"Bearer {key}"}
+        if settings.elevation is not None:
+            headers["interlock-elevation"] = quote(settings.elevation)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
         self.url = url
 
     def __enter__(self) -> Self:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from interlock.cli import open_elevations
 from interlock.cli.witness_states import told, witness_states
 from interlock.domain.errors import InterlockError, Unavailable
 from interlock.infra.data_folder import DataFolder
@@ -78,6 +79,7 @@ def examine(settings: Settings) -> list[Check]:
         checks.append(_api(state))
         checks.append(_database(settings, folder))
         checks.extend(_witnesses(settings, folder))
+        checks.extend(elevations(settings))
     checks.extend(_key(folder, running=running))
     if state is not None:
         checks.extend(_logs(state))
@@ -277,6 +279,21 @@ def postgres_answers(host: str, port: int) -> bool:
             return connection.recv(1) in (b"S", b"N")
     except OSError:
         return False
+
+
+def elevations(settings: Settings) -> Iterator[Check]:
+    """Say which emergency elevations are open, or over and not reviewed."""
+    name = "elevations"
+    try:
+        found = open_elevations.unreviewed(settings)
+    except InterlockError as error:
+        yield Check(name=name, state=WARN, finding=f"cannot be seen: {error.detail}", fix=error.fix)
+        return
+    if not found:
+        yield Check(name=name, state=OK, finding="none is open, and all were reviewed")
+    for one in found:
+        fix = "interlock elevation end" if one["state"] == "open" else "interlock elevation acknowledge"
+        yield Check(name=name, state=WARN, finding=open_elevations.told(one), fix=f"{fix} {one['id']}")
 
 
 def _key(folder: DataFolder, *, running: bool) -> Iterator[Check]:

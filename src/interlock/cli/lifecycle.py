@@ -13,17 +13,18 @@ from typing import Annotated, Any
 
 import typer
 
+from interlock.cli import open_elevations
 from interlock.cli.doctor import FAIL, examine
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import MARKS, bold, console, line, print_json, print_table, say
 from interlock.cli.witness_states import told, witness_states
-from interlock.domain.errors import Unavailable
+from interlock.domain.errors import InterlockError, Unavailable
 from interlock.governance.residency import residency_of
 from interlock.infra import launch
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.roles import API, RELAY, WORKER, serve_argv
 from interlock.infra.run_state import SUPERVISOR, RunState, as_seen, read_state
-from interlock.infra.settings import WITNESS_FILE_LIMIT
+from interlock.infra.settings import WITNESS_FILE_LIMIT, Settings
 
 EXIT_FAILED, EXIT_NOT_RUNNING = 1, 5
 PROCESS_COLUMNS = ("process", "pid", "state", "up (s)", "restarts", "memory (MB)", "log")
@@ -94,12 +95,17 @@ def status(data: Data = None, as_json: Json = False) -> None:
     folder = DataFolder(settings.data_dir)
     seen = _seen(read_state(folder.state), data_dir=str(settings.data_dir))
     witnesses = witness_states(folder)
+    elevations, unseen = _elevations(settings) if seen["running"] else ([], None)
     if as_json:
-        print_json({**seen, "witnesses": witnesses})
+        print_json({**seen, "witnesses": witnesses, "elevations": None if unseen else elevations})
     else:
         print_table(PROCESS_COLUMNS, [tuple(process.values())[:4] + _rest(process) for process in seen["processes"]])
         for name, one in witnesses.items():
             say(MARKS["warn" if one.get("failures") else "ok"], " witness ", told(name, one))
+        for elevation in elevations:
+            say(MARKS["warn"], " ", open_elevations.told(elevation))
+        if unseen is not None:
+            say(MARKS["warn"], " elevations cannot be seen: ", unseen)
         say(f"Running at {seen['url']}" if seen["running"] else "Not (all) running: interlock up")
     if not seen["running"]:
         raise typer.Exit(EXIT_NOT_RUNNING)
@@ -153,6 +159,14 @@ def _seen(state: RunState | None, *, data_dir: str = "") -> dict[str, Any]:
         "key_file": state.key_file,
         "processes": [as_seen(one, supervised=supervised) for one in state.processes],
     }
+
+
+def _elevations(settings: Settings) -> tuple[list[dict[str, Any]], str | None]:
+    """Give what is open or unreviewed, or why that cannot be seen: what runs is said also where the API does not answer this key."""
+    try:
+        return open_elevations.unreviewed(settings), None
+    except InterlockError as error:
+        return [], error.detail
 
 
 def _rest(process: dict[str, Any]) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ Person = Annotated[str, typer.Argument(help="The person, as tasks name them, suc
 
 @app.command(epilog="Example: interlock privacy show user:amir")
 def show(subject: Person, data: Data = None, as_json: Json = False) -> None:
-    """Show what is kept of a person: tasks about them, documents, erasures."""
+    """Show what is kept of a person: tasks about them, documents, account, sessions, erasures."""
     found = Client(settings_for(data)).get(f"/v1/privacy/subjects/{quote(subject, safe='')}")
     if as_json:
         print_json(found)
@@ -31,6 +31,14 @@ def show(subject: Person, data: Data = None, as_json: Json = False) -> None:
     print_table(
         ("document", "file", "bytes", "stored", "erased"),
         [(d["id"], d["filename"], d["size_bytes"], d["created_at"], d["erased_at"]) for d in found["documents"]],
+    )
+    print_table(
+        ("account", "name", "roles", "made", "disabled"),
+        [(a["id"], a["name"], ", ".join(a["roles"]), a["created_at"], a["disabled_at"]) for a in found["accounts"]],
+    )
+    print_table(
+        ("session", "by", "began", "last used", "ended"),
+        [(s["id"], s["method"], s["created_at"], s["last_used_at"], s["ended_at"]) for s in found["sessions"]],
     )
     for erasure in found["erasures"]:
         _say(erasure)

@@ -17,6 +17,9 @@ Revision = Annotated[
     typer.Option(min=0, help="The revision that you have seen, where an approver before you amended the values."),
 ]
 ReviewId = Annotated[str, typer.Argument(metavar="ID", help="The review's ID.")]
+For = Annotated[
+    str | None, typer.Option("--on-behalf-of", metavar="USER", help="Who lent you their rights, such as user:mei.")
+]
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the record.")]
 Hold = Annotated[float, typer.Option(min=0, max=30, metavar="SECONDS", help="Time in which you may take it back.")]
 
@@ -79,11 +82,13 @@ def approve(
     reason: Reason = None,
     hold: Hold = 0,
     revision: Revision = None,
+    on_behalf_of: For = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Approve as shown."""
-    _answer(review_id, "approve", {"reason": reason, "hold_s": hold, "revision": revision}, data, as_json)
+    body = {"reason": reason, "hold_s": hold, "revision": revision, "on_behalf_of": on_behalf_of}
+    _answer(review_id, "approve", body, data, as_json)
 
 
 @app.command(epilog='Example: interlock review reject rev_0193… --reason "private"')
@@ -91,11 +96,12 @@ def reject(
     review_id: ReviewId,
     reason: Annotated[str, typer.Option(help="Why; it goes back to whoever asked.")],
     hold: Hold = 0,
+    on_behalf_of: For = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Reject, with a reason."""
-    _answer(review_id, "reject", {"reason": reason, "hold_s": hold}, data, as_json)
+    _answer(review_id, "reject", {"reason": reason, "hold_s": hold, "on_behalf_of": on_behalf_of}, data, as_json)
 
 
 @app.command(epilog="Example: interlock review amend rev_0193… --set total=12.30")
@@ -105,11 +111,13 @@ def amend(
     reason: Reason = None,
     hold: Hold = 0,
     revision: Revision = None,
+    on_behalf_of: For = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Approve with corrected fields."""
     body = {"values": input_from(None, set_), "reason": reason, "hold_s": hold, "revision": revision}
+    body["on_behalf_of"] = on_behalf_of
     _answer(review_id, "amend", body, data, as_json)
 
 
@@ -140,7 +148,7 @@ def revoke(review_id: ReviewId, data: Data = None, as_json: Json = False) -> Non
 def approved(review: dict[str, Any]) -> str:
     """Say how many of the approvals that a review needs are there, and by whom."""
     given = [a for a in review["approvals"] if a["counts"]]
-    by = ", ".join(a["by"] for a in given)
+    by = ", ".join(a["by"] + (f" on behalf of {a['on_behalf_of']}" if a.get("on_behalf_of") else "") for a in given)
     said = f"{len(given)} of {review['approvals_needed']} approved" + (f", by {by}" if by else "")
     return said + (f"; revision {review['revision']}" if review["revision"] else "")
 

@@ -192,6 +192,22 @@ def account(tenant: str, account_id: str) -> Entity:
     return Entity(type="Account", id=account_id, attrs={"tenant": tenant, "user": user})
 
 
+def delegation(tenant: str, delegation_id: str, *, from_user: str, to_user: str) -> Entity:
+    attrs = {"tenant": tenant, "from": Entity(type="User", id=from_user), "to": Entity(type="User", id=to_user)}
+    return Entity(type="Delegation", id=delegation_id, attrs=attrs)
+
+
+def elevation(tenant: str, elevation_id: str, *, user: str) -> Entity:
+    return Entity(type="Elevation", id=elevation_id, attrs={"tenant": tenant, "user": Entity(type="User", id=user)})
+
+
+def behalf(principal: Principal) -> dict[str, Any]:
+    """Give what a question's context says of whose lent rights are used."""
+    if principal.on_behalf_of is None:
+        return {}
+    return {"on_behalf_of": Entity(type="User", id=principal.on_behalf_of)}
+
+
 def session(tenant: str, session_id: str, *, user: str | None = None) -> Entity:
     attrs: dict[str, Any] = {"tenant": tenant}
     if user is not None and not user.startswith("agent:"):

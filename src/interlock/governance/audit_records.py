@@ -29,12 +29,16 @@ _MATCHING: Final = {
             and (v.answered_by = %(person)s or v.assignee = %(person)s or v.subject = %(person)s)
         union all
         select v.task_id from review_events e join reviews v on v.tenant = e.tenant and v.id = e.review_id
-            where e.tenant = current_tenant() and e.by_whom = %(person)s)
+            where e.tenant = current_tenant() and (e.by_whom = %(person)s or e.data->>'on_behalf_of' = %(person)s))
         or (r.task_id is null and (
             substring(r.leaf from '"document":"([^"]+)"') in (
                 select d.id from documents d where d.tenant = current_tenant() and d.created_by = %(person)s)
             or substring(r.leaf from '"key":"([^"]+)"') in (
-                select a.id from api_keys a where a.tenant = current_tenant() and a.user_id = %(person)s))))""",
+                select a.id from api_keys a where a.tenant = current_tenant() and a.user_id = %(person)s)
+            or substring(r.leaf from '"delegation":"([^"]+)"') in (
+                select d.id from delegations d where d.tenant = current_tenant() and %(person)s in (d.from_user, d.to_user))
+            or substring(r.leaf from '"elevation":"([^"]+)"') in (
+                select v.id from elevations v where v.tenant = current_tenant() and %(person)s in (v.user_id, v.acknowledged_by)))))""",
 }
 _RECORDS: Final = """
 select p.position, r.task_id, r.leaf, p.leaf_hash from audit_positions p join audit_records r on r.id = p.record_id

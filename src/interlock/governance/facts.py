@@ -16,6 +16,7 @@ from interlock.domain.decisions import Entity
 from interlock.domain.errors import InterlockError
 
 DEPTH_MAX: Final = 16
+DETAIL_CHARS_MAX: Final = 1_000
 _LONG_MAX: Final = 2**63 - 1
 _DECIMAL_MAX: Final = Decimal("922337203685477.5807")
 _DECIMAL_MIN: Final = Decimal("-922337203685477.5808")
@@ -26,6 +27,11 @@ class PolicyError(InterlockError):
     """The policy could not decide. It is no deny: nothing is released, and asking again may work once it is mended."""
 
     code, title, status, retryable = "policy.error", "The policy could not decide", 500, True
+
+    def __init__(self, detail: str, **more: Any) -> None:
+        # It may quote what was asked, which may be long, and no valid text.
+        valid = detail[:DETAIL_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
+        super().__init__(valid + ("…" if len(detail) > DETAIL_CHARS_MAX else ""), **more)
 
 
 def ref(type_: str, id_: str) -> dict[str, str]:

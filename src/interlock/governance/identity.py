@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from interlock.domain.decisions import Entity
+from interlock.domain.elevations import Elevated
 from interlock.domain.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from interlock.governance.scope import WHOLE, Scope
 from interlock.infra.database import Connection, Database
@@ -62,6 +63,8 @@ class Principal:
         single_operator: the tenant has one active key, so nobody else could answer.
         scope: what the key is narrowed to; `ask.require` holds the caller to it.
         session_id: the session that the caller came with; None for a key.
+        elevation: the emergency elevation that the request names; `Caller.require` asks with it what was denied without it.
+        on_behalf_of: whose lent rights these are, by which delegation; None for one's own.
     """
 
     tenant: str
@@ -72,8 +75,11 @@ class Principal:
     single_operator: bool = False
     scope: Scope = WHOLE
     session_id: str | None = None
+    elevation: Elevated | None = None
+    on_behalf_of: str | None = None
+    delegation_id: str | None = None
 
-    def entity(self) -> Entity:
+    def entity(self, *, elevated: bool = False) -> Entity:
         if self.id.startswith("agent:"):
             return Entity(
                 type="Agent", id=self.id, attrs={"tenant": self.tenant, "roles": sorted(self.roles), "tools": []}
@@ -81,6 +87,8 @@ class Principal:
         attrs: dict[str, Any] = {"tenant": self.tenant, "roles": sorted(self.roles)}
         if self.approval_limit is not None:
             attrs["approval_limit"] = self.approval_limit.quantize(Decimal("0.01"))
+        if elevated and self.elevation is not None:
+            attrs["elevation"] = self.elevation.id
         return Entity(type="User", id=self.id, attrs=attrs)
 
 

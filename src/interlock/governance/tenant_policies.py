@@ -138,6 +138,10 @@ class Deciding:
             found = self._bundles[key] = self._made(key)
         return found
 
+    def shipped(self, automation: str | None = None) -> Bundle:
+        """Give what decides without the tenant's own set: what an emergency elevation is held to."""
+        return self._shipped.bundles.get(automation or "", self._shipped.base)
+
     def about_policies(self) -> tuple[Bundle, str | None]:
         """Give what decides about the policies themselves, and what is wrong with the tenant's set, if anything is.
 

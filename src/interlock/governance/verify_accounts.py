@@ -1,4 +1,4 @@
-"""The part of `verify` that holds accounts and sessions against their leaves."""
+"""The part of `verify` that holds accounts, sessions, delegations and elevations against their leaves."""
 
 from __future__ import annotations
 
@@ -32,13 +32,39 @@ left join (select substring(leaf from '"session":"([^"]+)"') as about, min(leaf)
     from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"session.%' group by 1) l on l.about = s.id
 where s.tenant = current_tenant()"""
 
+_DELEGATIONS: Final = """
+select coalesce(d.id, l.about), d.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
+    k.erased_at, k.subject, d.from_user, d.to_user, d.roles, d.approval_limit, d.ends_at, d.revoked_at
+from (select * from delegations where tenant = current_tenant()) d
+left join subject_keys k on k.tenant = d.tenant and k.subject = d.from_user
+full join (select substring(leaf from '"delegation":"([^"]+)"') as about, min(leaf) filter (where leaf like '%"kind":"delegation.given"%') as leaf,
+    count(*) filter (where leaf like '%"kind":"delegation.given"%') as made,
+    count(*) filter (where leaf like '%"kind":"delegation.revoked"%') as ended
+    from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"delegation.%' group by 1) l on l.about = d.id"""
+
+_ELEVATIONS: Final = """
+select coalesce(e.id, l.about), e.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
+    k.erased_at, k.subject, e.user_id, e.reason, e.persons, e.actions, e.ends_at, e.ended_at, e.acknowledged_by, e.note,
+    a.subject is not null, a.wrapped_key, a.erased_at, a.subject, l.reviewed
+from (select * from elevations where tenant = current_tenant()) e
+left join subject_keys k on k.tenant = e.tenant and k.subject = e.user_id
+left join subject_keys a on a.tenant = e.tenant and a.subject = e.acknowledged_by
+full join (select substring(leaf from '"elevation":"([^"]+)"') as about, min(leaf) filter (where leaf like '%"kind":"elevation.opened"%') as leaf,
+    count(*) filter (where leaf like '%"kind":"elevation.opened"%') as made, count(*) filter (where leaf like '%"kind":"elevation.ended"%') as ended,
+    min(leaf) filter (where leaf like '%"kind":"elevation.acknowledged"%') as reviewed
+    from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"elevation.%' group by 1) l on l.about = e.id"""
+
 
 async def check_accounts(conn: Connection, tenant: str, keys: SubjectKeys, findings: Findings) -> None:
-    """Check accounts and sessions of the tenant that is set in this snapshot of the application's role."""
+    """Check accounts, sessions, delegations and elevations of the tenant that is set in this snapshot of the application's role."""
     async for row in _rows(conn, _ACCOUNTS):
         _check_account(f"{tenant}/{row[0]}", tenant, row, keys, findings)
     async for row in _rows(conn, _SESSIONS):
         _check_session(f"{tenant}/{row[0]}", tenant, row, keys, findings)
+    async for row in _rows(conn, _DELEGATIONS):
+        _check_delegation(f"{tenant}/{row[0]}", tenant, row, keys, findings)
+    async for row in _rows(conn, _ELEVATIONS):
+        _check_elevation(f"{tenant}/{row[0]}", tenant, row, keys, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:
@@ -87,6 +113,46 @@ def account_parts(
     """Give what a leaf commits to of an account; of one that an identity provider signs in, whom there too."""
     parts = (account_id, name, password_hash)
     return parts if issuer is None else (*parts, issuer, subject)
+
+
+def _check_delegation(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectKeys, findings: Findings) -> None:
+    if not row[1]:
+        findings.add("a delegation with a leaf is there", where)
+        return
+    if not findings.check("a delegation has one leaf", where, expected=1, found=row[3]):
+        return
+    if (facts := read_leaf(row[2])) is None:
+        findings.add("the leaf can be read", where)
+        return
+    from_user, to_user, roles, limit, ends_at, revoked_at = row[9:]
+    for part, value in canonical.plain({"roles": sorted(roles), "approval_limit": limit, "ends_at": ends_at}).items():
+        findings.check(f"the delegation's {part} is that of the leaf", where, expected=facts.get(part), found=value)
+    findings.check(
+        "the delegation is taken back as the log says", where, expected=row[4] > 0, found=revoked_at is not None
+    )
+    what = "the delegation is between those whom the leaf commits to"
+    check_commit(what, where, tenant, row[5:9], facts, (from_user, to_user), keys, findings)
+
+
+def _check_elevation(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectKeys, findings: Findings) -> None:
+    if not row[1]:
+        findings.add("an elevation with a leaf is there", where)
+        return
+    if not findings.check("an elevation has one leaf", where, expected=1, found=row[3]):
+        return
+    if (facts := read_leaf(row[2])) is None:
+        findings.add("the leaf can be read", where)
+        return
+    user, reason, persons, actions, ends_at, ended_at, reviewer, note = row[9:17]
+    for part, value in canonical.plain({"actions": sorted(actions), "ends_at": ends_at}).items():
+        findings.check(f"the elevation's {part} is that of the leaf", where, expected=facts.get(part), found=value)
+    findings.check("the elevation is ended as the log says", where, expected=row[4] > 0, found=ended_at is not None)
+    what = "the elevation is whose the leaf commits to"
+    check_commit(what, where, tenant, row[5:9], facts, (user, reason, *persons), keys, findings)
+    reviewed = None if row[21] is None else read_leaf(row[21])
+    what = "the elevation is reviewed as the log says"
+    if findings.check(what, where, expected=reviewed is not None, found=reviewer is not None) and reviewed is not None:
+        check_commit(what, where, tenant, row[17:21], reviewed, (reviewer, note), keys, findings)
 
 
 def account_state(

@@ -27,6 +27,7 @@ ROLE_GIVEN: Final = ("review.opened", "review.escalated")
 REVIEW_AFTER: Final[Mapping[str, str]] = {
     "review.opened": "open",
     "review.revoked": "open",
+    "review.lapsed": "open",  # an approval that counts no more
     "review.approved": "open",  # one of several; the last of them is followed by its answer
     "review.answered": "answered",
     "review.expired": "expired",
@@ -209,7 +210,7 @@ def check_approvals(
     if task is None:
         return
     said = [facts for facts in leaves if facts.get("kind") == "review.approved"]
-    back = {facts.get("approval") for facts in leaves if facts.get("kind") == "review.revoked"}
+    back = {facts.get("approval") for facts in leaves if facts.get("kind") in ("review.revoked", "review.lapsed")}
     expected = [(f.get("approval"), f.get("revision"), f.get("verdict"), f.get("approval") in back) for f in said]
     found = [(row[0], row[1], row[2], row[7]) for row in approvals]
     if not findings.check("the approvals are those of the leaves", where, expected=expected, found=found):

@@ -345,6 +345,10 @@ class Settings(CallerSettings):
         None, repr=False, description="API key of the command line; unset: the admin key of data_dir."
     )
 
+    elevation: str | None = Field(
+        None, max_length=64, description="ID of an open elevation that the command line uses with each request."
+    )
+
     SECTIONS: ClassVar[Mapping[str, str]] = {
         "session_idle_s": "Sessions and signing in",
         "data_dir": "The folder, the address, the log",

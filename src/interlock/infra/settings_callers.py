@@ -42,6 +42,12 @@ class CallerSettings(BaseModel):
         None,
         description="Where browsers reach this installation, `https://interlock.example.com`: identity providers send them back there.",
     )
+    delegation_days_max: int = Field(
+        30, ge=1, le=366, description="Days for which a person may lend another their rights to answer reviews."
+    )
+    elevation_minutes_max: int = Field(
+        120, ge=1, le=1440, description="Minutes for which an emergency elevation lasts at most."
+    )
     trusted_proxies: List = Field(
         (),
         description="Addresses and networks of proxies whose X-Forwarded-For and -Proto are believed: `10.0.0.5`, `10.0.0.0/8`.",

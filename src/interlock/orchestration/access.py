@@ -20,6 +20,8 @@ from interlock.infra.settings import Settings
 from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.delegations import Delegations
+from interlock.orchestration.elevations import Elevations
 from interlock.orchestration.federated_accounts import FederatedAccounts
 from interlock.orchestration.federation import Federation
 from interlock.orchestration.identity_providers import ProviderChanges
@@ -31,7 +33,7 @@ from interlock.orchestration.tenants import Tenants
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What the API's routes about keys, accounts, sessions and tenants call."""
+    """What the API's routes about keys, accounts, sessions, delegations, elevations and tenants call."""
 
     keys: ApiKeys
     accounts: Accounts
@@ -39,6 +41,8 @@ class Access:
     sessions: Sessions
     providers: ProviderChanges
     federation: Federation
+    delegations: Delegations
+    elevations: Elevations
     refused: Refusals
 
 
@@ -92,6 +96,8 @@ def build(
             clock=clock,
             key=secrets.identity_providers,
         ),
+        delegations=Delegations(database, keys, clock, days_max=settings.delegation_days_max),
+        elevations=Elevations(database, keys, clock, minutes_max=settings.elevation_minutes_max),
         refused=refused,
     )
 

@@ -35,6 +35,11 @@ where d.{_OWN} and (d.created_by = %s or exists (select from tasks t where t.ten
     and t.input::text like '%%' || d.id || '%%'))
 order by d.created_at desc, d.id limit %s"""
 
+ACCOUNTS_ABOUT: Final = f"select id, name, roles, created_at, disabled_at from accounts where {_OWN} and id = %s"
+SESSIONS_ABOUT: Final = f"""
+select id, method, created_at, last_used_at, expires_at, ended_at from sessions where {_OWN} and user_id = %s
+order by created_at desc, id limit %s"""
+
 TASKS_LEFT: Final = f"""
 select id, generation, input::text, input_ref from tasks where {_OWN} and subject = %s and erased_at is null order by id limit %s"""
 HELD_BACK: Final = f"select distinct task_id from deliveries where {_OWN} and task_id = any(%s) and state = 'pending'"

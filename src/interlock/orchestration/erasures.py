@@ -54,11 +54,13 @@ class Erasure:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is kept of a person: rows of tasks and documents, newest first, and their erasures."""
+    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account and their erasures."""
 
     subject: str
     tasks: Sequence[Mapping[str, Any]]
     documents: Sequence[Mapping[str, Any]]
+    accounts: Sequence[Mapping[str, Any]]
+    sessions: Sequence[Mapping[str, Any]]
     erasures: Sequence[Erasure]
 
 
@@ -127,16 +129,23 @@ class Erasures:
         async with self._database.tenant(tenant) as conn:
             tasks = await (await conn.execute(sql.TASKS_ABOUT, (subject, limit))).fetchall()
             documents = await (await conn.execute(sql.DOCUMENTS_ABOUT, (subject, subject, limit))).fetchall()
+            accounts = await (await conn.execute(sql.ACCOUNTS_ABOUT, (subject,))).fetchall()
+            sessions = await (await conn.execute(sql.SESSIONS_ABOUT, (subject, limit))).fetchall()
             rows = await (
                 await conn.execute(f"{sql.ERASURES} and subject = %s order by requested_at desc".encode(), (subject,))
             ).fetchall()
-        if not tasks and not documents and not rows:
+        if not (tasks or documents or accounts or sessions or rows):
             raise NotFound("Nothing is kept under this subject.")
         named = ("id", "automation", "state", "accepted_at", "ended_at", "erased_at")
         files = ("id", "filename", "media_type", "size_bytes", "created_at", "erased_at")
+        signed_in = ("id", "method", "created_at", "last_used_at", "expires_at", "ended_at")
         return About(
             subject=subject,
             tasks=[dict(zip(named, row, strict=True)) for row in tasks],
+            accounts=[
+                dict(zip(("id", "name", "roles", "created_at", "disabled_at"), row, strict=True)) for row in accounts
+            ],
+            sessions=[dict(zip(signed_in, row, strict=True)) for row in sessions],
             documents=[dict(zip(files, row, strict=True)) for row in documents],
             erasures=[_erasure(row) for row in rows],
         )

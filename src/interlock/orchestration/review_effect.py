@@ -184,8 +184,13 @@ def _executed(review: Review) -> Executed:
     return Executed(
         value={k: v for k, v in review.answer.items() if k != "decision"},
         decision=Decision.from_json(decision) if decision else None,
-        by=review.answered_by,
+        by=_by(review),
     )
+
+
+def _by(review: Review) -> str | None:
+    whom = (review.answer or {}).get("on_behalf_of")
+    return f"{review.answered_by} on behalf of {whom}" if whom else review.answered_by
 
 
 def _expired(review: Review, at: datetime) -> Executed:

@@ -104,7 +104,14 @@ class ReviewRights:
             "verb": verdict.value,
             "single_operator": principal.single_operator,
             "persons": sorted(persons),
+            **ask.behalf(principal),
         }
+        if (why := principal.scope.refusal("review.answer", resource)) is not None:
+            raise Refused(
+                f"review.answer is refused: the API key does not reach so far, {why}.",
+                fix="Use a key that is not narrowed, or that is narrowed to this.",
+                extra={"reason": "key-narrowed", "action": "review.answer"},
+            )
         bundle = self._policies.held(principal.tenant).bundle(review.automation)
         question = Question(principal=principal.entity(), action="review.answer", resource=resource, context=context)
         decision = _passed(bundle.decide(question), "review.answer is refused")

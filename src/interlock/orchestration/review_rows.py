@@ -20,8 +20,12 @@ COLUMNS = (
     " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
     " approvals_needed, also, revision, standing::text,"
     " (select json_agg(json_build_object('number', a.number, 'revision', a.revision, 'by', a.by_whom,"
-    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'at', a.given_at, 'hold_until', a.hold_until,"
-    " 'revoked', a.revoked_at is not null) order by a.number) from review_approvals a"
+    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'on_behalf_of', a.answer->>'on_behalf_of',"
+    " 'at', a.given_at, 'hold_until', a.hold_until,"
+    " 'revoked', a.revoked_at is not null, 'lapsed', a.revoked_at is null and reviews.state = 'open' and a.revision = reviews.revision and ("
+    " exists (select from api_keys k where k.tenant = a.tenant and k.id = a.by_key and k.revoked_at is not null) or"
+    " exists (select from accounts o where o.tenant = a.tenant and lower(o.id) = any(a.persons) and o.disabled_at is not null)"
+    ")) order by a.number) from review_approvals a"
     " where a.tenant = reviews.tenant and a.review_id = reviews.id)::text"
 )
 
@@ -226,12 +230,20 @@ def approval_parts(approval: Approval, text: str) -> tuple[str | None, ...]:
 
 
 async def add_approval(
-    conn: Connection, review: Review, approval: Approval, text: str, salt: bytes, *, needed: int, values: Any
+    conn: Connection,
+    review: Review,
+    approval: Approval,
+    text: str,
+    salt: bytes,
+    *,
+    by_key: str,
+    needed: int,
+    values: Any,
 ) -> None:
     """Write one of several approvals, and what it makes of the review; a claim has served its purpose then."""
     await conn.execute(
         "insert into review_approvals (tenant, review_id, number, revision, by_whom, persons, verdict, answer, salt,"
-        " given_at, hold_until) values (current_tenant(), %s, %s, %s, %s, %s, %s, %s::json, %s, %s, %s)",
+        " given_at, hold_until, by_key) values (current_tenant(), %s, %s, %s, %s, %s, %s, %s::json, %s, %s, %s, %s)",
         (
             review.id,
             approval.number,
@@ -243,6 +255,7 @@ async def add_approval(
             salt,
             approval.at,
             approval.hold_until,
+            by_key,
         ),
     )
     await conn.execute(

@@ -26,6 +26,7 @@ from interlock.infra.database import Connection, Database
 from interlock.orchestration import review_rows as rows
 from interlock.orchestration.answers import merge_patch, model_of
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.delegations import acting
 from interlock.orchestration.review_rights import ReviewRights, persons_behind
 from interlock.orchestration.review_rows import Review
 from interlock.orchestration.store import log, notify, tell
@@ -63,6 +64,7 @@ class Reviews:
         reason: str | None = None,
         hold_s: float = 0.0,
         revision: int | None = None,
+        on_behalf_of: str | None = None,
     ) -> Review:
         """Answer a review; stored, audited and its task woken when it returns. The first valid answer wins.
 
@@ -70,6 +72,7 @@ class Reviews:
             values: with amend, the changed fields (merged into what was shown; RFC 7396).
             hold_s: seconds during which only its author may take the answer back; it takes effect after them.
             revision: of the values that were looked at; needed once an approver before has amended them.
+            on_behalf_of: who lent the caller their rights; the answer then counts for both, and neither counts again.
 
         Raises:
             AlreadyAnswered: names who and when. Refused: names the policy. InvalidInput: names each field.
@@ -79,8 +82,16 @@ class Reviews:
         if reason is not None and len(reason) > REASON_CHARS_MAX:
             raise InvalidInput(f"The reason has over {REASON_CHARS_MAX} characters.")
         try:
+            await self._settle_lapsed(principal, review_id)
             await self._answer(
-                principal, review_id, verdict, values=values, reason=reason, hold_s=hold_s, revision=revision
+                principal,
+                review_id,
+                verdict,
+                values=values,
+                reason=reason,
+                hold_s=hold_s,
+                revision=revision,
+                on_behalf_of=on_behalf_of,
             )
         except Refused as refused:
             await self.note_refusal(principal, review_id, verdict, refused)
@@ -97,11 +108,16 @@ class Reviews:
         reason: str | None,
         hold_s: float,
         revision: int | None,
+        on_behalf_of: str | None,
     ) -> None:
         async with self._database.tenant(principal.tenant) as conn:
             review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
-            if review.assignee not in (None, principal.id):
+            if any(a.lapsed for a in review.approvals):
+                raise Conflict("An approval before yours lapsed just now.", fix="Look at the review and answer again.")
+            if on_behalf_of is not None:
+                principal = await acting(conn, principal, on_behalf_of)
+            if review.assignee not in (None, principal.id, principal.on_behalf_of):
                 raise Conflict(
                     f"The review is claimed by {review.assignee}.", fix="Ask them to release it, or escalate it."
                 )
@@ -114,7 +130,9 @@ class Reviews:
             after = self._amended(review, values) if verdict is Verdict.AMEND else review.values
             if verdict is Verdict.APPROVE and changes(review.request.values, after):
                 verdict = Verdict.AMEND  # an earlier approver amended them, and whoever approves now approves that
-            persons = await persons_behind(conn, [principal.id])
+            persons = await persons_behind(
+                conn, [principal.id, *([principal.on_behalf_of] if principal.on_behalf_of else [])]
+            )
             decision = await self._rights.judge(conn, principal, review, verdict, after, now, persons=persons)
             answer = {
                 "verdict": verdict.value,
@@ -124,6 +142,7 @@ class Reviews:
                 "by": principal.id,
                 "at": now.isoformat(),
                 "decision": decision.as_json(),
+                **_lent(principal),
             }
             needed = max(review.approvals_needed, decision.approvals)
             given = review.counted
@@ -133,9 +152,28 @@ class Reviews:
                     return
             if given:
                 answer["approvals"] = [
-                    a.model_dump(mode="json", include={"by", "verdict", "reason", "at"}) for a in given
+                    a.model_dump(mode="json", include={"by", "verdict", "reason", "at"})
+                    | ({"on_behalf_of": a.on_behalf_of} if a.on_behalf_of else {})
+                    for a in given
                 ]
             await self._write(conn, principal, review, answer, hold_s)
+
+    async def _settle_lapsed(self, principal: Principal, review_id: str) -> None:
+        """Put on record which approvals count no more, since their key was revoked or an account behind them disabled.
+
+        A transaction of its own: what lapsed has lapsed, also where the answer that comes next is refused.
+        """
+        if not any(a.lapsed for a in (await self.get(principal.tenant, review_id)).approvals):
+            return
+        async with self._database.tenant(principal.tenant) as conn:
+            review, _ = await rows.locked(conn, review_id)
+            for number in [a.number for a in review.approvals if a.lapsed]:
+                # Read anew each time: with an amendment what others approved of it has gone already.
+                review = await rows.get(conn, review_id)
+                approval = next(a for a in review.approvals if a.number == number)
+                if approval.lapsed:
+                    await rows.revoke_approval(conn, review, approval)
+                    await self._done(conn, principal, review, "lapsed", {"approval": approval.number}, by="interlock")
 
     async def _approve(
         self,
@@ -160,20 +198,27 @@ class Reviews:
             persons=persons,
             verdict=answer["verdict"],
             reason=answer["reason"],
+            on_behalf_of=principal.on_behalf_of,
             at=now,
             hold_until=now + timedelta(seconds=hold_s) if hold_s else None,
         )
         text, salt = canonical.dumps(answer).decode(), audit.new_salt()
         key = await self._key(conn, principal.tenant, review)
-        await rows.add_approval(conn, review, approval, text, salt, needed=needed, values=answer["values"])
+        await rows.add_approval(
+            conn, review, approval, text, salt, by_key=principal.key_id, needed=needed, values=answer["values"]
+        )
         facts = {
             "verdict": approval.verdict,
             "approval": approval.number,
             "revision": approval.revision,
             "needed": needed,
+            **_lent(principal, ("delegation",)),
         }
         committed = {"salt": salt.hex(), "commit": audit.commit(key, salt, rows.approval_parts(approval, text))}
-        await self._done(conn, principal, review, "approved", facts, committed=committed)
+        whom = _lent(principal, ("on_behalf_of",))
+        await self._done(
+            conn, principal, review, "approved", {**facts, **whom}, quiet=("on_behalf_of",), committed=committed
+        )
         given = counted((*review.approvals, approval), approval.revision)
         held = [(a.hold_until - now).total_seconds() for a in given if a.hold_until is not None]
         return given, max(0.0, *held) if held else 0.0
@@ -256,19 +301,21 @@ class Reviews:
             " where tenant = current_tenant() and id = %s",
             (text, salt, principal.id, hold_s, hold_s, review.id),
         )
-        shown = {"verdict": answer["verdict"], "hold_s": hold_s}
+        shown = {"verdict": answer["verdict"], "hold_s": hold_s, **_lent(principal)}
         line = await rows.event(conn, review.id, "answered", principal.id, shown, key=key)
         facts = {
             "task": review.task_id,
             "review": review.id,
             "verdict": answer["verdict"],
             "policy_version": answer["decision"]["policy_version"],
+            **_lent(principal, ("delegation",)),
             "commit": audit.commit(key, salt, (text,)),
             **line,
         }
         leaf = audit.leaf("review.answered", tenant=tenant, at=self._clock.now(), facts=facts)
         await log(conn, tenant=tenant, task_id=review.task_id, leaf=leaf)
-        await self._tell(conn, principal, review, "answered", {"verdict": answer["verdict"]})
+        told = {"verdict": answer["verdict"], **_lent(principal, ("delegation",))}
+        await self._tell(conn, principal, review, "answered", told)
         await conn.execute(
             "update tasks set due_at = least(due_at, case when %s > 0 then time_now() + make_interval(secs => %s)"
             " else queue_time(priority) end) where tenant = current_tenant() and id = %s",
@@ -316,6 +363,12 @@ class Reviews:
             self._rights.require(principal, review, "review.claim")
             if review.assignee not in (None, principal.id):
                 raise Conflict(f"The review is claimed by {review.assignee}.", extra={"assignee": review.assignee})
+            given = {person for a in review.counted for person in a.persons}
+            if not release and not given.isdisjoint(await persons_behind(conn, [principal.id])):
+                raise Conflict(
+                    "You have approved this review already, so another person has to answer it.",
+                    fix="Leave it to them. You may still reject it, without a claim.",
+                )
             await conn.execute(
                 "update reviews set assignee = %s where tenant = current_tenant() and id = %s",
                 (None if release else principal.id, review_id),
@@ -376,10 +429,11 @@ class Reviews:
         data: Mapping[str, Any],
         quiet: tuple[str, ...] = (),
         committed: Mapping[str, str] | None = None,
+        by: str | None = None,
     ) -> None:
         """Write history, audit leaf and event; `quiet` stands in the history only, `committed` in the leaf only."""
         key = await self._key(conn, principal.tenant, review)
-        line = await rows.event(conn, review.id, kind, principal.id, data, key=key)
+        line = await rows.event(conn, review.id, kind, by or principal.id, data, key=key)
         facts = {name: value for name, value in data.items() if name not in quiet}
         leaf = audit.leaf(
             f"review.{kind}",
@@ -411,3 +465,11 @@ class Reviews:
             correlation_id=review.correlation_id,
             data={"review": review.id, **facts},
         )
+
+
+def _lent(principal: Principal, names: tuple[str, ...] = ("on_behalf_of", "delegation")) -> dict[str, str]:
+    """Give what is said of lent rights: whose, and by which delegation; nothing of one's own. Leaves and events name the delegation only."""
+    if principal.on_behalf_of is None or principal.delegation_id is None:
+        return {}
+    said = {"on_behalf_of": principal.on_behalf_of, "delegation": principal.delegation_id}
+    return {name: said[name] for name in names}

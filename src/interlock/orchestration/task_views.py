@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -215,6 +215,17 @@ class TaskViews:
                 ).fetchone()
                 settled = row is None or bool(row[0])
             return await outbox.read(conn, after=after, task_id=task_id, limit=limit), settled
+
+    async def whose(self, tenant: str, task_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Give of tasks what policies are asked with: the automation, and who submitted it."""
+        async with self._database.tenant(tenant) as conn:
+            rows = await (
+                await conn.execute(
+                    "select id, automation, submitted_by from tasks where tenant = current_tenant() and id = any(%s)",
+                    (sorted(set(task_ids)),),
+                )
+            ).fetchall()
+        return {row[0]: (row[1], row[2]) for row in rows}
 
     async def value(self, tenant: str, task_id: str, effect_id: str) -> Any:
         """Give the whole value of a recorded effect, also one that stands by reference. Raises NotFound."""

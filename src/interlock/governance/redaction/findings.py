@@ -25,7 +25,7 @@ IRREVERSIBLE: Final = frozenset({"SECRET"})
 
 
 class RedactionFailed(InterlockError):
-    """Personal data could not be removed, so nothing leaves. No deny: it is tried again, and may work once it is mended."""
+    """Personal data could not be removed, so nothing leaves. No deny: the boundary tries it again some times, then the effect fails."""
 
     code, title, status, retryable = "redaction.failed", "Personal data could not be removed", 500, True
 
