@@ -26,6 +26,7 @@ from interlock.api import (
     events,
     evidence,
     keys,
+    model_versions,
     policies,
     privacy,
     problems,
@@ -38,7 +39,7 @@ from interlock.api import (
 from interlock.api.auth import RoleCheck
 from interlock.api.events import Streams
 from interlock.api.limits import REQUEST_TIMEOUT_S, Limits
-from interlock.app import App, opened
+from interlock.app import DEFAULT_TENANT, App, opened
 from interlock.domain.errors import Unavailable
 from interlock.infra.settings import Settings
 
@@ -59,6 +60,7 @@ ROUTERS: Final = (
     automations,
     audit,
     evidence,
+    model_versions,
     privacy,
     system,
 )
@@ -143,6 +145,7 @@ TAGS: Final = {
     "accounts": "People, services and tenants.",
     "sessions": "Signing in with a browser.",
     "automations": "What tasks can be submitted for.",
+    "models": "Model versions: who made, measured and approved them, and which may serve.",
     "audit": "What happened, provably.",
     "privacy": "What is kept of a person, and erasing it.",
     "system": "The installation itself.",
@@ -200,6 +203,8 @@ async def serve_api(settings: Settings) -> None:
         api = create_api(app)
         try:
             await api.state.role_check(app)
+            if settings.shipped_models == "released":
+                await app.models.adopt_shipped(DEFAULT_TENANT)
         except Unavailable as error:
             log.warning("database_unavailable", detail=error.detail)
         server = Server(api, settings)

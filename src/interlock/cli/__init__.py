@@ -33,7 +33,7 @@ GROUPS: Final = {
     "service": ("interlock.cli.accounts:services", "Service accounts: create, list, disable."),
     "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
     "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),
-    "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
+    "model": ("interlock.cli.model_versions:app", "Models: list, show, register, approve, release."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),
 }
 

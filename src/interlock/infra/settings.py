@@ -156,6 +156,10 @@ class Settings(CallerSettings):
     step_processes: int = Field(
         default_factory=_default_processes, ge=1, le=256, description="Child processes in which authors' steps run."
     )
+    shipped_models: Literal["released", "unknown"] = Field(
+        "released",
+        description="How the model versions stand that come with the product: released in the installation's name, or unknown like any other.",
+    )
     predictor_processes: int = Field(
         1, ge=1, le=64, description="Child processes that run predictors (OCR among them)."
     )
