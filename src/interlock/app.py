@@ -68,6 +68,7 @@ from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.erasures import Erasures
+from interlock.orchestration.lineage import Lineages
 from interlock.orchestration.model_gate import ModelGate
 from interlock.orchestration.model_versions import ModelVersions
 from interlock.orchestration.policy_changes import PolicyChanges
@@ -107,6 +108,7 @@ class App:
     tasks: PostgresTasks
     recorder: Recorder
     views: TaskViews
+    lineages: Lineages
     actions: TaskActions
     deliveries: Deliveries
     delivery_log: DeliveryLog
@@ -183,7 +185,8 @@ async def opened(
             reviews=reviews,
             tasks=tasks,
             recorder=recorder,
-            views=TaskViews(database, objects),
+            views=(views := TaskViews(database, objects)),
+            lineages=Lineages(database, objects, views),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,

@@ -26,6 +26,7 @@ from interlock.api import (
     events,
     evidence,
     keys,
+    lineage,
     model_versions,
     policies,
     privacy,
@@ -61,6 +62,7 @@ ROUTERS: Final = (
     audit,
     evidence,
     model_versions,
+    lineage,
     privacy,
     system,
 )
@@ -146,6 +148,7 @@ TAGS: Final = {
     "sessions": "Signing in with a browser.",
     "automations": "What tasks can be submitted for.",
     "models": "Model versions: who made, measured and approved them, and which may serve.",
+    "lineage": "From a document to what came of it.",
     "audit": "What happened, provably.",
     "privacy": "What is kept of a person, and erasing it.",
     "system": "The installation itself.",
