@@ -55,6 +55,7 @@ from interlock.infra.http import GuardedClient
 from interlock.infra.keys import AUDIT_KEY_NAME, Keys
 from interlock.infra.secrets_file import write_private
 from interlock.infra.settings import Settings
+from interlock.ingress import open_lineage
 from interlock.ingress.deliveries import Deliveries, DeliveryLimits
 from interlock.ingress.delivery_log import DeliveryLog
 from interlock.ingress.relay import Relay
@@ -390,6 +391,7 @@ def build_relay(app: App, relay: Database) -> Relay:
         watch_poll_s=settings.watch_poll_s,
         witnessing=witnessing if seen_by else None,
         witness_interval_s=settings.audit_witness_interval_s,
+        lineage=open_lineage.build(settings, app.database, app.outgoing, product=version("interlock")),
     )
 
 

@@ -114,6 +114,7 @@ async def fill(api: Running, task_id: str) -> None:
             "770077, 1, 'registered', 'user:amir', now(), 'Ada', '{}'",
         ),
         ("model_keys", "number, public_key, created_by", "1, decode(repeat('07', 32), 'hex'), 'user:amir'"),
+        ("lineage_feeds", "position", "0"),
         ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
         (
             "sessions",
