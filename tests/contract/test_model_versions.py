@@ -19,8 +19,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 from tests.contract import model_automation
 from tests.contract.running_api import Running, client, prepare, running_api
 
+from interlock.app import audit_log
 from interlock.domain.errors import ExecutorFailed, ModelUntrusted
 from interlock.governance import dsse, model_statement
+from interlock.governance.verify import verify
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.orchestration.model_gate import ModelGate
 from interlock.serving import registry
@@ -255,14 +257,22 @@ async def test_what_python_compiled_before_is_not_loaded(api: Running, folder: P
 async def test_what_vouches_for_a_version_must_hold(api: Running, folder: Path, clean: None) -> None:
     number = await released(api)
     version = model(folder)
-    (text,) = (await api.owner("select envelope from model_versions where number = %s", (number,)))[0]
+    (text,) = (await api.owner("select envelope from model_acts where version_number = %s and number = 4", (number,)))[
+        0
+    ]
 
     async def with_envelope(changed: str) -> str:
-        await api.owner("update model_versions set envelope = %s where number = %s", (changed, number))
+        await api.owner(
+            "update model_acts set envelope = %s where envelope is not null and version_number = %s",
+            (changed, number),
+        )
         try:
             return await refusal(api, version)
         finally:
-            await api.owner("update model_versions set envelope = %s where number = %s", (text, number))
+            await api.owner(
+                "update model_acts set envelope = %s where envelope is not null and version_number = %s",
+                (text, number),
+            )
 
     body = json.loads(text)
     payload = bytearray(base64.b64decode(body["payload"]))
@@ -277,7 +287,7 @@ async def test_what_vouches_for_a_version_must_hold(api: Running, folder: Path, 
     other = await registered(api, "single")
     for verb in ("evaluate", "approve", "release"):
         await step(api, "single", other, verb)
-    (theirs,) = (await api.owner("select envelope from model_versions where tenant = 'alone'"))[0]
+    (theirs,) = (await api.owner("select envelope from model_acts where tenant = 'alone' and kind = 'released'"))[0]
     await api.owner(
         "insert into model_keys (tenant, number, public_key, created_by)"
         " select 'default', 2, public_key, 'x' from model_keys where tenant = 'alone'"
@@ -310,7 +320,10 @@ async def test_a_genuine_statement_of_another_version_is_none(api: Running, fold
         signed = model_statement.sign(model_statement.Described(**{**about.__dict__, **change}), acts, private)
         with pytest.raises(ModelUntrusted, match=said):
             model_statement.check(signed, about, keys)
-        await api.owner("update model_versions set envelope = %s where number = %s", (signed, first))
+        await api.owner(
+            "update model_acts set envelope = %s where envelope is not null and version_number = %s",
+            (signed, first),
+        )
         assert said in await refusal(api, version)
 
 
@@ -338,9 +351,12 @@ async def test_going_back_to_the_version_before_takes_one_person(api: Running, f
     lonely = await step(api, "rita", first, "rollback")
     assert lonely.status_code == 404
     await api.owner(
-        "insert into model_versions select tenant, 50, automation, model, '2.0.0', 'd2', files, card, origin, 'released', envelope,"
+        "insert into model_versions select tenant, 50, automation, model, '2.0.0', 'd2', files, card, origin, 'released',"
         " created_at, changed_at from model_versions where number = %s",
         (first,),
+    )
+    await api.owner(
+        "insert into model_acts select tenant, 50, number, kind, by_whom, at, note, facts, envelope from model_acts"
     )
     assert (await step(api, "rita", first, "retire")).status_code == 200
     back = await step(api, "rita", 50, "rollback", note="Worse on handwriting")
@@ -415,3 +431,63 @@ async def test_the_card_for_people_holds_facts_record_and_prose(api: Running, fo
     assert [s["name"] for s in statement["subject"]] == sorted(model(folder).files)
     assert statement["predicate"]["training"]["code_version"] == "4f2a"
     assert [a["kind"] for a in statement["predicate"]["acts"]] == ["registered", "evaluated", "approved", "released"]
+
+
+async def found(api: Running) -> list[str]:
+    log = audit_log(api.app.settings, api.relay)
+    report = await verify(api.app.database, api.relay, log, api.app.subject_keys, api.app.keys.audit_key.public_key())
+    return [finding.what for finding in report.findings]
+
+
+LEAF = "what was done is what the leaf commits to"
+
+
+@pytest.mark.parametrize(
+    ("tampered", "what"),
+    [
+        ("update model_versions set state = 'released'", "the model version stands as its last leaf says"),
+        ("update model_versions set digest = 'd'", "the model version's digest is that of the leaf"),
+        ("update model_acts set note = 'x' where number = 3", LEAF),
+        ("update model_acts set facts = '{}' where number = 2", LEAF),
+        ("update model_acts set envelope = '{}' where number = 4", LEAF),
+        ("update model_acts set kind = 'rejected' where number = 3", "what was done is that of the leaf"),
+        ("delete from model_acts where number = 5", "what was done with a model version is there"),
+        (
+            "update model_keys set revoked_by = null, revoked_at = null",
+            "a signing key of models is revoked as the log says",
+        ),
+        ("delete from model_keys where number = 1", "a signing key of models with a leaf is there"),
+    ],
+)
+async def test_what_was_done_with_models_is_held_against_the_log(retired: Running, tampered: str, what: str) -> None:
+    api = retired
+    assert await found(api) == []
+    tables = ("model_versions", "model_acts", "model_keys")
+    kept = {table: await api.owner(f"select row_to_json(t)::text from {table} t") for table in tables}
+    await api.owner(tampered)
+    try:
+        assert what in await found(api)
+    finally:
+        for table in reversed(tables):
+            await api.owner(f"delete from {table}")
+        for table in tables:
+            for row in kept[table]:
+                await api.owner(f"insert into {table} select * from json_populate_record(null::{table}, %s::json)", row)
+    assert await found(api) == []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def retired(
+    folder: Path,
+    make_database: Callable[[], str],
+    postgres_server: EmbeddedPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Running]:
+    """An installation in which a version was released and retired, and its key revoked."""
+    urls = await prepare(Path(postgres_server.data_dir), make_database())
+    async with running_api(tmp_path_factory.mktemp("api"), urls, automations_dir=folder, worker=False) as running:
+        assert await registered(running) == 1
+        for who, verb in (("author", "evaluate"), ("owner", "approve"), ("owner", "release"), ("owner", "retire")):
+            assert (await step(running, who, 1, verb)).status_code == 200
+        assert (await running.as_("owner").post("/v1/models/keys:rotate", json={"revoke": True})).status_code == 201
+        yield running

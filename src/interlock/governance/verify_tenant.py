@@ -1,5 +1,5 @@
-"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys; accounts and
-sessions are checked beside them, by `verify_accounts`.
+"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys; accounts,
+sessions and model versions are checked beside them, by `verify_accounts` and `verify_models`.
 
 Rows and leaves are brought together by the database, which sorts them on its disk, and are read a few hundred at a time: so the memory does
 not grow with their number.
@@ -16,6 +16,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
 from interlock.governance.verify_accounts import check_accounts
 from interlock.governance.verify_commit import check_commit, read_leaf
+from interlock.governance.verify_models import check_models
 from interlock.infra.database import Connection
 
 Digest = Callable[[str], Awaitable[str]]
@@ -53,7 +54,7 @@ full join ({_LEAVES.format(name="key", made="key.created", ended="key.revoked")}
 async def check_tenant(
     conn: Connection, tenant: str, keys: SubjectKeys, digest: Digest | None, findings: Findings
 ) -> None:
-    """Check documents, API keys, accounts and sessions of the tenant that is set in this snapshot of the application's role.
+    """Check documents, API keys, accounts, sessions and model versions of the tenant that is set in this snapshot of the application's role.
 
     Args:
         digest: reads the stored files; None leaves them out.
@@ -70,6 +71,7 @@ async def check_tenant(
         if _has_its_leaf("an API key", where, row, findings):
             _check_key(where, tenant, row, keys, findings)
     await check_accounts(conn, tenant, keys, findings)
+    await check_models(conn, tenant, keys, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:

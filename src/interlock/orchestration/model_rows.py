@@ -17,7 +17,9 @@ from interlock.infra.database import Connection
 from interlock.infra.keys import Keys
 
 ACTS_MAX: Final = 200
-_COLUMNS: Final = "number, automation, model, version, digest, files::text, card::text, origin, state, envelope, created_at, changed_at"
+_COLUMNS: Final = """number, automation, model, version, digest, files::text, card::text, origin, state,
+    (select a.envelope from model_acts a where a.tenant = model_versions.tenant and a.version_number = model_versions.number
+        and a.kind = 'released' order by a.number desc limit 1), created_at, changed_at"""
 _INSERT: Final = """
 insert into model_versions (tenant, number, automation, model, version, digest, files, card, origin, state)
 select current_tenant(), coalesce(max(number), 0) + 1, %(automation)s, %(model)s, %(version)s, %(digest)s, %(files)s::json, %(card)s::json,
@@ -104,12 +106,11 @@ async def retired_before(conn: Connection, tenant: str, version: Version) -> Ver
     return rows[0] if rows else None
 
 
-async def change(conn: Connection, number: int, *, state: str, envelope: str | None = None) -> None:
-    """Write a version's new state, and its statement where it is signed anew."""
+async def change(conn: Connection, number: int, *, state: str) -> None:
+    """Write a version's new state."""
     await conn.execute(
-        "update model_versions set state = %s, envelope = coalesce(%s, envelope), changed_at = time_now()"
-        " where tenant = current_tenant() and number = %s",
-        (state, envelope, number),
+        "update model_versions set state = %s, changed_at = time_now() where tenant = current_tenant() and number = %s",
+        (state, number),
     )
 
 
@@ -125,11 +126,13 @@ async def acts(conn: Connection, number: int) -> list[Act]:
     return [Act(number=r[0], kind=r[1], by=r[2], at=r[3], note=r[4], facts=canonical.loads(r[5])) for r in rows]
 
 
-async def add_act(conn: Connection, version_number: int, act: Act) -> None:
+async def add_act(conn: Connection, version_number: int, act: Act, *, envelope: str | None) -> None:
+    """Write what was done; of a release with the statement that was signed."""
+    facts = canonical.dumps(dict(act.facts)).decode()
     await conn.execute(
-        "insert into model_acts (tenant, version_number, number, kind, by_whom, at, note, facts)"
-        " values (current_tenant(), %s, %s, %s, %s, %s, %s, %s::json)",
-        (version_number, act.number, act.kind, act.by, act.at, act.note, canonical.dumps(dict(act.facts)).decode()),
+        "insert into model_acts (tenant, version_number, number, kind, by_whom, at, note, facts, envelope)"
+        " values (current_tenant(), %s, %s, %s, %s, %s, %s, %s::json, %s)",
+        (version_number, act.number, act.kind, act.by, act.at, act.note, facts, envelope),
     )
 
 

@@ -308,12 +308,12 @@ class ModelVersions:
         act = Act(
             number=len(before) + 1, kind=kind, by=by, at=self._clock.now(), note=note, facts=canonical.plain(facts)
         )
-        await rows.add_act(conn, number, act)
         envelope, key_id = None, None
         if kind == "released":
             private, key = await rows.signing_key(conn, tenant, self._signing, by=by)
             envelope, key_id = model_statement.sign(version.described, [*before, act], private), key.id
-        await rows.change(conn, number, state=kind, envelope=envelope)
+        await rows.add_act(conn, number, act, envelope=envelope)
+        await rows.change(conn, number, state=kind)
         said = {
             "model_version": number,
             "act": act.number,

@@ -14,12 +14,10 @@ create table model_versions (
     card json not null,                   -- model.toml
     origin text not null check (origin in ('registered', 'shipped')),
     state text not null check (state in ('registered', 'evaluated', 'approved', 'released', 'retired', 'rejected')),
-    envelope text,                        -- DSSE, of the last release
     created_at timestamptz not null default time_now(),
     changed_at timestamptz not null default time_now(),
     primary key (tenant, number),
-    unique (tenant, automation, model, digest),
-    check (envelope is not null or state not in ('released', 'retired'))
+    unique (tenant, automation, model, digest)
 );
 
 create table model_acts (
@@ -31,6 +29,8 @@ create table model_acts (
     at timestamptz not null,
     note text not null,
     facts json not null,                  -- of an evaluation: on which data, and what was measured
+    envelope text,                        -- of a release: the signed statement, DSSE
+    check ((envelope is not null) = (kind = 'released')),
     primary key (tenant, version_number, number),
     foreign key (tenant, version_number) references model_versions (tenant, number)
 );
@@ -58,5 +58,5 @@ begin
 end $$;
 
 grant select, insert on model_versions, model_acts, model_keys to interlock_app;
-grant update (state, envelope, changed_at) on model_versions to interlock_app;
+grant update (state, changed_at) on model_versions to interlock_app;
 grant update (revoked_by, revoked_at) on model_keys to interlock_app;
