@@ -121,13 +121,15 @@ async def test_from_registered_to_released_by_two_people(api: Running, folder: P
         ("rita", "release", 409, "evaluated"),
         ("author", "approve", 403, "evaluated"),
         ("rita", "approve", 200, "approved"),
-        ("rita", "approve", 409, "approved"),
+        ("rita", "approve", 200, "approved"),  # the same once more is the same
+        ("ravi", "approve", 409, "approved"),
         ("author", "release", 403, "approved"),
     ):
         answer = await step(api, who, number, verb)
         assert answer.status_code == status, (who, verb, answer.text)
         assert f"is {then} and not released" in await refusal(api, model(folder))
-    assert (await step(api, "ravi", number, "release")).status_code == 200
+    for _ in range(2):
+        assert (await step(api, "ravi", number, "release")).status_code == 200
     assert (await step(api, "ravi", number, "evaluate")).status_code == 409
     assert await served(api, model(folder)) == {"order": "order A1", "confidence": 0.9}
 
@@ -293,7 +295,7 @@ async def test_what_vouches_for_a_version_must_hold(api: Running, folder: Path, 
         " select 'default', 2, public_key, 'x' from model_keys where tenant = 'alone'"
     )
     # A key that somebody wrote into the table is trusted by nobody: it does not follow from the master key.
-    assert "is not the one that follows from the master key" in await with_envelope(theirs)
+    assert "signed by no key that is trusted here" in await with_envelope(theirs)
     await api.owner("delete from model_keys where tenant = 'default' and number = 2")
     assert "signed by no key that is trusted here" in await with_envelope(theirs)
     assert (await served(api, version))["order"] == "order A1"
@@ -457,6 +459,11 @@ LEAF = "what was done is what the leaf commits to"
             "a signing key of models is revoked as the log says",
         ),
         ("delete from model_keys where number = 1", "a signing key of models with a leaf is there"),
+        (
+            "insert into model_keys (tenant, number, public_key, created_by)"
+            " values ('default', 9, decode(repeat('07', 32), 'hex'), 'x')",
+            "a signing key of models has a leaf",
+        ),
     ],
 )
 async def test_what_was_done_with_models_is_held_against_the_log(retired: Running, tampered: str, what: str) -> None:

@@ -23,7 +23,7 @@ full join (select substring(leaf from '"model_version":([0-9]+)') || '/' || subs
         count(*) as made
     from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"model.%' group by 1) l on l.about = a.about"""
 _KEYS: Final = """
-select coalesce(a.id, l.about), a.id is not null, a.revoked_at is not null, coalesce(l.revoked, 0) > 0
+select coalesce(a.id, l.about), a.id is not null, l.about is not null, a.revoked_at is not null, coalesce(l.revoked, 0) > 0
 from (select encode(sha256(public_key), 'hex') as id, revoked_at from model_keys where tenant = current_tenant()) a
 full join (select substring(leaf from '"model_key":"([^"]+)"') as about, count(*) filter (where leaf like '%"kind":"model-key.revoked"%') as revoked
     from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"model_key":"%' group by 1) l on l.about = a.id"""
@@ -33,10 +33,12 @@ async def check_models(conn: Connection, tenant: str, keys: SubjectKeys, finding
     """Check the model versions of the tenant that is set in this snapshot of the application's role."""
     async for row in _rows(conn, _ACTS):
         _check_act(f"{tenant}/model version {row[0]}", tenant, row, keys, findings)
-    async for about, there, revoked, said in _rows(conn, _KEYS):
+    async for about, there, has_leaf, revoked, said in _rows(conn, _KEYS):
         where = f"{tenant}/model key {about}"
         if not there:
             findings.add("a signing key of models with a leaf is there", where)
+        elif not has_leaf:
+            findings.add("a signing key of models has a leaf", where)
         else:
             findings.check("a signing key of models is revoked as the log says", where, expected=said, found=revoked)
 

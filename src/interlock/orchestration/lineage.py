@@ -11,6 +11,7 @@ step of the trace is, is said with it:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -104,7 +105,8 @@ class Lineages:
         """Trace every value that models gave in a task. Raises NotFound."""
         task = await self._views.get(tenant, task_id)
         effects = [await self._whole(tenant, task_id, one) for one in await self._views.effects(tenant, task_id)]
-        values, complete = trace([one for one in effects if one.status != "pending"])
+        # In a thread: a long journal takes a moment, and others wait for the loop.
+        values, complete = await asyncio.to_thread(trace, [one for one in effects if one.status != "pending"])
         named = dict.fromkeys(d for one in effects if one.kind == "infer" for d in _documents(one.input))
         return TaskLineage(task=task, documents=list(named), values=values, complete=complete)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from interlock.domain import canonical
-from interlock.domain.errors import ModelUntrusted, NotFound
+from interlock.domain.errors import NotFound
 from interlock.governance import dsse
 from interlock.governance.model_statement import Act, Described
 from interlock.infra.database import Connection
@@ -161,29 +161,24 @@ async def keys(conn: Connection) -> list[ModelKey]:
 def trusted(found: Sequence[ModelKey], tenant: str, derived: Keys) -> Mapping[str, Ed25519PublicKey]:
     """Give the keys that count, by their ID: those not revoked, each as it follows from the master key.
 
-    Raises:
-        ModelUntrusted: a row holds another key than the master key gives for its number.
+    A row that holds another key counts for nothing, whoever wrote it; so after a change of the master key everything is released again.
     """
-    counted: dict[str, Ed25519PublicKey] = {}
-    for key in found:
-        public = derived.model_key(tenant, key.number).public_key()
-        if public.public_bytes_raw() != key.public_key:
-            raise ModelUntrusted(
-                f"The signing key {key.number} of models is not the one that follows from the master key.",
-                fix="Set INTERLOCK_MASTER_KEY to the one that it was made under.",
-            )
-        if key.revoked_at is None:
-            counted[key.id] = public
-    return counted
+    return {
+        key.id: derived.model_key(tenant, key.number).public_key()
+        for key in found
+        if key.revoked_at is None and _follows(key, tenant, derived)
+    }
+
+
+def _follows(key: ModelKey, tenant: str, derived: Keys) -> bool:
+    return derived.model_key(tenant, key.number).public_key().public_bytes_raw() == key.public_key
 
 
 async def signing_key(conn: Connection, tenant: str, derived: Keys, *, by: str) -> tuple[Ed25519PrivateKey, ModelKey]:
-    """Give the newest key that is not revoked; the first one, and one after a revoked one, is made here."""
+    """Give the newest key; the first one, and one after a key that does not count, is made here."""
     found = await keys(conn)
-    if not found or found[-1].revoked_at is not None:
-        await new_key(conn, tenant, derived, by=by)
-        found = await keys(conn)
-    trusted(found, tenant, derived)
+    if not found or found[-1].id not in trusted(found, tenant, derived):
+        found.append(await new_key(conn, tenant, derived, by=by))
     return derived.model_key(tenant, found[-1].number), found[-1]
 
 

@@ -245,14 +245,19 @@ class ModelVersions:
 
     async def _step(self, principal: Principal, number: int, verb: str, note: str) -> Version:
         async with self._locked(principal.tenant) as conn:
-            version = await self._about(conn, principal, number, verb)
             target = VERBS[verb][0]
+            version = await self._about(conn, principal, number, verb, note=note)
+            if version.state == target:
+                return version
             return await self._do(conn, principal, version.number, target, note=note)
 
-    async def _about(self, conn: Connection, principal: Principal, number: int, verb: str) -> Version:
-        """Give a version that may be taken this step further by this person."""
+    async def _about(
+        self, conn: Connection, principal: Principal, number: int, verb: str, *, note: str | None = None
+    ) -> Version:
+        """Give a version that may be taken this step further by this person; or, where `note` is given, that this person took it to already."""
         version = await rows.get(conn, principal.tenant, number)
-        makers = [a.by for a in await rows.acts(conn, number) if a.kind in ("registered", "evaluated")]
+        acts = await rows.acts(conn, number)
+        makers = [a.by for a in acts if a.kind in ("registered", "evaluated")]
         context = {
             "single_operator": principal.single_operator,
             "persons": sorted(await persons_behind(conn, [principal.id])),
@@ -264,7 +269,9 @@ class ModelVersions:
             context=context,
             makers=sorted(await persons_behind(conn, makers)),
         )
-        _, sources = VERBS[verb]
+        target, sources = VERBS[verb]
+        if note is not None and version.state == target and (acts[-1].by, acts[-1].note) == (principal.id, note):
+            return version
         if version.state not in sources:
             raise Conflict(
                 f"Model version {number} is {version.state}, which is not followed by {verb}.",
