@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+CONSOLE := src/interlock/_console/index.html
 # Of `up` and `down`: another data folder than .data. Of every command: more arguments for what it calls.
 DATA ?=
 ARGS ?=
@@ -20,12 +21,12 @@ WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo up down check lint format types imports docs reference site test bench lock clean
+.PHONY: help setup console demo up down check lint format types imports docs reference site test bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## Make .venv with everything in it; does nothing where it is up to date
+setup: $(READY) $(CONSOLE) ## Make .venv with everything in it; does nothing where it is up to date
 
 $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make setup PYTHON=/path/to/python3" >&2; exit 1; }
@@ -36,6 +37,12 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 		|| $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+$(CONSOLE): $(READY) docs/reference/openapi.json $(shell find console -type f -not -path '*/node_modules/*' -not -name schema.d.ts)
+	$(BIN)/python scripts/build_console.py
+
+console: $(READY) ## Check the console's types, run its unit tests, build it
+	$(BIN)/python scripts/build_console.py --check
 
 demo: setup ## Run a batch of receipts through the whole product, kill a worker on the way, show what came of it
 	$(BIN)/python scripts/demo.py $(ARGS)
@@ -74,13 +81,13 @@ site: setup
 	@# Not --quiet: with it, warnings are not seen as errors.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-test: lint types imports site ## Everything: style, types, layers, documentation, then all tests in one run
+test: lint types imports site console ## Everything: style, types, layers, documentation, then all tests in one run
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 bench: setup ## Measure, print tables, fail where a gate is missed (ARGS="tasks peers" for some, ARGS=--quick for minutes)
 	$(BIN)/python -m bench $(ARGS)
 
-lock: setup ## Lock the requirements again; keeps versions that still fit (ARGS=--upgrade raises them)
+lock: $(READY) ## Lock the requirements again; keeps versions that still fit (ARGS=--upgrade raises them)
 	$(call compile,requirements/bootstrap.in,bootstrap)
 	$(call compile,pyproject.toml --extra all,runtime)
 	$(call compile,pyproject.toml --all-extras --group dev,dev)
@@ -89,5 +96,5 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --override requirements/overrides.txt $(ARGS) --output-file requirements/$(2).txt $(1)
 
 clean: ## Remove .venv, caches and built files; data folders stay
-	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
+	rm -rf .venv build dist site console/node_modules src/interlock/_console .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	find src tests automations bench scripts -type d -name __pycache__ -prune -exec rm -rf {} +

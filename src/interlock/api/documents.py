@@ -19,6 +19,7 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 FILENAME_CHARS_MAX: Final = 255
 FORM_PARTS_MAX: Final = 8
 _RAW: Final = ("application/octet-stream", "image/jpeg", "image/png", "application/pdf")
+_PICTURE: Final = ("application/octet-stream", "image/png")  # the first, since client generators know it
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -37,6 +38,7 @@ _BODY: Final[dict[str, Any]] = {
     }
 }
 DocumentId = Annotated[str, Path(max_length=128, description="ID of a document.")]
+PageNumber = Annotated[int, Path(ge=1, le=10_000, description="From 1.")]
 
 
 @router.post(
@@ -116,6 +118,28 @@ async def get_document_content(caller: CallerDep, document_id: DocumentId) -> Re
             "content-security-policy": "default-src 'none'; sandbox",
         },
     )
+
+
+@router.get(
+    "/{document_id}/pages/{page}",
+    operation_id="get_document_page",
+    response_class=Response,
+    responses={
+        **responses(404, 415),
+        200: {
+            "description": "The page as a picture.",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _PICTURE},
+        },
+    },
+    summary="Get a page as a picture",
+)
+async def get_document_page(caller: CallerDep, document_id: DocumentId, page: PageNumber) -> Response:
+    """Draw one page, as large as models read it: what a person looks at beside what was read."""
+    document = await caller.app.documents.get(caller.tenant, document_id)
+    caller.require("document.read", ask.document(caller.tenant, document.id))
+    picture = await caller.app.documents.page(caller.tenant, document.id, page)
+    # A document never changes, and is the reader's alone.
+    return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=3600, immutable"})
 
 
 async def _part(request: Request) -> tuple[bytes, str]:

@@ -39,7 +39,7 @@ Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
     operation_id="list_reviews",
     response_model=ReviewPage,
     responses=responses(),
-    summary="List reviews, oldest first",
+    summary="List reviews",
 )
 async def list_reviews(
     caller: CallerDep,
@@ -51,6 +51,7 @@ async def list_reviews(
         str | None, Query(max_length=TEXT_CHARS_MAX, description="`me`, `none`, or a person such as `user:amir`.")
     ] = None,
     task_id: Text = None,
+    newest: Annotated[bool, Query(description="Newest first; else oldest first.")] = False,
 ) -> ReviewPage:
     """List reviews that the policy lets the caller read; without `review.list`, of those that their roles may answer."""
     roles = None if role is None else [role]
@@ -67,6 +68,7 @@ async def list_reviews(
         unassigned=assignee == "none",
         task_id=task_id,
         after=pages.after_time(_CURSOR, cursor),
+        newest=newest,
         limit=count + 1,
     )
     shown = found[:count]
@@ -82,6 +84,27 @@ async def list_reviews(
 async def get_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Give a review with its evidence, its form and its history."""
     return await _whole(caller, await _readable(caller, review_id))
+
+
+@router.get(
+    "/{review_id}/similar",
+    operation_id="list_similar_reviews",
+    response_model=ReviewPage,
+    responses=responses(404),
+    summary="List cases like this one",
+)
+async def list_similar_reviews(
+    caller: CallerDep,
+    review_id: ReviewId,
+    field: Annotated[
+        str | None, Query(max_length=TEXT_CHARS_MAX, description="The value that they share, such as `merchant`.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+) -> ReviewPage:
+    """List the newest closed reviews of the same automation and name that say the same in the field, if one is named, and how they ended."""
+    review = await _readable(caller, review_id)
+    found = await caller.app.reviews.similar(caller.tenant, review, field, limit=limit)
+    return ReviewPage(items=[review_schemas.summary(one) for one in visible.reviews(caller, found)], next_cursor=None)
 
 
 @router.post(

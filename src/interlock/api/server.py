@@ -20,6 +20,7 @@ from interlock.api import (
     accounts,
     audit,
     automations,
+    console,
     correlations,
     deliveries,
     documents,
@@ -34,10 +35,12 @@ from interlock.api import (
     reviews,
     secrets,
     sessions,
+    statistics,
     system,
     tasks,
 )
 from interlock.api.auth import RoleCheck
+from interlock.api.console import Console
 from interlock.api.events import Streams
 from interlock.api.limits import REQUEST_TIMEOUT_S, Limits
 from interlock.app import DEFAULT_TENANT, App, opened
@@ -47,6 +50,7 @@ from interlock.infra.settings import Settings
 log = structlog.get_logger("interlock.api")
 ROUTERS: Final = (
     tasks,
+    statistics,
     events,
     correlations,
     documents,
@@ -65,6 +69,7 @@ ROUTERS: Final = (
     lineage,
     privacy,
     system,
+    console,
 )
 TITLE: Final = "Interlock API"
 DESCRIPTION: Final = (
@@ -75,13 +80,17 @@ KEEP_ALIVE_S: Final = 30
 BACKLOG: Final = 1024
 
 
-def create_api(app: App, *, timeout_s: float = REQUEST_TIMEOUT_S) -> FastAPI:
-    """Build the API over the running parts. `timeout_s` is for one request; event streams are free of it."""
+def create_api(app: App, *, timeout_s: float = REQUEST_TIMEOUT_S, built: Console | None = None) -> FastAPI:
+    """Build the API over the running parts.
+
+    `timeout_s` is for one request; event streams are free of it. `built` is the console; by default that of the package.
+    """
     api = describe()
     settings = app.settings
     api.state.interlock = app
     api.state.streams = Streams(settings.event_streams_max)
     api.state.role_check = RoleCheck()
+    api.state.console = built or Console()
     problems.install(api)
     api.add_middleware(
         Limits,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import PurePath
 
-from interlock.data.documents import DocumentLimits, inspect
+from interlock.data.documents import DocumentLimits, inspect, page_picture
 from interlock.domain.documents import Document
 from interlock.domain.errors import DocumentChanged, FieldError, InvalidInput, NotFound
 from interlock.domain.ids import new_id
@@ -102,6 +102,11 @@ class DocumentStore:
             return (await self.find(tenant, [document_id]))[0]
         except InvalidInput as error:
             raise NotFound(f"There is no document {document_id}.") from error
+
+    async def page(self, tenant: str, document_id: str, number: int) -> bytes:
+        """Give one page as a PNG. Raises NotFound, DocumentChanged, or what rendering raises."""
+        data = await self.read(tenant, [document_id])
+        return await asyncio.to_thread(page_picture, data[document_id], number, self._limits)
 
     async def read(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Give the bytes of documents by ID, as they were uploaded.

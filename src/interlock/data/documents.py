@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pypdfium2 import raw as pdfium
 
-from interlock.domain.errors import InvalidInput, TooLarge, UnsafeDocument, UnsupportedDocument
+from interlock.domain.errors import InvalidInput, NotFound, TooLarge, UnsafeDocument, UnsupportedDocument
 
 JPEG, PNG, PDF = "image/jpeg", "image/png", "application/pdf"
 MEDIA_TYPES = (JPEG, PNG, PDF)
@@ -169,6 +169,20 @@ def render(data: bytes, filename: str = "", limits: DocumentLimits = DEFAULT_LIM
         yield from _pdf_pages(data, filename, info.pages, limits)
     else:
         yield Page(number=1, image=_picture(data, filename, info, limits))
+
+
+def page_picture(data: bytes, number: int, limits: DocumentLimits = DEFAULT_LIMITS) -> bytes:
+    """Give one page as a PNG, as large as it is read: what a person sees is what the model saw.
+
+    Raises:
+        NotFound: there is no such page. Else the errors of `render`.
+    """
+    for page in render(data, limits=limits):
+        if page.number == number:
+            with io.BytesIO() as file:
+                Image.fromarray(page.image).save(file, "PNG", compress_level=1)
+                return file.getvalue()
+    raise NotFound(f"The document has no page {number}.")
 
 
 def _named(filename: str) -> str:

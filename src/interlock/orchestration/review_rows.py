@@ -14,6 +14,7 @@ from interlock.domain.reviews import ReviewRequest, ReviewState
 from interlock.governance import audit
 from interlock.infra.database import Connection
 
+SIMILAR_AMONG = 2_000
 COLUMNS = (
     "id, task_id, effect_id, automation, name, state, request::text, role, assignee, subject, task_submitted_by, correlation_id,"
     " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
@@ -157,13 +158,15 @@ async def find(
     task_id: str | None = None,
     correlation_id: str | None = None,
     after: tuple[datetime, str] | None = None,
+    newest: bool = False,
     limit: int = 50,
 ) -> list[Review]:
-    """List reviews, oldest first, after a cursor of (opened_at, id).
+    """List reviews, oldest first or newest first, after a cursor of (opened_at, id).
 
     Args:
         roles: those that one of these roles or people may answer; None for all. unassigned: only those that nobody has claimed.
     """
+    beyond, order = ("<", " desc") if newest else (">", "")
     rows = await (
         await conn.execute(
             f"select {COLUMNS} from reviews where tenant = current_tenant()"
@@ -171,8 +174,8 @@ async def find(
             " and (%(assignee)s::text is null or assignee = %(assignee)s) and (not %(unassigned)s or assignee is null)"
             " and (%(task)s::text is null or task_id = %(task)s)"
             " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
-            " and (%(at)s::timestamptz is null or (opened_at, id) > (%(at)s, %(id)s))"
-            " order by opened_at, id limit %(limit)s".encode(),
+            f" and (%(at)s::timestamptz is null or (opened_at, id) {beyond} (%(at)s, %(id)s))"
+            f" order by opened_at{order}, id{order} limit %(limit)s".encode(),
             {
                 "state": state.value if state else None,
                 "roles": None if roles is None else list(roles),
@@ -187,6 +190,33 @@ async def find(
         )
     ).fetchall()
 
+    return [from_row(row) for row in rows]
+
+
+async def similar(conn: Connection, review: Review, field: str | None, *, limit: int) -> list[Review]:
+    """List closed reviews of the same automation and name, newest first; with `field` those whose values say the same there.
+
+    Looks at the newest `SIMILAR_AMONG` of them.
+    """
+    value = review.values.get(field) if isinstance(review.values, dict) else None
+    if field is not None and value is None:
+        return []
+    rows = await (
+        await conn.execute(
+            f"select {COLUMNS} from (select * from reviews where tenant = current_tenant() and automation = %(automation)s and name = %(name)s"
+            " and state <> 'open' and id <> %(id)s order by opened_at desc limit %(among)s) reviews"
+            " where %(field)s::text is null or request->'values'->>%(field)s = %(value)s order by opened_at desc, id limit %(limit)s".encode(),
+            {
+                "automation": review.automation,
+                "name": review.name,
+                "id": review.id,
+                "among": SIMILAR_AMONG,
+                "field": field,
+                "value": str(value),
+                "limit": limit,
+            },
+        )
+    ).fetchall()
     return [from_row(row) for row in rows]
 
 

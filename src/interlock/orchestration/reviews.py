@@ -358,9 +358,14 @@ class Reviews:
             return await rows.history(conn, review_id)
 
     async def find(self, tenant: str, **filters: Any) -> list[Review]:
-        """List reviews, oldest first; `filters` are those of `review_rows.find`."""
+        """List reviews; `filters` are those of `review_rows.find`."""
         async with self._database.tenant(tenant) as conn:
             return await rows.find(conn, **filters)
+
+    async def similar(self, tenant: str, review: Review, field: str | None, *, limit: int) -> list[Review]:
+        """List cases like this one, newest first; see `review_rows.similar`."""
+        async with self._database.tenant(tenant) as conn:
+            return await rows.similar(conn, review, field, limit=limit)
 
     async def _done(
         self,

@@ -14,6 +14,7 @@ from interlock.domain.tasks import State
 from interlock.infra import outbox
 from interlock.infra.database import Connection, Database
 from interlock.infra.outbox import Event
+from interlock.orchestration.statistics import Numbers, numbers
 
 _TASK = (
     "id, automation, automation_version, state, correlation_id, labels, priority, deadline, callback_url, submitted_by, generation,"
@@ -112,6 +113,11 @@ class TaskViews:
     def __init__(self, database: Database, objects: ObjectStore) -> None:
         self._database = database
         self._objects = objects
+
+    async def numbers(self, tenant: str, *, since: datetime, automation: str | None = None) -> list[Numbers]:
+        """Count what came of the tasks accepted since then, by automation."""
+        async with self._database.tenant(tenant) as conn:
+            return await numbers(conn, since=since, automation=automation)
 
     async def get(self, tenant: str, task_id: str) -> TaskView:
         """Give a task; raises NotFound."""

@@ -1,0 +1,53 @@
+/** The public API, typed by its own OpenAPI document: the console has no other way in. */
+import createClient, { type Middleware } from "openapi-fetch";
+import type { components, paths } from "./schema";
+
+export type Schemas = components["schemas"];
+export type Problem = Schemas["Problem"];
+
+/** A request that was refused or failed, as RFC 9457 says it; `status` 0 is no answer at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: Partial<Problem>,
+  ) {
+    super(problem.detail ?? problem.title ?? `The server answered ${status}.`);
+  }
+  get code(): string {
+    return this.problem.code ?? "";
+  }
+  /** The policies that refused it, where one did. */
+  get policies(): { policy: string; text: string }[] {
+    const decision = (this.problem as { decision?: { reasons?: { policy: string; text: string }[] } }).decision;
+    return decision?.reasons ?? [];
+  }
+}
+
+let csrfToken = "";
+export function setCsrfToken(token: string): void {
+  csrfToken = token;
+}
+
+const guard: Middleware = {
+  onRequest({ request }) {
+    if (request.method !== "GET" && csrfToken) request.headers.set("x-csrf-token", csrfToken);
+    return request;
+  },
+  async onResponse({ response }) {
+    if (response.ok) return response;
+    const body = (await response.json().catch(() => ({}))) as Partial<Problem>;
+    throw new ApiError(response.status, body);
+  },
+  onError({ error }) {
+    if (error instanceof ApiError) return error;
+    return new ApiError(0, { title: "No answer", detail: "The server does not answer. Nothing was lost; try again." });
+  },
+};
+
+export const api = createClient<paths>({ baseUrl: "/" });
+api.use(guard);
+
+/** Give the data of an answer; errors were thrown before. */
+export async function data<T>(answer: Promise<{ data?: T }>): Promise<T> {
+  return (await answer).data as T;
+}

@@ -1,0 +1,68 @@
+/** What the pages read, each under a key of its own. */
+import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
+import { api, ApiError, data, type Schemas } from "./client";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      retry: (count, error) => count < 3 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 500),
+    },
+  },
+});
+
+export type Queue = "open" | "mine" | "unassigned" | "done";
+const QUEUES = {
+  open: { state: "open" },
+  mine: { state: "open", assignee: "me" },
+  unassigned: { state: "open", assignee: "none" },
+  done: { state: "answered", newest: true },
+} as const;
+
+export const reviewsQuery = (queue: Queue) =>
+  infiniteQueryOptions({
+    queryKey: ["reviews", queue],
+    refetchInterval: 20_000, // a claim by somebody else makes no event
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) =>
+      data(api.GET("/v1/reviews", { params: { query: { ...QUEUES[queue], limit: 100, cursor: pageParam } } })),
+    getNextPageParam: (last: Schemas["ReviewPage"]) => last.next_cursor ?? undefined,
+  });
+
+export const reviewQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["review", id],
+    queryFn: () => data(api.GET("/v1/reviews/{review_id}", { params: { path: { review_id: id } } })),
+  });
+
+export const documentQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["document", id],
+    staleTime: Infinity, // a document never changes
+    queryFn: () => data(api.GET("/v1/documents/{document_id}", { params: { path: { document_id: id } } })),
+  });
+
+export const taskQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["task", id, "task"],
+    queryFn: () => data(api.GET("/v1/tasks/{task_id}", { params: { path: { task_id: id } } })),
+  });
+
+export const timelineQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["task", id, "timeline"],
+    queryFn: () => data(api.GET("/v1/tasks/{task_id}/timeline", { params: { path: { task_id: id } } })),
+  });
+
+export const automationsQuery = queryOptions({
+  queryKey: ["automations"],
+  staleTime: 60_000,
+  queryFn: () => data(api.GET("/v1/automations")),
+});
+
+export const automationQuery = (name: string) =>
+  queryOptions({
+    queryKey: ["automation", name],
+    staleTime: 60_000,
+    queryFn: () => data(api.GET("/v1/automations/{name}", { params: { path: { name } } })),
+  });

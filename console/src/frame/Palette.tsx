@@ -1,0 +1,56 @@
+/** The command palette: pages, and anything by its ID or words. */
+import { Spotlight, spotlight, type SpotlightActionData } from "@mantine/spotlight";
+import { IconArrowRight, IconSearch } from "@tabler/icons-react";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { PAGES } from "./pages";
+
+export const openPalette = () => spotlight.open();
+
+export function Palette() {
+  const navigate = useNavigate();
+  const [query, setQuery] = useState("");
+  const found = query.trim();
+  const actions: SpotlightActionData[] = PAGES.map((page) => ({
+    id: page.name,
+    label: page.label,
+    description: page.says,
+    leftSection: <page.icon size={18} aria-hidden />,
+    onClick: () => void navigate({ to: page.to }),
+  }));
+  if (/^task_\w{10,}$/.test(found)) {
+    actions.unshift({
+      id: "open-task",
+      label: `Open ${found}`,
+      leftSection: <IconArrowRight size={18} aria-hidden />,
+      onClick: () => void navigate({ to: "/tasks/$taskId", params: { taskId: found } }),
+    });
+  } else if (/^rev(iew)?_\w{10,}$/.test(found)) {
+    actions.unshift({
+      id: "open-review",
+      label: `Open ${found}`,
+      leftSection: <IconArrowRight size={18} aria-hidden />,
+      onClick: () => void navigate({ to: "/reviews/$reviewId", params: { reviewId: found } }),
+    });
+  } else if (found) {
+    actions.push({
+      id: "find",
+      label: `Find tasks: ${found}`,
+      description: "By ID, correlation, label, state or text",
+      keywords: found,
+      leftSection: <IconSearch size={18} aria-hidden />,
+      onClick: () => void navigate({ to: "/tasks", search: { find: found } }),
+    });
+  }
+  return (
+    <Spotlight
+      shortcut={null}
+      actions={actions}
+      query={query}
+      onQueryChange={setQuery}
+      nothingFound="Nothing of this name"
+      highlightQuery
+      searchProps={{ placeholder: "Page, ID or words", leftSection: <IconSearch size={18} aria-hidden />, "aria-label": "Search and commands" }}
+    />
+  );
+}

@@ -1,0 +1,167 @@
+/** What a review's question says, put in the form that the page needs. Pure. */
+import type { Schemas } from "../api/client";
+
+export type Review = Schemas["ReviewSummary"];
+export type Values = Record<string, unknown>;
+
+/** Where a value was read: `page` from 1 over all documents, `box` as fractions of the page, and how surely. */
+export interface Found {
+  value: string;
+  confidence: number | null;
+  page: number | null;
+  box: [number, number, number, number] | null;
+}
+
+export interface Field {
+  name: string;
+  label: string;
+  value: unknown;
+  kind: "text" | "number" | "date" | "yes-no" | "choice" | "other";
+  choices: string[];
+  required: boolean;
+  nullable: boolean;
+  description: string;
+  pattern: string | null;
+  found: Found | null;
+}
+
+interface Schema {
+  title?: string;
+  description?: string;
+  type?: string;
+  format?: string;
+  pattern?: string;
+  enum?: unknown[];
+  anyOf?: Schema[];
+  properties?: Record<string, Schema>;
+  required?: string[];
+  $ref?: string;
+  $defs?: Record<string, Schema>;
+}
+
+export const isValues = (value: unknown): value is Values => typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isFound = (value: unknown): value is { value: unknown; confidence?: unknown; page?: unknown; box?: unknown } =>
+  isValues(value) && "value" in value && ("confidence" in value || "box" in value);
+
+/** Find, anywhere in the evidence, what was read for a field of this name. */
+export function findRead(evidence: unknown, name: string, depth = 4): Found | null {
+  if (!isValues(evidence) || depth === 0) return null;
+  const here = evidence[name];
+  if (isFound(here)) {
+    const box = Array.isArray(here.box) && here.box.length === 4 && here.box.every((part) => typeof part === "number");
+    return {
+      value: String(here.value),
+      confidence: typeof here.confidence === "number" ? here.confidence : null,
+      page: typeof here.page === "number" ? here.page : null,
+      box: box ? (here.box as Found["box"]) : null,
+    };
+  }
+  for (const below of Object.values(evidence)) {
+    const found = findRead(below, name, depth - 1);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** Give the fields of a review's form, in the form's order; without a form, those of its values. */
+export function fieldsOf(review: Review): Field[] {
+  const values = isValues(review.values) ? review.values : isValues(review.request.values) ? review.request.values : {};
+  const form = (review.request.form ?? {}) as Schema;
+  const names = form.properties ? Object.keys(form.properties) : Object.keys(values);
+  return names.map((name) => fieldOf(name, values[name], form, review.request.evidence));
+}
+
+function fieldOf(name: string, value: unknown, form: Schema, evidence: unknown): Field {
+  const own = resolved(form.properties?.[name] ?? {}, form);
+  const kinds = (own.anyOf ?? [own]).map((one) => resolved(one, form));
+  const main = kinds.find((one) => one.type !== "null" && one.pattern === undefined && one.type === "number") ?? kinds.find((one) => one.type !== "null") ?? own;
+  const choices = (main.enum ?? []).filter((choice) => typeof choice === "string");
+  return {
+    name,
+    label: own.title ?? name.replaceAll("_", " "),
+    value: value ?? null,
+    kind: kindOf(main, value),
+    choices,
+    required: form.required?.includes(name) ?? false,
+    nullable: kinds.some((one) => one.type === "null"),
+    description: own.description ?? "",
+    pattern: kinds.find((one) => one.type === "string")?.pattern ?? null,
+    found: findRead(evidence, name),
+  };
+}
+
+function resolved(schema: Schema, form: Schema): Schema {
+  const name = schema.$ref?.match(/^#\/\$defs\/(.+)$/)?.[1];
+  return name ? { ...form.$defs?.[name], ...schema } : schema;
+}
+
+function kindOf(schema: Schema, value: unknown): Field["kind"] {
+  if (schema.enum) return "choice";
+  if (schema.type === "boolean") return "yes-no";
+  if (schema.type === "number" || schema.type === "integer") return "number";
+  if (schema.format === "date") return "date";
+  if (schema.type === "string") return "text";
+  if (schema.type === undefined && (typeof value === "string" || value === null)) return "text";
+  return "other";
+}
+
+/** Say what is wrong with a value as it was typed, "" where nothing is. The server judges again. */
+export function problemOf(field: Field, text: string): string {
+  if (text === "") return field.required && !field.nullable ? "It has to be given." : "";
+  if (field.kind === "date" && !/^\d{4}-\d{2}-\d{2}$/.test(text)) return "A day is written 2018-03-04.";
+  if (field.kind === "number" && !/^-?\d+(\.\d+)?$/.test(text)) return "An amount is written 12.30.";
+  if (field.kind === "text" && field.pattern && !new RegExp(field.pattern, "u").test(text)) return `It has to look like ${field.pattern}.`;
+  return "";
+}
+
+/** Give the values with what was typed in their place. A decimal stays text: a float would change it. */
+export function amended(review: Review, fields: Field[], typed: Record<string, string>): Values {
+  const values = isValues(review.values) ? review.values : isValues(review.request.values) ? review.request.values : {};
+  const result: Values = { ...values };
+  for (const field of fields) {
+    const text = typed[field.name];
+    if (text === undefined) continue;
+    if (text === "") result[field.name] = null;
+    else if (field.kind === "yes-no") result[field.name] = text === "true";
+    else if (field.kind === "other") result[field.name] = JSON.parse(text) as unknown;
+    else result[field.name] = text;
+  }
+  return result;
+}
+
+export type Band = "Certain" | "High" | "Medium" | "Low" | "Unread";
+
+/** Name how sure a reading is. */
+export function band(confidence: number | null): Band {
+  if (confidence === null) return "Unread";
+  if (confidence >= 0.99) return "Certain";
+  if (confidence >= 0.9) return "High";
+  return confidence >= 0.7 ? "Medium" : "Low";
+}
+
+export type Risk = "high" | "medium" | "low";
+
+/** How much is at stake, as far as the question says: an amount, several people, a deadline that is near. */
+export function riskOf(review: Review, now: number): Risk {
+  const soon = review.deadline ? new Date(review.deadline).getTime() - now < 86_400_000 : false;
+  if (review.approvals_needed > 1 || review.escalated_at || soon) return "high";
+  return review.request.reasons.length > 1 ? "medium" : "low";
+}
+
+/** Tell whether a review has these words, in its title, its people, its automation or its values. */
+export function matches(review: Review, words: string): boolean {
+  const text = [
+    review.id, review.task_id, review.correlation_id, review.automation, review.name, review.role, review.assignee, review.subject,
+    review.task_submitted_by, review.request.title, ...review.request.reasons, JSON.stringify(review.request.values),
+  ].join(" ").toLowerCase(); // prettier-ignore
+  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+/** The field by which cases are alike: who the other side is. */
+export function likeField(values: unknown): string | null {
+  if (!isValues(values)) return null;
+  return ["merchant", "vendor", "supplier", "sender", "customer", "from", "name"].find((name) => typeof values[name] === "string" && values[name]) ?? null;
+}
+
+export const REJECTIONS = ["It is not readable.", "It is not allowed by the rules.", "It does not fit the claim.", "It was handed in before.", "Something is missing."];

@@ -1,0 +1,28 @@
+const UNITS: [string, number][] = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1_000],
+];
+
+/** Give a length of time in its two largest units: "2 d 3 h", "45 s", "120 ms". */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const found = UNITS.findIndex(([, size]) => ms >= size);
+  const [name, size] = UNITS[found]!;
+  const whole = Math.floor(ms / size);
+  const next = UNITS[found + 1];
+  if (!next) return `${whole} ${name}`;
+  const rest = Math.floor((ms - whole * size) / next[1]);
+  return rest ? `${whole} ${name} ${rest} ${next[0]}` : `${whole} ${name}`;
+}
+
+/** Give how long ago (or ahead) a time is, in its largest unit. */
+export function relative(at: number, now: number): string {
+  const ms = Math.abs(now - at);
+  if (ms < 10_000) return "now";
+  const [name, size] = UNITS.find(([, unit]) => ms >= unit)!;
+  const said = `${Math.floor(ms / size)} ${name}`;
+  return at <= now ? `${said} ago` : `in ${said}`;
+}

@@ -1,0 +1,72 @@
+/** Sign in: an API key is exchanged for a session of the server, or a user's name and password are. */
+import { Button, Card, Center, Code, PasswordInput, SegmentedControl, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, useRouter } from "@tanstack/react-router";
+import { useState } from "react";
+import { sessionQuery, signInWithKey, signInWithPassword } from "../api/session";
+import { ProblemAlert } from "../parts/Broken";
+
+const route = getRouteApi("/sign-in");
+
+export function SignIn() {
+  const { next } = route.useSearch();
+  const router = useRouter();
+  const client = useQueryClient();
+  const [by, setBy] = useState<"key" | "password">("key");
+  const [key, setKey] = useState("");
+  const [tenant, setTenant] = useState("default");
+  const [user, setUser] = useState("");
+  const [password, setPassword] = useState("");
+  const signIn = useMutation({
+    mutationFn: () => (by === "key" ? signInWithKey(key.trim()) : signInWithPassword(tenant.trim(), user.trim(), password)),
+    onSuccess: (session) => {
+      client.setQueryData(sessionQuery.queryKey, session);
+      router.history.push(next?.startsWith("/") && !next.startsWith("//") ? `/console${next}` : "/console/");
+    },
+  });
+  return (
+    <Center mih="100dvh" p="md" component="main">
+      <Card withBorder padding="xl" w="100%" maw={420}>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            signIn.mutate();
+          }}
+        >
+          <Stack>
+            <Title order={1} size="h2">
+              Sign in to Interlock
+            </Title>
+            <SegmentedControl
+              value={by}
+              onChange={(value) => setBy(value as typeof by)}
+              data={[
+                { value: "key", label: "API key" },
+                { value: "password", label: "Password" },
+              ]}
+              aria-label="How to sign in"
+            />
+            {by === "key" ? (
+              <>
+                <PasswordInput label="API key" required value={key} onChange={(e) => setKey(e.currentTarget.value)} autoComplete="off" autoFocus placeholder="il_…" />
+                <Text size="sm" c="dimmed">
+                  On this machine, <Code>interlock status</Code> shows where the first key lies. It is exchanged for a session and not kept.
+                </Text>
+              </>
+            ) : (
+              <>
+                <TextInput label="User" required value={user} onChange={(e) => setUser(e.currentTarget.value)} autoComplete="username" autoFocus placeholder="mei" />
+                <PasswordInput label="Password" required value={password} onChange={(e) => setPassword(e.currentTarget.value)} autoComplete="current-password" />
+                <TextInput label="Tenant" required value={tenant} onChange={(e) => setTenant(e.currentTarget.value)} autoComplete="organization" />
+              </>
+            )}
+            {signIn.isError && <ProblemAlert error={signIn.error} />}
+            <Button type="submit" loading={signIn.isPending}>
+              Sign in
+            </Button>
+          </Stack>
+        </form>
+      </Card>
+    </Center>
+  );
+}

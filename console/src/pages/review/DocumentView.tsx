@@ -1,0 +1,134 @@
+/** A document page by page, with what was read marked where it stands. Boxes are fractions of a page. */
+import { ActionIcon, Alert, Anchor, Group, Loader, SegmentedControl, Stack, Text, Tooltip } from "@mantine/core";
+import { IconDownload, IconRotateClockwise, IconZoomIn, IconZoomOut, IconZoomReset } from "@tabler/icons-react";
+import { useQueries } from "@tanstack/react-query";
+import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
+import { documentQuery } from "../../api/queries";
+import type { Field } from "../../lib/review";
+
+export interface ViewKeys {
+  zoom: (by: number) => void;
+  rotate: () => void;
+}
+
+interface Page {
+  document: string;
+  number: number; // of the document
+  whole: number; // over all documents, as fields say it
+  picture: boolean;
+}
+
+const ZOOM_MAX = 4;
+
+export function DocumentView(props: {
+  documents: string[];
+  fields: Field[];
+  current: string | null;
+  onSelect: (field: string) => void;
+  ref?: Ref<ViewKeys>;
+}) {
+  const { documents, fields, current, onSelect, ref } = props;
+  const found = useQueries({ queries: documents.map((id) => documentQuery(id)) });
+  const pages: Page[] = [];
+  for (const { data } of found) {
+    if (!data) continue;
+    for (let number = 1; number <= (data.pages ?? 1); number++) {
+      pages.push({ document: data.id, number, whole: pages.length + 1, picture: data.media_type !== "application/pdf" });
+    }
+  }
+  const [at, setAt] = useState(1);
+  const [zoom, setZoom] = useState(1);
+  const [turned, setTurned] = useState(0);
+  const shown = pages[Math.min(at, pages.length) - 1];
+  const field = fields.find((one) => one.name === current)?.found;
+  const frame = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    if (field?.page) setAt(field.page); // the page follows the field
+  }, [field?.page]);
+  useEffect(() => {
+    frame.current?.querySelector('[data-current="true"]')?.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+  }, [current, shown?.whole, zoom]);
+  useImperativeHandle(ref, () => ({
+    zoom: (by) => setZoom((now) => Math.min(ZOOM_MAX, Math.max(0.5, now * by))),
+    rotate: () => setTurned((now) => (now + 90) % 360),
+  }));
+
+  if (documents.length === 0) return <Text c="dimmed">There is no document to look at.</Text>;
+  if (found.some((one) => one.isError)) {
+    return <Alert color="orange" title="The document cannot be shown">It was erased, or you may not read it.</Alert>;
+  }
+  if (!shown) return <Loader aria-label="The document is loaded" />;
+  return (
+    <Stack gap="xs">
+      <Group justify="space-between" gap="xs">
+        {pages.length > 1 ? (
+          <SegmentedControl size="xs" value={String(shown.whole)} onChange={(value) => setAt(Number(value))} data={pages.map((page) => ({ value: String(page.whole), label: `Page ${page.whole}` }))} aria-label="Page" />
+        ) : (
+          <span />
+        )}
+        <Group gap={4}>
+          <Button label="Smaller (−)" onClick={() => setZoom(Math.max(0.5, zoom / 1.25))} Icon={IconZoomOut} />
+          <Button label="As wide as here" onClick={() => setZoom(1)} Icon={IconZoomReset} />
+          <Button label="Larger (+)" onClick={() => setZoom(Math.min(ZOOM_MAX, zoom * 1.25))} Icon={IconZoomIn} />
+          <Button label="Turn (o)" onClick={() => setTurned((turned + 90) % 360)} Icon={IconRotateClockwise} />
+          <Tooltip label="Download">
+            <ActionIcon component="a" href={`/v1/documents/${shown.document}/content`} variant="subtle" aria-label="Download the document">
+              <IconDownload size={18} aria-hidden />
+            </ActionIcon>
+          </Tooltip>
+        </Group>
+      </Group>
+      <div className="page-frame" ref={frame} tabIndex={0} role="region" aria-label="Document">
+        <Sheet page={shown} zoom={zoom} turned={turned}>
+          {fields.map((one) => one.found?.box && (one.found.page ?? 1) === shown.whole && (
+            <Box key={one.name} field={one} box={one.found.box} current={one.name === current} onSelect={onSelect} />
+          ))}
+        </Sheet>
+      </div>
+    </Stack>
+  );
+}
+
+function Sheet({ page, zoom, turned, children }: { page: Page; zoom: number; turned: number; children: React.ReactNode }) {
+  const source = page.picture ? `/v1/documents/${page.document}/content` : `/v1/documents/${page.document}/pages/${page.number}`;
+  const [failed, setFailed] = useState(false);
+  if (failed) {
+    return (
+      <Text p="md">
+        This page cannot be shown here. <Anchor href={`/v1/documents/${page.document}/content`}>Download it</Anchor>
+      </Text>
+    );
+  }
+  return (
+    <div className="page-sheet" style={{ width: `${zoom * 100}%`, transform: turned ? `rotate(${turned}deg)` : undefined, transformOrigin: "center" }}>
+      <img src={source} alt={`Page ${page.number}`} decoding="async" onError={() => setFailed(true)} />
+      {children}
+    </div>
+  );
+}
+
+function Box(props: { field: Field; box: [number, number, number, number]; current: boolean; onSelect: (field: string) => void }) {
+  const { field, box, current, onSelect } = props;
+  const [x0, y0, x1, y1] = box.map((part) => part * 100) as [number, number, number, number];
+  return (
+    <button
+      type="button"
+      className="page-box"
+      data-current={current}
+      aria-label={`Where ${field.label} was read`}
+      style={{ left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` }}
+      onClick={() => onSelect(field.name)}
+    />
+  );
+}
+
+function Button({ label, onClick, Icon }: { label: string; onClick: () => void; Icon: typeof IconZoomIn }) {
+  return (
+    <Tooltip label={label}>
+      <ActionIcon variant="subtle" onClick={onClick} aria-label={label}>
+        <Icon size={18} aria-hidden />
+      </ActionIcon>
+    </Tooltip>
+  );
+}

@@ -1,0 +1,145 @@
+/** What stands beside a review: evidence, cases that are alike, and what was done with it. */
+import { Accordion, Code, Group, List, Stack, Table, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { api, data, type Schemas } from "../../api/client";
+import { isValues, likeField } from "../../lib/review";
+import { Json } from "../../parts/Json";
+import { AnchorLink } from "../../parts/Link";
+import { State } from "../../parts/State";
+import { Time } from "../../parts/Time";
+import { textOf } from "./Fields";
+
+type Review = Schemas["Review"];
+
+export function Evidence({ evidence }: { evidence: Record<string, unknown> }) {
+  const notes = Array.isArray(evidence.notes) ? evidence.notes.map(String) : [];
+  const claim = isValues(evidence.claim) ? Object.entries(evidence.claim).filter(([, value]) => value !== null) : [];
+  const known = Array.isArray(evidence.approved_before) ? evidence.approved_before.map(String) : [];
+  return (
+    <Stack gap="sm">
+      {notes.length > 0 && (
+        <div>
+          <Text size="sm" fw={600}>
+            Notes
+          </Text>
+          <List size="sm">
+            {notes.map((note) => (
+              <List.Item key={note}>{note}</List.Item>
+            ))}
+          </List>
+        </div>
+      )}
+      {claim.length > 0 && (
+        <div>
+          <Text size="sm" fw={600}>
+            Claimed
+          </Text>
+          <Table>
+            <Table.Tbody>
+              {claim.map(([name, value]) => (
+                <Table.Tr key={name}>
+                  <Table.Td c="dimmed">{name.replaceAll("_", " ")}</Table.Td>
+                  <Table.Td>{textOf(value)}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+      {known.length > 0 && (
+        <div>
+          <Text size="sm" fw={600} className="warn">
+            Approved before
+          </Text>
+          {known.map((task) => (
+            <AnchorLink key={task} to="/tasks/$taskId" params={{ taskId: task }} size="sm" display="block">
+              {task}
+            </AnchorLink>
+          ))}
+        </div>
+      )}
+      <Accordion variant="contained" chevronPosition="left">
+        <Accordion.Item value="all">
+          <Accordion.Control>Everything that was sent along</Accordion.Control>
+          <Accordion.Panel>
+            <Json value={evidence} />
+          </Accordion.Panel>
+        </Accordion.Item>
+      </Accordion>
+    </Stack>
+  );
+}
+
+const SIMILAR = 10;
+
+/** The last cases of the same automation and the same other side, and how they ended. */
+export function Similar({ review }: { review: Review }) {
+  const field = likeField(review.values);
+  const value = field && isValues(review.values) ? String(review.values[field]) : "";
+  const similar = useQuery({
+    queryKey: ["similar", review.id],
+    enabled: field !== null,
+    staleTime: 60_000,
+    queryFn: () =>
+      data(
+        api.GET("/v1/reviews/{review_id}/similar", {
+          params: { path: { review_id: review.id }, query: { field: field!, limit: SIMILAR } },
+        }),
+      ),
+  });
+  if (!field || !similar.data) return null;
+  return (
+    <div>
+      <Text size="sm" fw={600}>
+        Others of {value}
+      </Text>
+      {similar.data.items.length === 0 && (
+        <Text size="sm" c="dimmed">
+          It is the first that a person sees.
+        </Text>
+      )}
+      <Stack gap={4}>
+        {similar.data.items.map((one) => (
+          <Group key={one.id} gap="xs" fz="sm" wrap="nowrap" justify="space-between">
+            <AnchorLink to="/reviews/$reviewId" params={{ reviewId: one.id }} size="sm" truncate>
+              {one.request.title}
+            </AnchorLink>
+            <Group gap="xs" wrap="nowrap">
+              <State state={one.answer?.verdict ?? one.state} size="xs" />
+              <Text size="xs" c="dimmed">
+                <Time at={one.opened_at} ago />
+              </Text>
+            </Group>
+          </Group>
+        ))}
+      </Stack>
+    </div>
+  );
+}
+
+export function History({ review }: { review: Review }) {
+  if (review.history.length === 0) return null;
+  return (
+    <div>
+      <Text size="sm" fw={600}>
+        History
+      </Text>
+      <Stack gap={4}>
+        {review.history.map((line, number) => (
+          <Text key={number} size="sm">
+            <Text span c="dimmed" size="xs">
+              <Time at={line.at} ago />
+            </Text>{" "}
+            <b>{line.by}</b> {line.kind.replaceAll("_", " ")} {typeof line.data.text === "string" ? `“${line.data.text}”` : ""}
+            {typeof line.data.reason === "string" ? `: ${line.data.reason}` : ""}
+          </Text>
+        ))}
+        {review.approvals.map((one) => (
+          <Text key={one.number} size="sm">
+            <Code>{one.number}</Code> {one.by}: {one.verdict} {one.counts ? "" : "(does not count)"}
+          </Text>
+        ))}
+      </Stack>
+    </div>
+  );
+}

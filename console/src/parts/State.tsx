@@ -1,0 +1,40 @@
+/** States as icon, word and colour: never by colour alone. */
+import { Badge, type MantineColor } from "@mantine/core";
+import {
+  IconAlertTriangle, IconBan, IconCheck, IconClockHour4, IconHelp, IconHourglass, IconPlayerPlay, IconX,
+} from "@tabler/icons-react"; // prettier-ignore
+import type { ComponentType } from "react";
+
+type Look = [MantineColor, ComponentType<{ size: number; "aria-hidden": true }>];
+const LOOKS: Record<string, Look> = {
+  accepted: ["gray", IconHourglass],
+  running: ["blue", IconPlayerPlay],
+  waiting: ["yellow", IconClockHour4],
+  open: ["yellow", IconClockHour4],
+  pending: ["yellow", IconClockHour4],
+  blocked: ["orange", IconAlertTriangle],
+  succeeded: ["teal", IconCheck],
+  ok: ["teal", IconCheck],
+  answered: ["teal", IconCheck],
+  approved: ["teal", IconCheck],
+  approve: ["teal", IconCheck],
+  amend: ["teal", IconCheck],
+  allow: ["teal", IconCheck],
+  failed: ["red", IconX],
+  denied: ["red", IconBan],
+  deny: ["red", IconBan],
+  rejected: ["red", IconBan],
+  reject: ["red", IconBan],
+  needs_review: ["yellow", IconHelp],
+  expired: ["orange", IconClockHour4],
+  cancelled: ["gray", IconBan],
+};
+
+export function State({ state, size = "sm" }: { state: string; size?: "xs" | "sm" | "md" }) {
+  const [color, Icon] = LOOKS[state] ?? ["gray", IconHelp];
+  return (
+    <Badge variant="light" color={color} size={size} leftSection={<Icon size={12} aria-hidden />} tt="none" className="state">
+      {state.replaceAll("_", " ")}
+    </Badge>
+  );
+}

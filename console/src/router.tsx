@@ -1,0 +1,76 @@
+/** Every page, each loaded when it is first opened. */
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { queryClient } from "./api/queries";
+import { sessionQuery } from "./api/session";
+import { Broken, NotFound } from "./parts/Broken";
+
+const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Broken });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ({
+    next: typeof search.next === "string" ? search.next : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./pages/SignIn"), "SignIn"),
+});
+
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  id: "signed-in",
+  beforeLoad: async ({ location }) => {
+    const session = await queryClient.fetchQuery(sessionQuery);
+    if (!session) throw redirect({ to: "/sign-in", search: { next: location.href } });
+  },
+  component: lazyRouteComponent(() => import("./frame/Frame"), "Frame"),
+});
+
+export type InboxSearch = { queue?: "open" | "mine" | "unassigned" | "done"; find?: string };
+const QUEUES = ["open", "mine", "unassigned", "done"] as const;
+const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
+const page = <P extends string>(path: P) => ({ getParentRoute: () => signedIn, path });
+
+const home = createRoute({ ...page("/"), component: lazyRouteComponent(() => import("./pages/Home"), "Home") });
+const inbox = createRoute({
+  ...page("/inbox"),
+  validateSearch: (search: Record<string, unknown>): InboxSearch => ({
+    queue: QUEUES.find((queue) => queue === search.queue),
+    find: text(search.find),
+  }),
+  component: lazyRouteComponent(() => import("./pages/Inbox"), "Inbox"),
+});
+const review = createRoute({
+  ...page("/reviews/$reviewId"),
+  validateSearch: (search: Record<string, unknown>): Pick<InboxSearch, "queue"> => ({
+    queue: QUEUES.find((queue) => queue === search.queue),
+  }),
+  component: lazyRouteComponent(() => import("./pages/review/ReviewPage"), "ReviewPage"),
+});
+export type TasksSearch = { state?: string; automation?: string; find?: string };
+const tasks = createRoute({
+  ...page("/tasks"),
+  validateSearch: (search: Record<string, unknown>): TasksSearch => ({
+    state: text(search.state),
+    automation: text(search.automation),
+    find: text(search.find),
+  }),
+  component: lazyRouteComponent(() => import("./pages/Tasks"), "Tasks"),
+});
+const task = createRoute({
+  ...page("/tasks/$taskId"),
+  component: lazyRouteComponent(() => import("./pages/task/TaskPage"), "TaskPage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([signIn, signedIn.addChildren([home, inbox, review, tasks, task])]),
+  basepath: "/console",
+  defaultPreload: "intent",
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
