@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import py_compile
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from tests.contract import model_automation
 from tests.contract.running_api import Running, client, prepare, running_api
+from tests.eventually import eventually
 
 from interlock.app import audit_log
 from interlock.domain.errors import ExecutorFailed, ModelUntrusted
@@ -439,6 +442,26 @@ async def found(api: Running) -> list[str]:
     log = audit_log(api.app.settings, api.relay)
     report = await verify(api.app.database, api.relay, log, api.app.subject_keys, api.app.keys.audit_key.public_key())
     return [finding.what for finding in report.findings]
+
+
+async def test_an_evidence_pack_holds_card_bill_and_statement(api: Running, folder: Path, clean: None) -> None:
+    number = await released(api)
+    given = {"automation": "orders", "input": {"message": "d4"}}
+    task = (await api.as_("author").post("/v1/tasks", json=given)).json()
+    await api.until(task["id"], "succeeded")
+
+    async def covered() -> httpx.Response | None:
+        answer = await api.as_("auditor").get("/v1/evidence", params={"task_id": task["id"]})
+        return answer if answer.status_code == 200 else None
+
+    answer: httpx.Response = await eventually(covered)
+    pack = zipfile.ZipFile(io.BytesIO(answer.content))
+    place = f"model-cards/orders/order-reader-{model(folder).digest[:12]}"
+    assert "| Approved |" in pack.read(f"{place}/card.md").decode()
+    assert json.loads(pack.read(f"{place}/bom.json"))["specVersion"] == "1.6"
+    view = (await api.as_("auditor").get(f"/v1/models/versions/{number}")).json()
+    assert json.loads(pack.read(f"{place}/statement.json")) == view["envelope"]
+    assert pack.read("model-cards/orders/order-reader.toml") == (model(folder).folder / "model.toml").read_bytes()
 
 
 LEAF = "what was done is what the leaf commits to"

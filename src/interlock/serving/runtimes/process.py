@@ -101,7 +101,7 @@ def _import_checked(folder: Path, files: Mapping[str, str]) -> None:
 
 def handler(config: Mapping[str, Any]) -> Handler:
     """Load a predictor in a child: its folder comes first on the path, its class is made once."""
-    folder = Path(config["folder"])
+    folder = Path(config["folder"]).absolute()
     _import_checked(folder, config["files"])
     module, _, name = str(config["entry"]).partition(":")
     predictor = getattr(importlib.import_module(module), name)(folder)
