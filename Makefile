@@ -75,6 +75,7 @@ docs: setup reference site ## Write the reference pages that follow from the cod
 reference: setup
 	$(BIN)/python scripts/write_reference.py
 	$(BIN)/python scripts/write_openapi.py
+	$(BIN)/python scripts/write_shipped_models.py
 
 site: setup
 	@# Not --quiet: with it, warnings are not seen as errors.

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from interlock.boundary import oblige
@@ -24,8 +25,8 @@ from interlock.boundary.oblige import Obliger
 from interlock.boundary.perform import Boundary, FaultPoint, no_fault
 from interlock.boundary.pseudonym_store import PostgresPseudonyms
 from interlock.boundary.recorder import Recorder
+from interlock.boundary.redaction_pool import document_limits, redaction_pool
 from interlock.data.document_store import DocumentStore
-from interlock.data.documents import DocumentLimits
 from interlock.data.objects import Objects
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Kind
@@ -38,7 +39,7 @@ from interlock.governance.audit_keys import KeyRing
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
-from interlock.governance.evidence import Evidence, Materials
+from interlock.governance.evidence import Evidence
 from interlock.governance.identity import FIRST_TENANT, Identity
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.proofs import Proofs
@@ -54,6 +55,7 @@ from interlock.infra.http import GuardedClient
 from interlock.infra.keys import AUDIT_KEY_NAME, Keys
 from interlock.infra.secrets_file import write_private
 from interlock.infra.settings import Settings
+from interlock.ingress import open_lineage
 from interlock.ingress.deliveries import Deliveries, DeliveryLimits
 from interlock.ingress.delivery_log import DeliveryLog
 from interlock.ingress.relay import Relay
@@ -67,6 +69,9 @@ from interlock.orchestration.automations import Automations, config_of, load_all
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.erasures import Erasures
+from interlock.orchestration.lineage import Lineages
+from interlock.orchestration.model_gate import ModelGate
+from interlock.orchestration.model_versions import ModelVersions
 from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.review_effect import ReviewExecutor
@@ -104,6 +109,7 @@ class App:
     tasks: PostgresTasks
     recorder: Recorder
     views: TaskViews
+    lineages: Lineages
     actions: TaskActions
     deliveries: Deliveries
     delivery_log: DeliveryLog
@@ -114,6 +120,7 @@ class App:
     audit_records: AuditRecords
     proofs: Proofs
     evidence: Evidence
+    models: ModelVersions
 
 
 @asynccontextmanager
@@ -127,13 +134,7 @@ async def opened(
     """
     async with AsyncExitStack() as stack:
         if database is None:
-            database = Database(
-                app_url(settings),
-                size=settings.database_pool_size,
-                wait_s=settings.database_wait_s,
-                statement_timeout_s=settings.statement_timeout_s,
-                name=name,
-            )
+            database = app_database(settings, name)
             await database.open()
             stack.push_async_callback(database.close)
         keys = Keys.of(settings)
@@ -185,7 +186,8 @@ async def opened(
             reviews=reviews,
             tasks=tasks,
             recorder=recorder,
-            views=TaskViews(database, objects),
+            views=(views := TaskViews(database, objects)),
+            lineages=Lineages(database, objects, views),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
@@ -196,6 +198,7 @@ async def opened(
             proofs=Proofs(database),
             evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),
             delivery_log=DeliveryLog(database, clock),
+            models=_models(database, automations, policies, keys, clock),
         )
 
 
@@ -215,6 +218,21 @@ def _reviews(
         keys=keys,
         clock=clock,
         hold_s_max=settings.review_hold_s_max,
+    )
+
+
+def _models(
+    database: Database, automations: Automations, policies: TenantPolicies, keys: Keys, clock: Clock
+) -> ModelVersions:
+    """Build what people do with model versions."""
+    return ModelVersions(
+        database=database,
+        automations=automations,
+        policies=policies,
+        keys=SubjectKeys(keys.subjects),
+        signing=keys,
+        clock=clock,
+        product=version("interlock"),
     )
 
 
@@ -246,6 +264,17 @@ async def _object_store(settings: Settings, residency: Residency) -> ObjectStore
     return ResidentObjects(store, residency)
 
 
+def app_database(settings: Settings, name: str) -> Database:
+    """Build the database as the application's role, not opened yet."""
+    return Database(
+        app_url(settings),
+        size=settings.database_pool_size,
+        wait_s=settings.database_wait_s,
+        statement_timeout_s=settings.statement_timeout_s,
+        name=name,
+    )
+
+
 def app_url(settings: Settings) -> str:
     """Give the URL of the application's database role."""
     if settings.database_app_url is None:
@@ -254,33 +283,6 @@ def app_url(settings: Settings) -> str:
             fix="Set INTERLOCK_DATABASE_APP_URL, or start everything with `interlock up`.",
         )
     return settings.database_app_url
-
-
-def document_limits(settings: Settings) -> DocumentLimits:
-    return DocumentLimits(
-        size_bytes_max=settings.document_size_bytes_max,
-        pixels_max=settings.document_pixels_max,
-        pages_max=settings.document_pages_max,
-    )
-
-
-def redaction_pool(settings: Settings) -> ChildPool:
-    """Build the processes that remove personal data; none starts before it is needed."""
-    limits = document_limits(settings)
-    return ChildPool(
-        name="redaction",
-        handler="interlock.boundary.redact_child:handler",
-        config={
-            "detector": settings.pii_detector,
-            "chars_max": settings.redaction_chars_max,
-            "documents": {
-                "size_bytes_max": limits.size_bytes_max,
-                "pixels_max": limits.pixels_max,
-                "pages_max": limits.pages_max,
-            },
-        },
-        size=settings.redaction_processes,
-    )
 
 
 def deliveries(settings: Settings, database: Database, client: GuardedClient, clock: Clock, keys: Keys) -> Deliveries:
@@ -344,23 +346,6 @@ def key_ring(settings: Settings) -> KeyRing:
     return KeyRing(origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, first=keys.audit_key.public_key())
 
 
-async def evidence_materials(app: App, tenant: str) -> Materials:
-    """Gather what an evidence pack holds beside the log: policies now and before, model cards, the roots of timestamps."""
-    roots = None
-    if app.settings.audit_tsa_roots is not None:
-        with contextlib.suppress(OSError):  # without them the pack's reader needs their own, and says so
-            roots = app.settings.audit_tsa_roots.read_bytes()
-    return Materials(
-        policies=await app.policy_changes.sources(tenant),
-        cards={
-            (registered.name, model.card.name): (model.folder / "model.toml").read_text(encoding="utf-8")
-            for registered in app.automations
-            for model in registered.models.values()
-        },
-        tsa_roots=roots,
-    )
-
-
 def build_relay(app: App, relay: Database) -> Relay:
     """Build the relay role: its own database role sequences, the application's delivers and submits."""
     settings = app.settings
@@ -406,6 +391,7 @@ def build_relay(app: App, relay: Database) -> Relay:
         watch_poll_s=settings.watch_poll_s,
         witnessing=witnessing if seen_by else None,
         witness_interval_s=settings.audit_witness_interval_s,
+        lineage=open_lineage.build(settings, app.database, app.outgoing, product=version("interlock")),
     )
 
 
@@ -424,16 +410,23 @@ class Worker:
             config={"automations_dir": str(settings.automations_dir)},
             size=settings.step_processes,
         )
-        self.gateway = Gateway()
+        adopt = settings.shipped_models == "released"
+        self.gateway = Gateway(ModelGate(app.database, app.models, app.keys, adopt=adopt))
         self.runtimes = [
-            (registered.name, ProcessRuntime(version, processes=settings.predictor_processes))
+            (registered.name, ProcessRuntime(model, processes=settings.predictor_processes))
             for registered in app.automations
-            for version in registered.models.values()
+            for model in registered.models.values()
         ]
         for automation, runtime in self.runtimes:
             card, endpoint = runtime.version.card, runtime.version.endpoint
             self.gateway.register(
-                automation, endpoint, runtime, region=card.region, needs=card.needs, stand_in=endpoint != card.name
+                automation,
+                endpoint,
+                runtime,
+                region=card.region,
+                needs=card.needs,
+                stand_in=endpoint != card.name,
+                version=runtime.version,
             )
         self.redaction = redaction_pool(settings)
         self.obliger = Obliger(

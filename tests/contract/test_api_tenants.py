@@ -114,6 +114,18 @@ async def fill(api: Running, task_id: str) -> None:
             "review_id, number, revision, by_whom, persons, verdict, salt",
             "(select max(id) from reviews where tenant = 'default'), 77, 0, 'user:amir', '{}', 'approve', ''",
         ),
+        (
+            "model_versions",
+            "number, automation, model, version, digest, files, card, origin, state",
+            "770077, 'greet', 'reader', '1', 'd', '{}', '{}', 'registered', 'registered'",
+        ),
+        (
+            "model_acts",
+            "version_number, number, kind, by_whom, at, note, facts",
+            "770077, 1, 'registered', 'user:amir', now(), 'Ada', '{}'",
+        ),
+        ("model_keys", "number, public_key, created_by", "1, decode(repeat('07', 32), 'hex'), 'user:amir'"),
+        ("lineage_feeds", "position", "0"),
         ("pseudonyms", "task_id, name, sealed", "%(task)s, 'PERSON_1', ''"),
         (
             "sessions",

@@ -54,7 +54,7 @@ class Packed:
         evidence = Evidence(self.prepared.app, ring, records_max=records_max)
         materials = Materials(
             policies={BUNDLE.version: BUNDLE.rules.sources},
-            cards={("expenses", "reader"): "name = 'reader'\n"},
+            models={("expenses", "reader.toml"): "name = 'reader'\n"},
             tsa_roots=self.roots,
         )
         out = io.BytesIO()

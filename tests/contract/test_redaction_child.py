@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image, ImageDraw, ImageFont
 
-from interlock.app import redaction_pool
+from interlock.boundary.redaction_pool import redaction_pool
 from interlock.data.documents import render
 from interlock.data.page_text import PageText
 from interlock.domain.errors import ExecutorFailed

@@ -30,6 +30,8 @@ from interlock.api import (
     evidence,
     identity_providers,
     keys,
+    lineage,
+    model_versions,
     policies,
     privacy,
     problems,
@@ -45,7 +47,7 @@ from interlock.api.auth import RoleCheck
 from interlock.api.console import Console
 from interlock.api.events import Streams
 from interlock.api.limits import REQUEST_TIMEOUT_S, Limits
-from interlock.app import App, opened
+from interlock.app import DEFAULT_TENANT, App, opened
 from interlock.domain.errors import Unavailable
 from interlock.infra.settings import Settings
 
@@ -71,6 +73,8 @@ ROUTERS: Final = (
     automations,
     audit,
     evidence,
+    model_versions,
+    lineage,
     privacy,
     system,
     console,
@@ -161,6 +165,8 @@ TAGS: Final = {
     "identity providers": "Whose word is taken for who somebody is.",
     "sessions": "Signing in with a browser.",
     "automations": "What tasks can be submitted for.",
+    "models": "Model versions: who made, measured and approved them, and which may serve.",
+    "lineage": "From a document to what came of it.",
     "audit": "What happened, provably.",
     "privacy": "What is kept of a person, and erasing it.",
     "system": "The installation itself.",
@@ -218,6 +224,8 @@ async def serve_api(settings: Settings) -> None:
         api = create_api(app)
         try:
             await api.state.role_check(app)
+            if settings.shipped_models == "released":
+                await app.models.adopt_shipped(DEFAULT_TENANT)
         except Unavailable as error:
             log.warning("database_unavailable", detail=error.detail)
         server = Server(api, settings)

@@ -34,7 +34,9 @@ class InferExecutor(Plain):
         except DocumentChanged as error:
             raise ExecutorFailed(error.detail, kind="DocumentChanged", retry=False, fix=error.fix) from error
         region = None if done is None else done.region
-        executed = await self._gateway.infer(info.automation, effect.target, request, files, region=region)
+        executed = await self._gateway.infer(
+            info.automation, effect.target, request, files, tenant=info.tenant, region=region
+        )
         return replace(executed, left_out=left_out) if left_out else executed
 
 

@@ -36,7 +36,7 @@ GROUPS: Final = {
     "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
     "provider": ("interlock.cli.providers:app", "Identity providers: set, test, list, show, remove."),
     "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),
-    "model": ("interlock.cli.model_cards:app", "Models: list them, show a model's card."),
+    "model": ("interlock.cli.model_versions:app", "Models: list, show, register, approve, release."),
     "automation": ("interlock.cli.access:automations", "Automations: list, show, check."),
 }
 

@@ -18,7 +18,7 @@ from interlock.domain.errors import ConfigurationError, InvalidInput, NotFound
 from interlock.serving import registry
 from interlock.serving.registry import ModelVersion
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Models: list them, show a model's card.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Models: list, show, register, approve, release.")
 
 CARD, EVALUATION = "card.md", "evaluation.json"
 MEGABYTE = 1_000_000
@@ -43,7 +43,7 @@ class Found:
 @app.command("list", epilog="Example: interlock model list")
 def list_models(data: Data = None, as_json: Json = False) -> None:
     """List the models of all automations; a model's name is that of the endpoint which it answers."""
-    models = [_facts(found) for found in _find_all(settings_for(data).automations_dir)]
+    models = [_facts(found) for found in find(settings_for(data).automations_dir)]
     if as_json:
         print_json({"items": models})
         return
@@ -63,14 +63,14 @@ def card(
 
     With --json, also how it was evaluated, where the folder says so.
     """
-    found = _select(_find_all(settings_for(data).automations_dir), name)
+    found = select(find(settings_for(data).automations_dir), name)
     facts, text, evaluation = _facts(found), _text(found.model.folder / CARD), _evaluation(found.model.folder)
     if as_json:
         print_json(facts | {"card": text, "evaluation": evaluation})
         return
     width = max(len(key) for key in facts)
     for key, value in facts.items():
-        if value not in (None, "", {}):
+        if value not in (None, "", {}, []):
             say(bold(key.replace("_", " ").ljust(width + 2)), _joined(value))
     if evaluation is not None:
         say(bold("evaluation".ljust(width + 2)), f"in {EVALUATION}; printed with --json")
@@ -79,13 +79,13 @@ def card(
         console().print(Markdown(shown(text, lines=True)), soft_wrap=False)
 
 
-def _find_all(automations: Path) -> list[Found]:
+def find(automations: Path) -> list[Found]:
     """Read the model folders of every automation, without importing its code."""
     folders = sorted(file.parent for file in automations.glob("*/automation.toml"))
     return [Found(automation=f.name, model=model) for f in folders for model in registry.load_all(f).values()]
 
 
-def _select(models: Sequence[Found], wanted: str) -> Found:
+def select(models: Sequence[Found], wanted: str) -> Found:
     """Give the model of a name, or of AUTOMATION/NAME; raises NotFound with the names there are, InvalidInput for two."""
     chosen = [found for found in models if wanted in (found.name, found.full_name)]
     if len(chosen) == 1:
@@ -101,6 +101,7 @@ def _select(models: Sequence[Found], wanted: str) -> Found:
 
 def _facts(found: Found) -> dict[str, Any]:
     model, more = found.model, found.model.card.model_extra or {}
+    made = model.card.provenance
     return {
         "name": found.name,
         "automation": found.automation,
@@ -108,7 +109,10 @@ def _facts(found: Found) -> dict[str, Any]:
         "digest": model.digest,
         "runtime": model.card.runtime,
         "owner": model.card.owner,
-        "licence": more.get("licence"),
+        "licence": model.card.licence or None,
+        "trained_by": made.trained_by,
+        "code": " ".join(filter(None, (made.code, made.code_version))),
+        "data": [" ".join(filter(None, (d.name, d.version))) for d in made.data],
         "description": model.card.description,
         "size_mb": round(model.size_bytes / MEGABYTE, 3),
         "timeout_s": model.card.timeout_s,
@@ -134,6 +138,8 @@ def _evaluation(folder: Path) -> Any:
 
 
 def _joined(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{name} {one}" for name, one in value.items())
     return str(value)

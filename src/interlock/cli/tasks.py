@@ -234,6 +234,33 @@ def _print_task(task: dict[str, Any], as_json: bool) -> None:
         say("  waits for a person: interlock review show ", review.get("review_id"))
 
 
+@app.command(epilog="Example: interlock task lineage doc_019a2b3c4d5e7f60718293a4b5c6d7e8")
+def lineage(
+    which: Annotated[str, typer.Argument(metavar="ID", help="ID of a task, or of a document.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was read from a document, with page and box, and which decisions and effects used each value."""
+    of = "documents" if which.startswith("doc_") else "tasks"
+    found = Client(settings_for(data)).get(f"/v1/{of}/{part(which)}/lineage")
+    if as_json:
+        print_json(found)
+        return
+    tasks = found["tasks"] if of == "documents" else [found]
+    for task in tasks:
+        say(bold(task["task_id"]), f" {task['automation']} {task['version']}, {task['state']}")
+        for document in task["documents"]:
+            say(f"  from {document['id']} sha256:{document['sha256']}")
+        for value in task["values"]:
+            place = "" if value["page"] is None else f" page {value['page']} {value['box'] or ''}"
+            say(f"  {value['pointer']} = {value['value']}{place}  by {value['model_version']}")
+            for use in [*value["decisions"], *value["effects"]]:
+                said = " ".join(str(use[n]) for n in ("answer", "by", "names") if use[n])
+                say(f"    {use['how']:8} {use['kind']} {use['name']} {use['at'] or ''} {said}".rstrip())
+    if not found["complete"]:
+        say("There is more than is shown.")
+
+
 def _summary(task: dict[str, Any]) -> str | None:
     output = task.get("output")
     if isinstance(output, dict) and "decision" in output:

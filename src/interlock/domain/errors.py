@@ -161,6 +161,12 @@ class ExecutorFailed(InterlockError):
         self.retry = retry
 
 
+class ModelUntrusted(InterlockError):
+    """A model version may not be served: it is not released, its files were changed, or what vouches for it does not hold."""
+
+    code, title, status, exit_code = "model.untrusted", "The model version may not be served", 409, 4
+
+
 class AuditBroken(InterlockError):
     code, title = "audit.broken", "The audit log does not verify"
 

@@ -110,6 +110,12 @@ def system(tenant: str) -> Entity:
     return Entity(type="System", id=tenant, attrs={"tenant": tenant})
 
 
+def model_version(tenant: str, *, automation: str, model: str, version: str, makers: Iterable[str] = ()) -> Entity:
+    """Give a model version; `makers` are the persons behind those who registered and evaluated it."""
+    attrs = {"tenant": tenant, "automation": automation, "model": model, "version": version, "makers": sorted(makers)}
+    return Entity(type="ModelVersion", id=f"{tenant}/{automation}/{model}/{version}", attrs=attrs)
+
+
 def automation_entity(tenant: str, name: str) -> Entity:
     return Entity(type="Automation", id=f"{tenant}/{name}", attrs={"tenant": tenant, "name": name})
 

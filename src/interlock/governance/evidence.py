@@ -39,15 +39,15 @@ Sources = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Materials:
-    """What is not in the database: policy bundles by version, model cards by automation, roots of time-stamping authorities.
+    """What is not in the database: policy bundles by version, what is known of models, roots of time-stamping authorities.
 
     Attributes:
         policies: of the bundles that are loaded now, as (`schema` or `policies`, text).
-        cards: text by (automation, model).
+        models: text by (automation, file), such as a `model.toml`, a card, a bill of materials, a signed statement.
     """
 
     policies: Mapping[str, Sources] = field(default_factory=dict)
-    cards: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    models: Mapping[tuple[str, str], str] = field(default_factory=dict)
     tsa_roots: bytes | None = None
 
 
@@ -103,9 +103,9 @@ class Evidence:
             pack.add("witnesses.json", [canonical.dumps([one async for one in _witnessed(conn, signed)])])
             automations = await _automations(conn, seen.tasks)
         policies = _add_policies(pack, seen.versions, materials)
-        for (automation, model), text in sorted(materials.cards.items()):
+        for (automation, name), text in sorted(materials.models.items()):
             if automation in automations:
-                pack.add(f"model-cards/{automation}/{model}.toml", [text.encode()])
+                pack.add(f"model-cards/{automation}/{name}", [text.encode()])
         if materials.tsa_roots is not None:
             pack.add("tsa-roots.pem", [materials.tsa_roots])
         for name, text in (("verify.py", _own("pack_verifier.py")), ("README.md", _own("pack_readme.md"))):

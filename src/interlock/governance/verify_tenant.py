@@ -1,5 +1,5 @@
-"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys; accounts and
-sessions are checked beside them, by `verify_accounts`, and connection secrets by `verify_secrets`.
+"""The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys. Accounts and sessions are
+checked beside them, by `verify_accounts`, as are identity providers, connection secrets and model versions, each by the module of its name.
 
 Rows and leaves are brought together by the database, which sorts them on its disk, and are read a few hundred at a time: so the memory does
 not grow with their number.
@@ -16,6 +16,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.findings import Findings
 from interlock.governance.verify_accounts import check_accounts
 from interlock.governance.verify_commit import check_commit, read_leaf
+from interlock.governance.verify_models import check_models
 from interlock.governance.verify_providers import check_providers
 from interlock.governance.verify_secrets import check_secrets
 from interlock.infra.database import Connection
@@ -55,7 +56,7 @@ full join ({_LEAVES.format(name="key", made="key.created", ended="key.revoked")}
 async def check_tenant(
     conn: Connection, tenant: str, keys: SubjectKeys, digest: Digest | None, findings: Findings
 ) -> None:
-    """Check documents, API keys, accounts, sessions and connection secrets of the tenant that is set in this snapshot of the application's role.
+    """Check what the tenant that is set has beside its tasks, in this snapshot of the application's role.
 
     Args:
         digest: reads the stored files; None leaves them out.
@@ -74,6 +75,7 @@ async def check_tenant(
     await check_accounts(conn, tenant, keys, findings)
     await check_providers(conn, tenant, keys, findings)
     await check_secrets(conn, tenant, keys, findings)
+    await check_models(conn, tenant, keys, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:

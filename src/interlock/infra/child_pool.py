@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -132,12 +132,21 @@ class ChildPool:
     Args:
         handler: `module:function` that the child imports; `function(config)` gives what answers calls.
         config: plain JSON for it.
+        before_start: called in a thread before each child starts; what it raises is the answer of the call that needed the child.
     """
 
     def __init__(
-        self, *, name: str, handler: str, config: Mapping[str, Any], size: int, calls_max: int = 10_000
+        self,
+        *,
+        name: str,
+        handler: str,
+        config: Mapping[str, Any],
+        size: int,
+        calls_max: int = 10_000,
+        before_start: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
+        self._before_start = before_start
         self._argv = [
             sys.executable,
             "-m",
@@ -226,6 +235,8 @@ class ChildPool:
             self._discard(starting.result())
 
     async def _spawn(self) -> _Child:
+        if self._before_start is not None:
+            await asyncio.to_thread(self._before_start)
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         _, child = await asyncio.get_running_loop().subprocess_exec(
             _Child,

@@ -87,6 +87,10 @@ class Keys:
         """Give the unique name of this deployment's audit log, as its checkpoints carry it (C2SP)."""
         return f"interlock/{self.derive('audit-origin').hex()[:16]}"
 
+    def model_key(self, tenant: str, number: int) -> Ed25519PrivateKey:
+        """Give a tenant's signing key of model statements; numbers from 1, a rotation takes the next."""
+        return Ed25519PrivateKey.from_private_bytes(self.derive(f"model-release/{tenant}/{number}"))
+
     def webhook_secret(self, tenant: str) -> str:
         """Give the tenant's signing secret of callbacks (Standard Webhooks)."""
         return "whsec_" + base64.b64encode(self.derive(f"callbacks/{tenant}")).decode()

@@ -30,6 +30,7 @@ from pydantic import (
 
 from interlock.domain.errors import ConfigurationError
 from interlock.infra.settings_callers import CallerSettings, List
+from interlock.infra.settings_lineage import LineageSettings
 from interlock.infra.settings_reference import SettingDoc, as_text, bounds_text, describe_field, type_name
 
 PREFIX: Final = "INTERLOCK_"
@@ -71,7 +72,7 @@ def _default_processes() -> int:
     return max(1, min(os.cpu_count() or 1, 8))
 
 
-class Settings(CallerSettings):
+class Settings(CallerSettings, LineageSettings):
     """All settings, checked and frozen. Build it with `load`; keyword arguments alone read no environment (tests)."""
 
     model_config = ConfigDict(
@@ -155,6 +156,10 @@ class Settings(CallerSettings):
     )
     step_processes: int = Field(
         default_factory=_default_processes, ge=1, le=256, description="Child processes in which authors' steps run."
+    )
+    shipped_models: Literal["released", "unknown"] = Field(
+        "released",
+        description="How the model versions stand that come with the product: released in the installation's name, or unknown like any other.",
     )
     predictor_processes: int = Field(
         1, ge=1, le=64, description="Child processes that run predictors (OCR among them)."
@@ -350,6 +355,7 @@ class Settings(CallerSettings):
     )
 
     SECTIONS: ClassVar[Mapping[str, str]] = {
+        "openlineage_url": "Lineage",
         "session_idle_s": "Sessions and signing in",
         "data_dir": "The folder, the address, the log",
         "database_url": "Database",

@@ -1,8 +1,8 @@
 """The relay's process: what goes on behind the workers' backs, each in a loop of its own.
 
-Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, watched folders looked
-into. People whose erasure was asked for are erased, and what is kept too long; old idempotency keys are forgotten. A loop that fails begins
-again after a pause; the others go on.
+Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, lineage told, watched
+folders looked into. People whose erasure was asked for are erased, and what is kept too long; old idempotency keys are forgotten. A loop
+that fails begins again after a pause; the others go on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from interlock.governance.witnessing import Witnessing
 from interlock.infra import outbox
 from interlock.infra.database import Database
 from interlock.ingress.deliveries import Deliveries
+from interlock.ingress.open_lineage import OpenLineage
 from interlock.ingress.watched_folder import WatchedFolders
 from interlock.orchestration.erasures import Erasures
 
@@ -31,6 +32,7 @@ BACKOFF_INITIAL_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
 FORGET_INTERVAL_S: Final = 3600.0
 FIRST_WITNESS_S: Final = 0.5
+LINEAGE_INTERVAL_S: Final = 1.0
 IDEMPOTENCY_KEPT: Final = timedelta(days=7)
 SESSIONS_KEPT: Final = timedelta(days=30)  # after their end
 
@@ -44,7 +46,7 @@ class Relay:
 
     Args:
         app, relay: the database as the two roles.
-        watched: None where no folder is watched. witnessing: None where no witness is set.
+        watched: None where no folder is watched. witnessing: None where no witness is set. lineage: None where nobody is told.
         sequence_interval_s, checkpoint_interval_s, watch_poll_s, witness_interval_s, privacy_interval_s: pauses where there is nothing to do.
         kept_days: by (tenant or `*`, class of data) how long it is kept; what is not named is kept.
     """
@@ -65,6 +67,7 @@ class Relay:
         erasures: Erasures | None = None,
         kept_days: Mapping[tuple[str, str], float] | None = None,
         privacy_interval_s: float = 60.0,
+        lineage: OpenLineage | None = None,
     ) -> None:
         self._app = app
         self._relay = relay
@@ -79,6 +82,7 @@ class Relay:
         self._erasures = erasures
         self._kept_days = kept_days or {}
         self._privacy_interval_s = privacy_interval_s
+        self._lineage = lineage
 
     async def run(self, ready: Ready) -> None:
         """Run until cancelled. `ready` is called once, when the database has answered.
@@ -98,6 +102,8 @@ class Relay:
                 loops.create_task(self._loop("privacy", self._privacy_interval_s, self._privacy))
             if self._watched is not None:
                 loops.create_task(self._loop("watched_folders", self._watch_poll_s, self._files))
+            if self._lineage is not None:
+                loops.create_task(self._loop("lineage", LINEAGE_INTERVAL_S, self._lineage.once))
             await answered.wait()
             await ready()
 

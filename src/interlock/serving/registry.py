@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.ids import is_name
+
+SHIPPED_FILE: Final = "shipped_models.json"
+
+
+class TrainingData(BaseModel):
+    """A data set that a version was made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: str = ""
+    licence: str = ""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+
+class Provenance(BaseModel):
+    """`[provenance]` of a `model.toml`: who made the version, with which code, from which data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trained_by: str = ""
+    code: str = Field(default="", description="Where the code that made it stands: a repository, a path.")
+    code_version: str = Field(default="", description="Of that code: a release or a commit.")
+    data: tuple[TrainingData, ...] = ()
 
 
 class ModelCard(BaseModel):
@@ -26,6 +53,8 @@ class ModelCard(BaseModel):
     entry: str
     description: str = ""
     owner: str = ""
+    licence: str = ""
+    provenance: Provenance = Provenance()
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
     endpoint: str = Field(default="", description="What it answers for, where that is another name than its own.")
     region: str = Field(
@@ -38,11 +67,16 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
-    """One immutable artefact of a model. `digest` is SHA-256 (hex) over its files' names and bytes."""
+    """One immutable artefact of a model.
+
+    Attributes:
+        digest: SHA-256 (hex) over its files' names and bytes. files: SHA-256 (hex) of each file, by its path in the folder.
+    """
 
     card: ModelCard
     folder: Path
     digest: str
+    files: Mapping[str, str]
 
     @property
     def label(self) -> str:
@@ -75,16 +109,31 @@ def load(folder: Path) -> ModelVersion:
         raise ConfigurationError(f"{file}: the name {card.name!r} should be the folder's name, {folder.name!r}.")
     if card.runtime != "process":
         raise ConfigurationError(f"{file}: the runtime {card.runtime!r} is not known.", fix="Use runtime = 'process'.")
-    return ModelVersion(card=card, folder=folder, digest=_digest(folder))
+    digest, files = digests(folder)
+    return ModelVersion(card=card, folder=folder, digest=digest, files=files)
 
 
-def _digest(folder: Path) -> str:
-    sha = hashlib.sha256()
+def digests(folder: Path) -> tuple[str, dict[str, str]]:
+    """Read a model's files: give SHA-256 (hex) over all names and bytes, and of each file by its path in the folder."""
+    whole, files = hashlib.sha256(), {}
     for path in _files(folder):
-        data = path.read_bytes()
-        sha.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode() + data)
-    return sha.hexdigest()
+        name, data = path.relative_to(folder).as_posix(), path.read_bytes()
+        whole.update(f"{name}\0{len(data)}\0".encode() + data)
+        files[name] = hashlib.sha256(data).hexdigest()
+    return whole.hexdigest(), files
+
+
+def is_shipped(automation: str, version: ModelVersion) -> bool:
+    """Tell whether a version is, to the byte, one that came with this release of the product."""
+    return _shipped().get(f"{automation}/{version.card.name}") == version.digest
+
+
+@cache
+def _shipped() -> dict[str, str]:
+    text = (resources.files("interlock.serving") / SHIPPED_FILE).read_text(encoding="utf-8")
+    return dict(orjson.loads(text))
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    # Code that Python compiled earlier is no part of a version, and is never loaded (`runtimes/process.py`).
     yield from sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
