@@ -2,143 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Route, expect
-from tests.acceptance.browser import Person, running_browser
+from playwright.sync_api import Route, expect
+from tests.acceptance.browser import Person
+from tests.acceptance.cases import Cases
 from tests.acceptance.product import Product
 from tests.eventually import eventually_sync
 
-from generate_receipts import generate
-
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("product")]
 
-SEED, RECEIPTS = 23, 16
 SIZES = [(1440, 900, "light"), (1440, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]
 OFFLINE = ("net::ERR_INTERNET_DISCONNECTED", "Failed to load resource")
-
-
-class Cases:
-    """Receipts that were handed in by Amir, each with a claim that asks for more: a manager is asked about every one."""
-
-    def __init__(self, product: Product, folder: Path) -> None:
-        with product.client() as admin:
-            self.keys = {
-                name: admin.post(
-                    "/v1/keys", json={"name": f"console-{name}", "user": f"user:{name}", "roles": roles}
-                ).json()["key"]
-                for name, roles in {
-                    "amir": ["author"],
-                    "mei": ["manager", "reviewer", "finance"],
-                    "priya": ["manager", "reviewer", "finance"],
-                    "ana": ["auditor"],
-                }.items()
-            }
-        self._amir = product.client(self.keys["amir"])
-        self._mei = product.client(self.keys["mei"])
-        samples = generate(RECEIPTS, SEED, folder)
-        self._files = iter([folder / sample.file for sample in samples])
-
-    def close(self) -> None:
-        self._amir.close()
-        self._mei.close()
-
-    def open(self, count: int = 1, purpose: str = "lunch") -> list[dict[str, Any]]:
-        """Hand in receipts; gives their reviews when all are open, oldest first."""
-        tasks = []
-        for file in itertools.islice(self._files, count):
-            document = self._amir.post("/v1/documents", files={"file": (file.name, file.read_bytes())}).json()
-            claim = {
-                "employee": "user:amir",
-                "amount": "9999.00",
-                "currency": "EUR",
-                "date": "2026-01-02",
-                "purpose": purpose,
-            }
-            body = {"automation": "expenses", "input": {"documents": [document], "claim": claim}}
-            tasks.append(self._amir.post("/v1/tasks", json=body).json()["id"])
-        assert len(tasks) == count, "too few receipts are generated"
-
-        def reviews() -> list[dict[str, Any]] | None:
-            found = self.reviews("open")
-            own = [review for review in found if review["task_id"] in tasks]
-            return own if len(own) == count else None
-
-        opened: list[dict[str, Any]] = eventually_sync(reviews, timeout_s=90)
-        return opened
-
-    def done(self) -> dict[str, Any]:
-        """Give a review that was answered and whose task has ended."""
-        found = self.reviews("answered")
-        review = found[0] if found else self.open(1)[0]
-        if not found:
-            self._mei.post(f"/v1/reviews/{review['id']}:approve").raise_for_status()
-        self.ended(review["task_id"])
-        return review
-
-    def reviews(self, state: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._mei.get("/v1/reviews", params={"state": state, "limit": 200}).json()[
-            "items"
-        ]
-        return found
-
-    def review(self, review_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._mei.get(f"/v1/reviews/{review_id}").json()
-        return found
-
-    def ended(self, task_id: str) -> dict[str, Any]:
-        """Give a task when it has ended."""
-
-        def found() -> dict[str, Any] | None:
-            task = self.task(task_id)
-            return task if task["state"] in ("succeeded", "failed") else None
-
-        task: dict[str, Any] = eventually_sync(found, 30)
-        return task
-
-    def task(self, task_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._amir.get(f"/v1/tasks/{task_id}").json()
-        return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def cases(browser: Browser, product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
-    found = Cases(product, tmp_path_factory.mktemp("console-receipts"))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def person(browser: Browser, product: Product, cases: Cases) -> Iterator[Callable[..., Person]]:
-    """Sign somebody in, in a profile of their own."""
-    people: list[Person] = []
-
-    def sign_in(name: str | None = None, width: int = 1440, height: int = 900, scheme: Any = "light") -> Person:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        one = Person(context.new_page(), product.url)
-        people.append(one)
-        if name is not None:
-            one.sign_in(cases.keys[name])
-        return one
-
-    yield sign_in
-    for one in people:
-        one.page.context.close()
-    for one in people:
-        assert one.complaints == []
 
 
 def test_signing_in_and_out(person: Callable[..., Person], cases: Cases, product: Product) -> None:

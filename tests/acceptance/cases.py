@@ -1,0 +1,97 @@
+"""Receipts whose claims ask for more than they say: a manager is asked about every one."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.product import Product
+from tests.eventually import eventually_sync
+
+from generate_receipts import generate
+
+SEED, RECEIPTS = 23, 24
+
+
+class Cases:
+    """Receipts that were handed in by Amir, each with a claim that asks for more: a manager is asked about every one."""
+
+    def __init__(self, product: Product, folder: Path) -> None:
+        with product.client() as admin:
+            self.keys = {
+                name: admin.post(
+                    "/v1/keys", json={"name": f"console-{name}", "user": f"user:{name}", "roles": roles}
+                ).json()["key"]
+                for name, roles in {
+                    "amir": ["author"],
+                    "mei": ["manager", "reviewer", "finance"],
+                    "priya": ["manager", "reviewer", "finance"],
+                    "ana": ["auditor"],
+                }.items()
+            }
+        self._amir = product.client(self.keys["amir"])
+        self._mei = product.client(self.keys["mei"])
+        samples = generate(RECEIPTS, SEED, folder)
+        self._files = iter([folder / sample.file for sample in samples])
+
+    def close(self) -> None:
+        self._amir.close()
+        self._mei.close()
+
+    def open(self, count: int = 1, purpose: str = "lunch") -> list[dict[str, Any]]:
+        """Hand in receipts; gives their reviews when all are open, oldest first."""
+        tasks = []
+        for file in itertools.islice(self._files, count):
+            document = self._amir.post("/v1/documents", files={"file": (file.name, file.read_bytes())}).json()
+            claim = {
+                "employee": "user:amir",
+                "amount": "9999.00",
+                "currency": "EUR",
+                "date": "2026-01-02",
+                "purpose": purpose,
+            }
+            body = {"automation": "expenses", "input": {"documents": [document], "claim": claim}}
+            tasks.append(self._amir.post("/v1/tasks", json=body).json()["id"])
+        assert len(tasks) == count, "too few receipts are generated"
+
+        def reviews() -> list[dict[str, Any]] | None:
+            found = self.reviews("open")
+            own = [review for review in found if review["task_id"] in tasks]
+            return own if len(own) == count else None
+
+        opened: list[dict[str, Any]] = eventually_sync(reviews, timeout_s=90)
+        return opened
+
+    def done(self) -> dict[str, Any]:
+        """Give a review that was answered and whose task has ended."""
+        found = self.reviews("answered")
+        review = found[0] if found else self.open(1)[0]
+        if not found:
+            self._mei.post(f"/v1/reviews/{review['id']}:approve").raise_for_status()
+        self.ended(review["task_id"])
+        return review
+
+    def reviews(self, state: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._mei.get("/v1/reviews", params={"state": state, "limit": 200}).json()[
+            "items"
+        ]
+        return found
+
+    def review(self, review_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._mei.get(f"/v1/reviews/{review_id}").json()
+        return found
+
+    def ended(self, task_id: str) -> dict[str, Any]:
+        """Give a task when it has ended."""
+
+        def found() -> dict[str, Any] | None:
+            task = self.task(task_id)
+            return task if task["state"] in ("succeeded", "failed") else None
+
+        task: dict[str, Any] = eventually_sync(found, 30)
+        return task
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._amir.get(f"/v1/tasks/{task_id}").json()
+        return found
