@@ -16,7 +16,12 @@ from tests.contract.running_api import Running, listening, prepare, running_api
 
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
-pytestmark = [pytest.mark.postgres, pytest.mark.asyncio(loop_scope="module")]
+# One after the other: each goes on from where the one before left the version.
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("model-versions"),
+]
 
 
 class Person:

@@ -257,13 +257,13 @@ async def test_a_person_who_may_sign_in_is_erased_once_the_account_is_disabled(a
 
 async def test_what_is_kept_of_a_person_names_their_account_and_sessions(api: Running) -> None:
     owner = api.as_("owner")
-    made = await owner.post("/v1/users", json={"id": "user:vera", "name": "Vera V", "roles": ["reviewer"]})
+    made = await owner.post("/v1/users", json={"id": "user:veit", "name": "Veit V", "roles": ["reviewer"]})
     assert made.status_code == 201, made.text
-    key = await owner.post("/v1/keys", json={"name": "k", "user": "user:vera", "roles": ["reviewer"]})
+    key = await owner.post("/v1/keys", json={"name": "k", "user": "user:veit", "roles": ["reviewer"]})
     async with client(api.api, key.json()["key"], base_url="https://interlock.test") as vera:
         session = (await vera.post("/v1/sessions")).json()["id"]
-    about = (await owner.get("/v1/privacy/subjects/user:vera")).json()
-    assert [(a["id"], a["name"], a["roles"]) for a in about["accounts"]] == [("user:vera", "Vera V", ["reviewer"])]
+    about = (await owner.get("/v1/privacy/subjects/user:veit")).json()
+    assert [(a["id"], a["name"], a["roles"]) for a in about["accounts"]] == [("user:veit", "Veit V", ["reviewer"])]
     assert [(s["id"], s["method"], s["ended_at"]) for s in about["sessions"]] == [(session, "key", None)]
     assert (about["tasks"], about["complete"]) == ([], True)
-    assert (await api.as_("stranger").get("/v1/privacy/subjects/user:vera")).status_code == 404
+    assert (await api.as_("stranger").get("/v1/privacy/subjects/user:veit")).status_code == 404

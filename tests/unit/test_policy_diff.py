@@ -45,7 +45,7 @@ def test_bundles_that_are_the_same_have_no_difference() -> None:
 @pytest.mark.parametrize("policy", FORBIDS)
 def test_a_forbid_that_is_taken_out_is_found_by_what_it_forbade(policy: str, tmp_path: Path) -> None:
     after = changed(tmp_path / "policy", text=without(policy))
-    found = policy_diff.search(BEFORE, after, seconds=20)
+    found = policy_diff.search(BEFORE, after, seconds=90)
     assert found.differences
     assert any(policy in d.before.policies and policy not in d.after.policies for d in found.differences)
 
@@ -64,7 +64,7 @@ def test_a_limit_is_found_at_its_edge_and_nothing_that_could_be_left_out_is_in_t
 
 def test_recorded_decisions_are_asked_again_and_name_where_they_were_made(tmp_path: Path) -> None:
     after = changed(tmp_path / "policy", text=without("expense-in-future"))
-    (difference,) = policy_diff.search(BEFORE, after, seconds=20).differences
+    (difference,) = policy_diff.search(BEFORE, after, seconds=90).differences
     untouched = policy_diff._Space(shapes(BEFORE.rules.schema), "expenses.confirm", BEFORE)
     start: policy_diff.Start = ("Service", "Task", ())
     asked = [

@@ -1,21 +1,19 @@
 /** Every task, found by one box, live, with actions on many. */
-import { Alert, Button, Checkbox, Group, Kbd, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Group, Kbd, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconBan, IconRefresh, IconSearch } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, ApiError, data, type Schemas } from "../api/client";
 import { automationsQuery } from "../api/queries";
 import { usePageKeys } from "../frame/Keys";
 import { hasWords, readFind, type Wanted } from "../lib/find";
-import { duration } from "../lib/time";
+import { duration, relative } from "../lib/time";
 import { ProblemAlert } from "../parts/Broken";
-import { AnchorLink } from "../parts/Link";
-import { State } from "../parts/State";
-import { Time } from "../parts/Time";
+import { PlainState } from "../parts/State";
 
 const route = getRouteApi("/signed-in/tasks");
 const PAGE = 200;
@@ -59,6 +57,19 @@ export function Tasks() {
   }, [wanted.task, navigate]);
   const { tasks, all, found, looking } = useTasks(wanted);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const choose = useCallback((id: string) => {
+    setChosen((before) => {
+      const next = new Set(before);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
+  }, []);
+  const follow = (event: React.MouseEvent) => {
+    const link = (event.target as Element).closest<HTMLAnchorElement>("a.plain-link");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault(); // the router's way, without a listener in each row
+    void navigate({ to: "/tasks/$taskId", params: { taskId: link.pathname.split("/").at(-1)! } });
+  };
   const search = useRef<HTMLInputElement>(null);
   usePageKeys([
     ["/", (event) => { event.preventDefault(); search.current?.focus(); }],
@@ -89,7 +100,7 @@ export function Tasks() {
   };
 
   return (
-    <Stack gap="md">
+    <Stack gap="md" onClick={follow}>
       <Group justify="space-between">
         <Title order={1} size="h2">
           Tasks
@@ -126,7 +137,7 @@ export function Tasks() {
           {find ? "No task has all of this." : "There is no task yet. Submit one with: interlock task submit expenses receipt.jpg"}
         </Text>
       )}
-      {found.length > 0 && <Table tasks={found} chosen={chosen} onChoose={setChosen} more={() => tasks.hasNextPage && !tasks.isFetchingNextPage && void tasks.fetchNextPage()} />}
+      {found.length > 0 && <Table tasks={found} chosen={chosen} onChoose={choose} more={() => tasks.hasNextPage && !tasks.isFetchingNextPage && void tasks.fetchNextPage()} />}
       <Text size="sm" c="dimmed" role="status">
         {looking ? `Looking: ${all.length} so far` : `${found.length}${tasks.hasNextPage ? "+" : ""} tasks`}
       </Text>
@@ -137,20 +148,15 @@ export function Tasks() {
 const ROW = 44;
 const COLUMNS = ["", "State", "What", "By", "Accepted", "Took"];
 
-function Table(props: { tasks: Task[]; chosen: ReadonlySet<string>; onChoose: (next: ReadonlySet<string>) => void; more: () => void }) {
+function Table(props: { tasks: Task[]; chosen: ReadonlySet<string>; onChoose: (id: string) => void; more: () => void }) {
   const { tasks, chosen, onChoose, more } = props;
   const frame = useRef<HTMLDivElement>(null);
-  const rows = useVirtualizer({ count: tasks.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 12 });
+  const rows = useVirtualizer({ count: tasks.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 6 });
   const items = rows.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {
     if (last >= tasks.length - 20) more();
   }, [last, tasks.length, more]);
-  const choose = (id: string) => {
-    const next = new Set(chosen);
-    if (!next.delete(id)) next.add(id);
-    onChoose(next);
-  };
   return (
     <div className="task-table" ref={frame} role="table" aria-label="Tasks" aria-rowcount={tasks.length} tabIndex={0}>
       <div role="row" className="task-row task-head">
@@ -163,36 +169,45 @@ function Table(props: { tasks: Task[]; chosen: ReadonlySet<string>; onChoose: (n
       <div role="rowgroup" style={{ height: rows.getTotalSize(), position: "relative" }}>
         {items.map((item) => {
           const task = tasks[item.index]!;
-          return (
-            <div key={task.id} role="row" aria-rowindex={item.index + 1} className="task-row" style={{ position: "absolute", top: item.start, height: ROW, width: "100%" }}>
-              <span role="cell">
-                <Checkbox size="xs" checked={chosen.has(task.id)} onChange={() => choose(task.id)} aria-label={`Select ${task.id}`} />
-              </span>
-              <span role="cell">
-                <State state={task.state} />
-              </span>
-              <span role="cell" className="cut">
-                <AnchorLink to="/tasks/$taskId" params={{ taskId: task.id }} size="sm">
-                  {task.automation}
-                </AnchorLink>{" "}
-                <span className="quiet">{saysOf(task)}</span>
-              </span>
-              <span role="cell" className="cut quiet">
-                {task.submitted_by}
-              </span>
-              <span role="cell" className="quiet">
-                <Time at={task.accepted_at} ago />
-              </span>
-              <span role="cell" className="quiet">
-                {task.ended_at ? duration(new Date(task.ended_at).getTime() - new Date(task.accepted_at).getTime()) : ""}
-              </span>
-            </div>
-          );
+          return <Row key={task.id} task={task} index={item.index} top={item.start} chosen={chosen.has(task.id)} onChoose={onChoose} />;
         })}
       </div>
     </div>
   );
 }
+
+/** One row, of plain elements: dozens of them are made anew in each frame of a scroll. */
+const Row = memo(function Row(props: { task: Task; index: number; top: number; chosen: boolean; onChoose: (id: string) => void }) {
+  const { task, index, top, chosen, onChoose } = props;
+  const accepted = new Date(task.accepted_at);
+  return (
+    <div role="row" aria-rowindex={index + 1} className="task-row" style={{ position: "absolute", top, height: ROW, width: "100%" }}>
+      <span role="cell">
+        <input type="checkbox" className="plain-check" checked={chosen} onChange={() => onChoose(task.id)} aria-label={`Select ${task.id}`} />
+      </span>
+      <span role="cell">
+        <PlainState state={task.state} />
+      </span>
+      <span role="cell" className="cut">
+        <a href={`/console/tasks/${task.id}`} className="plain-link">
+          {task.automation}
+        </a>{" "}
+        <span className="quiet">{saysOf(task)}</span>
+      </span>
+      <span role="cell" className="cut quiet">
+        {task.submitted_by}
+      </span>
+      <span role="cell" className="quiet">
+        <time dateTime={task.accepted_at} title={`${accepted.toISOString().replace("T", " ").slice(0, 19)} UTC`}>
+          {relative(accepted.getTime(), Date.now())}
+        </time>
+      </span>
+      <span role="cell" className="quiet">
+        {task.ended_at ? duration(new Date(task.ended_at).getTime() - accepted.getTime()) : ""}
+      </span>
+    </div>
+  );
+});
 
 /** What a task came to, in a few words: its error, or the short values of its output. */
 export function saysOf(task: Pick<Task, "error" | "output" | "id" | "labels">): string {

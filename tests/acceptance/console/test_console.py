@@ -9,12 +9,12 @@ import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Route, expect
-from tests.acceptance.browser import Person
-from tests.acceptance.cases import Cases
+from tests.acceptance.console.browser import Person
+from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product
 from tests.eventually import eventually_sync
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("product")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("console")]
 
 SIZES = [(1440, 900, "light"), (1440, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]
 OFFLINE = ("net::ERR_INTERNET_DISCONNECTED", "Failed to load resource")
@@ -158,6 +158,7 @@ def test_a_task_shows_its_course_and_its_records_are_verified_here(person: Calla
     ana.page.reload()
     ana.page.get_by_role("tab", name="Audit records").click()
     expect(ana.page.get_by_text("does not hold")).to_have_count(1)
+    ana.page.unroute_all(behavior="wait")
 
 
 def test_who_may_not_is_told_by_which_policy(person: Callable[..., Person], cases: Cases) -> None:
