@@ -61,9 +61,25 @@ const task = createRoute({
   ...page("/tasks/$taskId"),
   component: lazyRouteComponent(() => import("./pages/task/TaskPage"), "TaskPage"),
 });
+const automations = createRoute({
+  ...page("/automations"),
+  component: lazyRouteComponent(() => import("./pages/automation/Automations"), "Automations"),
+});
+const automation = createRoute({
+  ...page("/automations/$name"),
+  component: lazyRouteComponent(() => import("./pages/automation/AutomationPage"), "AutomationPage"),
+});
+const TABS = ["keys", "people", "sessions", "delegations", "elevations", "providers"] as const;
+export type AccessTab = (typeof TABS)[number];
+const access = createRoute({
+  ...page("/access"),
+  validateSearch: (search: Record<string, unknown>): { tab?: AccessTab } => ({ tab: TABS.find((tab) => tab === search.tab) }),
+  component: lazyRouteComponent(() => import("./pages/access/Access"), "Access"),
+});
+const profile = createRoute({ ...page("/profile"), component: lazyRouteComponent(() => import("./pages/Profile"), "Profile") });
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, signedIn.addChildren([home, inbox, review, tasks, task])]),
+  routeTree: root.addChildren([signIn, signedIn.addChildren([home, inbox, review, tasks, task, automations, automation, access, profile])]),
   basepath: "/console",
   defaultPreload: "intent",
   scrollRestoration: true,

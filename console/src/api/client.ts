@@ -28,17 +28,28 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
+let elevation: string | null = null;
+/** Use an emergency elevation for whatever is asked from now on; null uses none. */
+export function setElevation(id: string | null): void {
+  elevation = id;
+}
+
+/** What every request carries beside the cookie. */
+export function ownHeaders(method: string): Record<string, string> {
+  return {
+    ...(method !== "GET" && csrfToken ? { "x-csrf-token": csrfToken } : {}),
+    ...(elevation ? { "interlock-elevation": elevation } : {}),
+  };
+}
+
 const guard: Middleware = {
   onRequest({ request }) {
-    if (request.method !== "GET" && csrfToken) request.headers.set("x-csrf-token", csrfToken);
+    for (const [name, value] of Object.entries(ownHeaders(request.method))) request.headers.set(name, value);
     return request;
   },
   async onResponse({ response }) {
     if (response.ok) return response;
-    if (response.status === 401 && csrfToken && !response.url.includes("/v1/sessions")) {
-      // The session is over: sign in, and come back to this very page.
-      location.assign(`/console/sign-in?next=${encodeURIComponent(location.pathname.slice("/console".length) + location.search)}`);
-    }
+    if (response.status === 401 && csrfToken && !response.url.endsWith("/v1/sessions")) signInAgain();
     const body = (await response.json().catch(() => ({}))) as Partial<Problem>;
     throw new ApiError(response.status, body);
   },
@@ -47,6 +58,11 @@ const guard: Middleware = {
     return new ApiError(0, { title: "No answer", detail: "The server does not answer. Nothing was lost; try again." });
   },
 };
+
+/** The session is over: sign in, and come back to this very page. */
+export function signInAgain(): void {
+  location.assign(`/console/sign-in?next=${encodeURIComponent(location.pathname.slice("/console".length) + location.search)}`);
+}
 
 export const api = createClient<paths>({ baseUrl: "/" });
 api.use(guard);

@@ -1,0 +1,49 @@
+/** The loud banner: somebody has broken the glass. Whoever did uses it here by a switch, and ends it here. */
+import { Alert, Button, Group, Stack, Switch, Text } from "@mantine/core";
+import { IconUrgent } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { type Schemas, setElevation } from "../api/client";
+import { useSession } from "../api/session";
+import { endOf } from "../pages/access/Elevations";
+import { Ask, type Question } from "../parts/Ask";
+import { Countdown } from "../parts/Time";
+
+export function Elevated({ items }: { items: Schemas["Elevation"][] }) {
+  const session = useSession();
+  const client = useQueryClient();
+  const [used, setUsed] = useState<string | null>(null); // of this page only: a reload is without it
+  const [question, setQuestion] = useState<Question | null>(null);
+  const usable = items.some((one) => one.id === used);
+  useEffect(() => {
+    setElevation(usable ? used : null); // one that is over is sent no more
+    return () => setElevation(null);
+  }, [usable, used]);
+  const use = (id: string | null) => {
+    setUsed(id);
+    setElevation(id);
+    void client.invalidateQueries();
+  };
+  return (
+    <Stack gap="xs" mb="md">
+      {items.map((one) => (
+        <Alert key={one.id} role="status" color="red" variant="filled" className="elevated" icon={<IconUrgent aria-hidden />} title={one.user_id === session.user ? "You have broken the glass" : `${one.user_id} has broken the glass`}>
+          <Group justify="space-between" gap="sm">
+            <Text size="sm" c="inherit">
+              {one.reason} ({one.actions.join(", ")}) · <Countdown until={one.ends_at} />
+            </Text>
+            {one.user_id === session.user && (
+              <Group gap="md">
+                <Switch label="Use it on this page" checked={used === one.id} onChange={(event) => use(event.currentTarget.checked ? one.id : null)} />
+                <Button size="xs" variant="default" onClick={() => setQuestion(endOf(one))}>
+                  End it
+                </Button>
+              </Group>
+            )}
+          </Group>
+        </Alert>
+      ))}
+      <Ask question={question} onClose={() => setQuestion(null)} />
+    </Stack>
+  );
+}
