@@ -4,13 +4,17 @@ import { queryClient } from "./api/queries";
 import { sessionQuery } from "./api/session";
 import { Broken, NotFound } from "./parts/Broken";
 
+const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
 const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Broken });
 
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (search: Record<string, unknown>): { next?: string } => ({
-    next: typeof search.next === "string" ? search.next : undefined,
+  validateSearch: (search: Record<string, unknown>): { next?: string; tenant?: string; provider?: string } => ({
+    next: text(search.next),
+    tenant: text(search.tenant),
+    provider: text(search.provider),
   }),
   component: lazyRouteComponent(() => import("./pages/SignIn"), "SignIn"),
 });
@@ -27,7 +31,6 @@ const signedIn = createRoute({
 
 export type InboxSearch = { queue?: "open" | "mine" | "unassigned" | "done"; find?: string };
 const QUEUES = ["open", "mine", "unassigned", "done"] as const;
-const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
 
 const page = <P extends string>(path: P) => ({ getParentRoute: () => signedIn, path });
 

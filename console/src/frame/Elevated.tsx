@@ -27,7 +27,7 @@ export function Elevated({ items }: { items: Schemas["Elevation"][] }) {
   return (
     <Stack gap="xs" mb="md">
       {items.map((one) => (
-        <Alert key={one.id} role="status" color="red" variant="filled" className="elevated" icon={<IconUrgent aria-hidden />} title={one.user_id === session.user ? "You have broken the glass" : `${one.user_id} has broken the glass`}>
+        <Alert key={one.id} role="status" color="red.9" variant="filled" className="elevated" icon={<IconUrgent aria-hidden />} title={one.user_id === session.user ? "You have broken the glass" : `${one.user_id} has broken the glass`}>
           <Group justify="space-between" gap="sm">
             <Text size="sm" c="inherit">
               {one.reason} ({one.actions.join(", ")}) · <Countdown until={one.ends_at} />

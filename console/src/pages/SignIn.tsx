@@ -9,15 +9,15 @@ import { ProblemAlert } from "../parts/Broken";
 const route = getRouteApi("/sign-in");
 
 export function SignIn() {
-  const { next } = route.useSearch();
+  const { next, ...given } = route.useSearch(); // a link may name tenant and provider; the page itself knows of none
   const router = useRouter();
   const client = useQueryClient();
-  const [by, setBy] = useState<"key" | "password" | "provider">("key");
+  const [by, setBy] = useState<"key" | "password" | "provider">(given.provider ? "provider" : "key");
   const [key, setKey] = useState("");
-  const [tenant, setTenant] = useState("default");
+  const [tenant, setTenant] = useState(given.tenant ?? "default");
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
-  const [provider, setProvider] = useState("");
+  const [provider, setProvider] = useState(given.provider ?? "");
   const path = next?.startsWith("/") && !next.startsWith("//") ? `/console${next}` : "/console/";
   const signIn = useMutation({
     mutationFn: async () => {

@@ -35,7 +35,7 @@ function Provider({ one }: { one: Schemas["Provider"] }) {
     ["Client", <Code key="client" className="mono">{one.client_id}</Code>],
     ["Groups", one.groups.map((group) => `${String(group.display)}: ${(group.roles as string[]).join(", ")}`).join("; ")],
     ["Set", <span key="set">by {one.set_by}, <Time at={one.set_at} ago /></span>],
-    ["Sign in at", <Code key="at" className="mono">{`/v1/sign-in/oidc/${session.tenant}/${one.name}`}</Code>],
+    ["Sign in at", <Code key="at" className="mono">{`${location.origin}/console/sign-in?tenant=${session.tenant}&provider=${one.name}`}</Code>],
   ]; // prettier-ignore
   return (
     <Card withBorder>
