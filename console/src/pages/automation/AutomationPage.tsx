@@ -1,5 +1,5 @@
 /** One automation: what it is for and may do, how it did, how its tasks usually go, and a form to try it. */
-import { Badge, Card, Code, Group, SimpleGrid, Skeleton, Stack, Tabs, Text, Title } from "@mantine/core";
+import { Badge, Card, Code, Group, SimpleGrid, Stack, Tabs, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect } from "react";
@@ -10,6 +10,7 @@ import { duration } from "../../lib/time";
 import { ProblemAlert } from "../../parts/Broken";
 import { Json } from "../../parts/Json";
 import { AnchorLink } from "../../parts/Link";
+import { Loading } from "../../parts/Loading";
 import { ModelLink } from "./ModelLink";
 import { costPerTask, millis, share } from "./numbers";
 import { TryIt } from "./TryIt";
@@ -24,7 +25,7 @@ export function AutomationPage() {
     document.title = `${name} · Interlock`;
   }, [name]);
   if (automation.isError) return <ProblemAlert error={automation.error} retry={() => void automation.refetch()} />;
-  if (!automation.data) return <Skeleton height={480} aria-label="The automation is loaded" />;
+  if (!automation.data) return <Loading what="The automation" />;
   return <Loaded automation={automation.data} />;
 }
 

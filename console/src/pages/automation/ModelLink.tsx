@@ -1,11 +1,12 @@
 /** A model that an automation brings; where its version is on record, its card opens. */
-import { Button, Code, Group, ScrollArea, Skeleton, Text } from "@mantine/core";
+import { Button, Code, Group, ScrollArea, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 
 export function ModelLink({ automation, model }: { automation: string; model: Schemas["AutomationModel"] }) {
@@ -42,7 +43,7 @@ function CardText({ number }: { number: number }) {
     queryFn: () => data(api.GET("/v1/models/versions/{number}/card", { params: { path: { number } } })),
   });
   if (card.isError) return <ProblemAlert error={card.error} retry={() => void card.refetch()} />;
-  if (!card.data) return <Skeleton height={240} aria-label="The card is loaded" />;
+  if (!card.data) return <Loading what="The card" height={240} />;
   return (
     <ScrollArea.Autosize mah="60dvh" viewportProps={{ tabIndex: 0, role: "region", "aria-label": "Model card" }}>
       <Text component="pre" size="sm" className="prose mono" m={0}>

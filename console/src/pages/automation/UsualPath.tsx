@@ -1,15 +1,16 @@
 /** How the newest tasks of an automation went: each effect in order, in how many of them it came. */
-import { Code, Group, Progress, Skeleton, Stack, Text } from "@mantine/core";
+import { Code, Group, Progress, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { pathQuery } from "../../api/queries";
 import { usualPath } from "../../lib/path";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { millis } from "./numbers";
 
 export function UsualPath({ name }: { name: string }) {
   const path = useQuery(pathQuery(name));
   if (path.isError) return <ProblemAlert error={path.error} retry={() => void path.refetch()} />;
-  if (!path.data) return <Skeleton height={240} aria-label="The path is loaded" />;
+  if (!path.data) return <Loading what="The path" height={240} />;
   if (path.data.length === 0) return <Text c="dimmed">None of its tasks has ended yet. Try it, and its path appears here.</Text>;
   return (
     <Stack gap="sm">
