@@ -1,6 +1,6 @@
 /** Who is signed in. The session is the server's; the browser holds a cookie that scripts cannot read. */
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { api, ApiError, data, type Problem, type Schemas, setCsrfToken } from "./client";
+import { api, ApiError, data, elevatedActions, type Problem, type Schemas, setCsrfToken } from "./client";
 
 export type Session = Schemas["CurrentSession"];
 
@@ -13,7 +13,7 @@ export const sessionQuery = queryOptions({
     try {
       const session = await data(api.GET("/v1/sessions/current"));
       setCsrfToken(session.csrf_token);
-      return session;
+      return { ...session, may: [...new Set([...session.may, ...elevatedActions()])] }; // what an elevation is for is offered too
     } catch (error) {
       if (error instanceof ApiError && (error.status === 401 || error.status === 404)) return null;
       throw error;

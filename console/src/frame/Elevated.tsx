@@ -4,7 +4,7 @@ import { IconUrgent } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { type Schemas, setElevation } from "../api/client";
-import { useSession } from "../api/session";
+import { sessionQuery, useSession } from "../api/session";
 import { endOf } from "../pages/access/Elevations";
 import { Ask, type Question } from "../parts/Ask";
 import { Countdown } from "../parts/Time";
@@ -12,16 +12,25 @@ import { Countdown } from "../parts/Time";
 export function Elevated({ items }: { items: Schemas["Elevation"][] }) {
   const session = useSession();
   const client = useQueryClient();
-  const [used, setUsed] = useState<string | null>(null); // of this page only: a reload is without it
+  const [used, setUsed] = useState<string | null>(null); // until a reload
   const [question, setQuestion] = useState<Question | null>(null);
-  const usable = items.some((one) => one.id === used);
+  const own = items.find((one) => one.id === used);
+  const over = own === undefined;
   useEffect(() => {
-    setElevation(usable ? used : null); // one that is over is sent no more
-    return () => setElevation(null);
-  }, [usable, used]);
-  const use = (id: string | null) => {
-    setUsed(id);
-    setElevation(id);
+    if (!over) return;
+    setElevation(null); // it has ended, wherever it was ended
+    void client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+  }, [over, client]);
+  useEffect(
+    () => () => {
+      setElevation(null);
+      void client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+    },
+    [client],
+  );
+  const use = (one: Schemas["Elevation"] | null) => {
+    setUsed(one?.id ?? null);
+    setElevation(one);
     void client.invalidateQueries();
   };
   return (
@@ -34,7 +43,7 @@ export function Elevated({ items }: { items: Schemas["Elevation"][] }) {
             </Text>
             {one.user_id === session.user && (
               <Group gap="md">
-                <Switch label="Use it on this page" checked={used === one.id} onChange={(event) => use(event.currentTarget.checked ? one.id : null)} />
+                <Switch label="Use it here" checked={used === one.id} onChange={(event) => use(event.currentTarget.checked ? one : null)} />
                 <Button size="xs" variant="default" onClick={() => setQuestion(endOf(one))}>
                   End it
                 </Button>
