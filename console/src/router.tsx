@@ -4,13 +4,17 @@ import { queryClient } from "./api/queries";
 import { sessionQuery } from "./api/session";
 import { Broken, NotFound } from "./parts/Broken";
 
+const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
 const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Broken });
 
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (search: Record<string, unknown>): { next?: string } => ({
-    next: typeof search.next === "string" ? search.next : undefined,
+  validateSearch: (search: Record<string, unknown>): { next?: string; tenant?: string; provider?: string } => ({
+    next: text(search.next),
+    tenant: text(search.tenant),
+    provider: text(search.provider),
   }),
   component: lazyRouteComponent(() => import("./pages/SignIn"), "SignIn"),
 });
@@ -27,7 +31,6 @@ const signedIn = createRoute({
 
 export type InboxSearch = { queue?: "open" | "mine" | "unassigned" | "done"; find?: string };
 const QUEUES = ["open", "mine", "unassigned", "done"] as const;
-const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
 
 const page = <P extends string>(path: P) => ({ getParentRoute: () => signedIn, path });
 
@@ -61,9 +64,25 @@ const task = createRoute({
   ...page("/tasks/$taskId"),
   component: lazyRouteComponent(() => import("./pages/task/TaskPage"), "TaskPage"),
 });
+const automations = createRoute({
+  ...page("/automations"),
+  component: lazyRouteComponent(() => import("./pages/automation/Automations"), "Automations"),
+});
+const automation = createRoute({
+  ...page("/automations/$name"),
+  component: lazyRouteComponent(() => import("./pages/automation/AutomationPage"), "AutomationPage"),
+});
+const TABS = ["keys", "people", "sessions", "delegations", "elevations", "providers"] as const;
+export type AccessTab = (typeof TABS)[number];
+const access = createRoute({
+  ...page("/access"),
+  validateSearch: (search: Record<string, unknown>): { tab?: AccessTab } => ({ tab: TABS.find((tab) => tab === search.tab) }),
+  component: lazyRouteComponent(() => import("./pages/access/Access"), "Access"),
+});
+const profile = createRoute({ ...page("/profile"), component: lazyRouteComponent(() => import("./pages/Profile"), "Profile") });
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, signedIn.addChildren([home, inbox, review, tasks, task])]),
+  routeTree: root.addChildren([signIn, signedIn.addChildren([home, inbox, review, tasks, task, automations, automation, access, profile])]),
   basepath: "/console",
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -83,6 +83,27 @@ async def test_a_person_rotates_and_ends_the_own_key_and_no_other(api: Running) 
         assert (await caller.post(f"/v1/keys/{mine['id']}:rotate")).status_code == 200
 
 
+async def test_a_person_sees_the_own_keys_and_a_narrowed_one_sees_none(api: Running) -> None:
+    me = (await api.as_("author").get("/v1/whoami")).json()["id"]
+    mine = await make(api, user=me, roles=["author"])
+    narrowed = await make(api, user=me, roles=["author"], scope={"actions": ["task.list"]})
+    async with with_key(api, mine["key"]) as caller:
+        assert (await caller.get("/v1/keys")).status_code == 403
+        found = (await caller.get("/v1/keys", params={"own": True})).json()["items"]
+        assert {key["user"] for key in found} == {me}
+        assert {mine["id"], narrowed["id"]} <= {key["id"] for key in found}
+    async with with_key(api, narrowed["key"]) as caller:
+        assert (await caller.get("/v1/keys", params={"own": True})).status_code == 403
+
+
+async def test_an_automation_says_whether_the_caller_may_submit(api: Running) -> None:
+    def may(answer: httpx.Response) -> bool:
+        return bool(answer.json()["may_submit"])
+
+    assert may(await api.as_("author").get("/v1/automations/greet"))
+    assert not may(await api.as_("auditor").get("/v1/automations/greet"))
+
+
 async def test_an_end_may_only_come_sooner_and_then_the_key_opens_nothing(api: Running) -> None:
     made = await make(api, expires_at="2090-01-01T00:00:00Z")
     path = f"/v1/keys/{made['id']}:expire"

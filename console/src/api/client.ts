@@ -28,17 +28,43 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
+interface Elevation {
+  id: string;
+  actions: string[];
+}
+let elevation: Elevation | null = null;
+/** Use an emergency elevation for what is refused without it from now on; null uses none. */
+export function setElevation(used: Elevation | null): void {
+  elevation = used;
+}
+export const elevatedActions = (): string[] => elevation?.actions ?? [];
+
+/** What every request carries beside the cookie. */
+export const ownHeaders = (method: string): Record<string, string> => (method !== "GET" && csrfToken ? { "x-csrf-token": csrfToken } : {});
+
+const spares = new WeakMap<Request, Request>(); // a body can be sent once
+
+/** Ask again with the elevation where it is for this, and only there: each use of it is on record. */
+async function lifted(request: Request, response: Response): Promise<Response> {
+  const spare = spares.get(request);
+  if (response.status !== 403 || !spare || !elevation) return response;
+  const { action } = (await response.clone().json().catch(() => ({}))) as { action?: string };
+  if (!action || !elevation.actions.includes(action)) return response;
+  const headers = new Headers(spare.headers);
+  headers.set("interlock-elevation", elevation.id);
+  return fetch(new Request(spare, { headers }));
+}
+
 const guard: Middleware = {
   onRequest({ request }) {
-    if (request.method !== "GET" && csrfToken) request.headers.set("x-csrf-token", csrfToken);
+    for (const [name, value] of Object.entries(ownHeaders(request.method))) request.headers.set(name, value);
+    if (elevation) spares.set(request, request.clone());
     return request;
   },
-  async onResponse({ response }) {
+  async onResponse({ request, response: first }) {
+    const response = await lifted(request, first);
     if (response.ok) return response;
-    if (response.status === 401 && csrfToken && !response.url.includes("/v1/sessions")) {
-      // The session is over: sign in, and come back to this very page.
-      location.assign(`/console/sign-in?next=${encodeURIComponent(location.pathname.slice("/console".length) + location.search)}`);
-    }
+    if (response.status === 401 && csrfToken && !response.url.endsWith("/v1/sessions")) signInAgain();
     const body = (await response.json().catch(() => ({}))) as Partial<Problem>;
     throw new ApiError(response.status, body);
   },
@@ -47,6 +73,11 @@ const guard: Middleware = {
     return new ApiError(0, { title: "No answer", detail: "The server does not answer. Nothing was lost; try again." });
   },
 };
+
+/** The session is over: sign in, and come back to this very page. */
+export function signInAgain(): void {
+  location.assign(`/console/sign-in?next=${encodeURIComponent(location.pathname.slice("/console".length) + location.search)}`);
+}
 
 export const api = createClient<paths>({ baseUrl: "/" });
 api.use(guard);

@@ -66,3 +66,24 @@ export const automationQuery = (name: string) =>
     staleTime: 60_000,
     queryFn: () => data(api.GET("/v1/automations/{name}", { params: { path: { name } } })),
   });
+
+/** The numbers of the last 30 days, by automation. */
+export const numbersQuery = queryOptions({
+  queryKey: ["today", "720"], // as the home page's, and renewed with it
+  queryFn: () => data(api.GET("/v1/statistics", { params: { query: { hours: 720 } } })),
+});
+
+const NEWEST = 50; // tasks that are looked at
+const TIMELINES_MAX = 12; // of which the effects are read
+
+/** The timelines of an automation's newest ended tasks. */
+export const pathQuery = (name: string) =>
+  queryOptions({
+    queryKey: ["path", name],
+    staleTime: 60_000,
+    queryFn: async () => {
+      const newest = await data(api.GET("/v1/tasks", { params: { query: { automation: name, state: ["succeeded", "failed"], limit: NEWEST } } }));
+      const wanted = newest.items.slice(0, TIMELINES_MAX);
+      return Promise.all(wanted.map((task) => data(api.GET("/v1/tasks/{task_id}/timeline", { params: { path: { task_id: task.id } } }))));
+    },
+  });

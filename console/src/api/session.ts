@@ -1,6 +1,6 @@
 /** Who is signed in. The session is the server's; the browser holds a cookie that scripts cannot read. */
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { api, ApiError, data, type Schemas, setCsrfToken } from "./client";
+import { api, ApiError, data, elevatedActions, type Problem, type Schemas, setCsrfToken } from "./client";
 
 export type Session = Schemas["CurrentSession"];
 
@@ -13,7 +13,7 @@ export const sessionQuery = queryOptions({
     try {
       const session = await data(api.GET("/v1/sessions/current"));
       setCsrfToken(session.csrf_token);
-      return session;
+      return { ...session, may: [...new Set([...session.may, ...elevatedActions()])] }; // what an elevation is for is offered too
     } catch (error) {
       if (error instanceof ApiError && (error.status === 401 || error.status === 404)) return null;
       throw error;
@@ -53,4 +53,12 @@ async function begun(session: Promise<Session>): Promise<Session> {
 export async function signOut(): Promise<void> {
   await api.DELETE("/v1/sessions/{session_id}", { params: { path: { session_id: "current" } } });
   setCsrfToken("");
+}
+
+/** Go to an identity provider to sign in, and come back to `path`. Asked for once before, so that a refusal is told here and not on a page of its own. */
+export async function signInByProvider(tenant: string, name: string, path: string): Promise<void> {
+  const at = `/v1/sign-in/oidc/${encodeURIComponent(tenant)}/${encodeURIComponent(name)}?return_to=${encodeURIComponent(path)}`;
+  const answer = await fetch(at, { redirect: "manual" });
+  if (answer.type !== "opaqueredirect") throw new ApiError(answer.status, (await answer.json().catch(() => ({}))) as Partial<Problem>);
+  location.assign(at);
 }

@@ -2,21 +2,24 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, Menu, NavLink, Text, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core"; // prettier-ignore
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
-  IconDeviceDesktop, IconHome, IconInbox, IconKeyboard, IconListCheck, IconLogout, IconMoon, IconSearch, IconSun, IconUser,
+  IconDeviceDesktop, IconKeyboard, IconLogout, IconMoon, IconSearch, IconSun, IconUser,
 } from "@tabler/icons-react"; // prettier-ignore
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
+import { openElevationsQuery } from "../api/access";
 import { useLive } from "../api/live";
 import { signOut, useSession } from "../api/session";
 import { Keys, useKeysHelp } from "./Keys";
 import { openPalette, Palette } from "./Palette";
-import { PAGES } from "./pages";
+import { usePages } from "./pages";
 
-const ICONS = { home: IconHome, inbox: IconInbox, tasks: IconListCheck } as Record<string, typeof IconHome>;
+const Elevated = lazy(() => import("./Elevated").then((found) => ({ default: found.Elevated })));
 
 export function Frame() {
   const [open, { toggle, close }] = useDisclosure();
   const session = useSession();
+  const pages = usePages();
   const location = useLocation();
   const live = useLive();
   const help = useKeysHelp();
@@ -70,8 +73,7 @@ export function Frame() {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label="Pages">
-        {PAGES.map((page) => {
-          const Icon = ICONS[page.name] ?? page.icon;
+        {pages.map((page) => {
           const here = page.to === "/" ? location.pathname === "/" : location.pathname.startsWith(page.to);
           return (
             <NavLink
@@ -79,19 +81,29 @@ export function Frame() {
               component={Link}
               to={page.to}
               label={page.label}
-              leftSection={<Icon size={18} aria-hidden />}
+              leftSection={<page.icon size={18} aria-hidden />}
               active={here || (page.name === "inbox" && location.pathname.startsWith("/reviews"))}
             />
           );
         })}
       </AppShell.Navbar>
       <AppShell.Main>
+        <BrokenGlass />
         <Outlet />
       </AppShell.Main>
       <Palette />
       <Keys {...help} />
     </AppShell>
   );
+}
+
+/** Say in every page that somebody has broken the glass; what is needed for it comes only then. */
+function BrokenGlass() {
+  const session = useSession();
+  const may = session.may.includes("elevation.open") || session.may.includes("elevation.list");
+  const open = useQuery({ ...openElevationsQuery, enabled: may });
+  const items = open.data?.items ?? [];
+  return <Suspense>{items.length > 0 && <Elevated items={items} />}</Suspense>;
 }
 
 function SchemeMenu() {
@@ -140,6 +152,9 @@ function PersonMenu({ name, tenant, roles }: { name: string; tenant: string; rol
             {roles.join(", ")} in {tenant}
           </Text>
         </Menu.Label>
+        <Menu.Item component={Link} to="/profile" leftSection={<IconUser size={16} aria-hidden />}>
+          Profile
+        </Menu.Item>
         <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
           Sign out
         </Menu.Item>

@@ -1,8 +1,32 @@
-/** The pages of the frame, in order: the navigation and the palette list the same. */
-import { IconHome, IconInbox, IconListCheck } from "@tabler/icons-react";
+/** The pages of the frame, in order: the navigation and the palette list the same, each where the policy lets the person use it. */
+import { IconHome, IconInbox, IconKey, IconListCheck, IconRobot } from "@tabler/icons-react";
+import { useSession } from "../api/session";
 
-export const PAGES = [
+interface PageOf {
+  name: string;
+  to: string;
+  label: string;
+  icon: typeof IconHome;
+  says: string;
+  may?: string[]; // one of these
+}
+
+export const PAGES: PageOf[] = [
   { name: "home", to: "/", label: "Home", icon: IconHome, says: "Today's numbers, and what waits" },
   { name: "inbox", to: "/inbox", label: "Inbox", icon: IconInbox, says: "Reviews that wait for a person" },
   { name: "tasks", to: "/tasks", label: "Tasks", icon: IconListCheck, says: "Everything that runs or ran" },
+  { name: "automations", to: "/automations", label: "Automations", icon: IconRobot, says: "What each is for, how it does, and a form to try it", may: ["automation.read"] },
+  {
+    name: "access",
+    to: "/access",
+    label: "Access",
+    icon: IconKey,
+    says: "Keys, people, sessions, delegations, elevations, identity providers",
+    may: ["key.list", "account.list", "session.list", "delegation.give", "delegation.list", "elevation.open", "elevation.list", "provider.read"],
+  },
 ];
+
+export function usePages(): PageOf[] {
+  const session = useSession();
+  return PAGES.filter((page) => !page.may || page.may.some((action) => session.may.includes(action)));
+}

@@ -100,11 +100,15 @@ function ByAutomation({ items }: { items: Numbers[] }) {
           {items.map((one) => (
             <Table.Tr key={one.automation}>
               <Table.Td>
-                <AnchorLink to="/tasks" search={{ find: one.automation }}>
+                <AnchorLink to="/automations/$name" params={{ name: one.automation }}>
                   {one.automation}
                 </AnchorLink>
               </Table.Td>
-              <Table.Td>{one.tasks}</Table.Td>
+              <Table.Td>
+                <AnchorLink to="/tasks" search={{ find: one.automation }}>
+                  {one.tasks}
+                </AnchorLink>
+              </Table.Td>
               <Table.Td>{share(one.straight_through, one.succeeded)}</Table.Td>
               <Table.Td>{time(one.p50_ms)}</Table.Td>
               <Table.Td>{time(one.p95_ms)}</Table.Td>

@@ -1,27 +1,30 @@
-/** Sign in: an API key is exchanged for a session of the server, or a user's name and password are. */
+/** Sign in: an API key is exchanged for a session of the server, a user's name and password are, or an identity provider says who it is. */
 import { Button, Card, Center, Code, PasswordInput, SegmentedControl, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
-import { sessionQuery, signInWithKey, signInWithPassword } from "../api/session";
+import { sessionQuery, signInByProvider, signInWithKey, signInWithPassword } from "../api/session";
 import { ProblemAlert } from "../parts/Broken";
 
 const route = getRouteApi("/sign-in");
 
 export function SignIn() {
-  const { next } = route.useSearch();
+  const { next, ...given } = route.useSearch(); // a link may name tenant and provider; the page itself knows of none
   const router = useRouter();
   const client = useQueryClient();
-  const [by, setBy] = useState<"key" | "password">("key");
+  const [by, setBy] = useState<"key" | "password" | "provider">(given.provider ? "provider" : "key");
   const [key, setKey] = useState("");
-  const [tenant, setTenant] = useState("default");
+  const [tenant, setTenant] = useState(given.tenant ?? "default");
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
+  const [provider, setProvider] = useState(given.provider ?? "");
+  const path = next?.startsWith("/") && !next.startsWith("//") ? `/console${next}` : "/console/";
   const signIn = useMutation({
-    mutationFn: () => (by === "key" ? signInWithKey(key.trim()) : signInWithPassword(tenant.trim(), user.trim(), password)),
-    onSuccess: (session) => {
+    mutationFn: async () => {
+      if (by === "provider") return signInByProvider(tenant.trim(), provider.trim(), path); // the page is left
+      const session = await (by === "key" ? signInWithKey(key.trim()) : signInWithPassword(tenant.trim(), user.trim(), password));
       client.setQueryData(sessionQuery.queryKey, session);
-      router.history.push(next?.startsWith("/") && !next.startsWith("//") ? `/console${next}` : "/console/");
+      router.history.push(path);
     },
   });
   return (
@@ -43,26 +46,33 @@ export function SignIn() {
               data={[
                 { value: "key", label: "API key" },
                 { value: "password", label: "Password" },
+                { value: "provider", label: "Provider" },
               ]}
               aria-label="How to sign in"
             />
-            {by === "key" ? (
+            {by === "key" && (
               <>
                 <PasswordInput label="API key" required value={key} onChange={(e) => setKey(e.currentTarget.value)} autoComplete="off" autoFocus placeholder="il_…" />
                 <Text size="sm" c="dimmed">
                   On this machine, <Code>interlock status</Code> shows where the first key lies. It is exchanged for a session and not kept.
                 </Text>
               </>
-            ) : (
+            )}
+            {by === "password" && (
               <>
                 <TextInput label="User" required value={user} onChange={(e) => setUser(e.currentTarget.value)} autoComplete="username" autoFocus placeholder="mei" />
                 <PasswordInput label="Password" required value={password} onChange={(e) => setPassword(e.currentTarget.value)} autoComplete="current-password" />
-                <TextInput label="Tenant" required value={tenant} onChange={(e) => setTenant(e.currentTarget.value)} autoComplete="organization" />
               </>
+            )}
+            {by === "provider" && (
+              <TextInput label="Identity provider" required value={provider} onChange={(e) => setProvider(e.currentTarget.value)} autoFocus description="As your administrator calls it here, such as entra or google." />
+            )}
+            {by !== "key" && (
+              <TextInput label="Tenant" required value={tenant} onChange={(e) => setTenant(e.currentTarget.value)} autoComplete="organization" />
             )}
             {signIn.isError && <ProblemAlert error={signIn.error} />}
             <Button type="submit" loading={signIn.isPending}>
-              Sign in
+              {by === "provider" ? "Go to the provider" : "Sign in"}
             </Button>
           </Stack>
         </form>

@@ -28,6 +28,16 @@ const LOOKS: Record<string, Look> = {
   needs_review: ["yellow", IconHelp],
   expired: ["orange", IconClockHour4],
   cancelled: ["gray", IconBan],
+  released: ["teal", IconCheck],
+  registered: ["gray", IconHourglass],
+  evaluated: ["blue", IconHourglass],
+  retired: ["gray", IconBan],
+  revoked: ["gray", IconBan],
+  disabled: ["gray", IconBan],
+  ended: ["gray", IconClockHour4],
+  to_review: ["orange", IconHelp],
+  reviewed: ["teal", IconCheck],
+  usable: ["teal", IconCheck],
 };
 
 export function State({ state, size = "sm" }: { state: string; size?: "xs" | "sm" | "md" }) {

@@ -42,6 +42,7 @@ class Automation(AutomationSummary):
     models: list[AutomationModel]
     input_schema: dict[str, Any] = Field(description="JSON Schema of a task's input.")
     output_schema: dict[str, Any] = Field(description="JSON Schema of a task's output.")
+    may_submit: bool = Field(description="Whether the policy lets the caller submit tasks for it now.")
 
 
 class AutomationList(BaseModel):
@@ -75,7 +76,8 @@ async def get_automation(
     caller: CallerDep, name: Annotated[str, Path(max_length=63, description="Name of an automation.")]
 ) -> Automation:
     """Give an automation with the schemas of its input and output."""
-    caller.require("automation.read", ask.automation_entity(caller.tenant, name))
+    entity = ask.automation_entity(caller.tenant, name)
+    caller.require("automation.read", entity)
     registered = caller.app.automations.get(name)
     return Automation(
         **_summary(registered),
@@ -86,6 +88,7 @@ async def get_automation(
         models=[AutomationModel(name=n, version=m.label) for n, m in sorted(registered.models.items())],
         input_schema=registered.automation.input.model_json_schema(),
         output_schema=registered.automation.output.json_schema(mode="serialization"),
+        may_submit=caller.may("task.submit", entity, automation=name),
     )
 
 

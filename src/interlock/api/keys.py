@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from interlock.api.auth import Caller, CallerDep
@@ -141,10 +141,16 @@ async def create_key(caller: CallerDep, body: KeyRequest) -> NewApiKey:
 
 
 @router.get("", operation_id="list_keys", response_model=KeyList, responses=responses(), summary="List API keys")
-async def list_keys(caller: CallerDep) -> KeyList:
-    """List keys without their secrets, revoked ones too."""
-    caller.require("key.list", ask.system(caller.tenant))
-    return KeyList(items=[_shown(info) for info in await caller.app.access.keys.list(caller.tenant)])
+async def list_keys(
+    caller: CallerDep, own: Annotated[bool, Query(description="Those that stand for the caller alone.")] = False
+) -> KeyList:
+    """List keys without their secrets, revoked ones too: those of the tenant, or with `own` one's own."""
+    if own:
+        caller.principal.scope.must_be_whole("key.list")
+    else:
+        caller.require("key.list", ask.system(caller.tenant))
+    found = await caller.app.access.keys.list(caller.tenant)
+    return KeyList(items=[_shown(info) for info in found if not own or info.user == caller.principal.id])
 
 
 @router.post(

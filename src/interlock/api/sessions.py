@@ -25,15 +25,23 @@ SessionId = Annotated[str, Path(max_length=128, description="ID of a session.")]
 
 # What whole pages depend on; each route asks by itself, of the very thing that it is about.
 _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
+    "account.create": ask.system,
     "account.list": ask.system,
     "audit.read": ask.audit_log,
     "automation.read": ask.system,
+    "delegation.give": ask.system,
+    "delegation.list": ask.system,
     "document.create": ask.system,
+    "elevation.list": ask.system,
+    "elevation.open": ask.system,
     "key.create": ask.system,
     "key.list": ask.system,
+    "model.list": ask.system,
     "policy.propose": ask.policy,
     "policy.read": ask.policy,
     "privacy.read": ask.system,
+    "provider.read": ask.system,
+    "provider.write": ask.system,
     "review.list": ask.system,
     "secret.read": ask.system,
     "session.list": ask.system,

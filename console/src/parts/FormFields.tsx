@@ -1,0 +1,96 @@
+/** The fields of a form out of a schema, each with what the API said is wrong with it. */
+import { Fieldset, PasswordInput, Select, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
+import type { Document, Node, Typed } from "../lib/form";
+import { FileDrop } from "./FileDrop";
+
+interface Props {
+  node: Node;
+  typed: Readonly<Record<string, Typed>>;
+  wrong: Readonly<Record<string, string>>;
+  onType: (pointer: string, value: Typed) => void;
+  onBusy: (by: number) => void;
+}
+
+export function FormFields(props: Props) {
+  const { node } = props;
+  return (
+    <Stack gap="md">
+      {node.children.map((child) =>
+        child.kind === "group" ? (
+          <Fieldset key={child.pointer} legend={child.required ? child.label : `${child.label} (may be left out)`}>
+            {child.description && <p className="quiet fieldset-says">{child.description}</p>}
+            <FormFields {...props} node={child} />
+          </Fieldset>
+        ) : (
+          <Field key={child.pointer} {...props} node={child} />
+        ),
+      )}
+      {node.children.length === 0 && <Field {...props} node={node} />}
+    </Stack>
+  );
+}
+
+const HINTS: Partial<Record<Node["kind"], string>> = {
+  decimal: "12.30",
+  json: '{"name": "value"}',
+};
+
+const TYPES: Partial<Record<Node["kind"], string>> = { date: "date", "date-time": "datetime-local" }; // in the reader's zone
+
+function Field({ node, typed, wrong, onType, onBusy }: Props) {
+  const value = typed[node.pointer];
+  const text = typeof value === "string" ? value : "";
+  const common = {
+    label: node.label,
+    description: [node.description, node.standard && `By default ${node.standard}.`].filter(Boolean).join(" ") || undefined,
+    withAsterisk: node.required && !node.nullable,
+    error: wrong[node.pointer],
+    "data-pointer": node.pointer,
+  };
+  const change = (event: { currentTarget: { value: string } }) => onType(node.pointer, event.currentTarget.value);
+  const items = Array.isArray(value) ? value : [];
+  if (node.kind === "documents") {
+    return (
+      <FileDrop
+        {...common}
+        documents={items as Document[]}
+        most={node.single ? 1 : node.longest}
+        onChange={(documents) => onType(node.pointer, documents)}
+        onBusy={onBusy}
+      />
+    );
+  }
+  if (node.kind === "list") {
+    const choices = node.choices.length > 0 ? { data: node.choices } : {};
+    return (
+      <TagsInput
+        {...common}
+        {...choices}
+        placeholder="Enter adds one"
+        value={items as string[]}
+        maxTags={node.longest ?? undefined}
+        onChange={(values) => onType(node.pointer, values)}
+        acceptValueOnBlur
+        clearable
+      />
+    );
+  }
+  if (node.kind === "choice" || node.kind === "yes-no") {
+    const choices = node.kind === "choice" ? node.choices : [{ value: "true", label: "Yes" }, { value: "false", label: "No" }]; // prettier-ignore
+    return <Select {...common} data={choices} value={text || null} onChange={(chosen) => onType(node.pointer, chosen ?? "")} clearable={!node.required} />;
+  }
+  if (node.kind === "long-text" || node.kind === "json") {
+    return <Textarea {...common} autosize minRows={2} maxRows={12} value={text} onChange={change} placeholder={HINTS[node.kind]} />;
+  }
+  if (node.kind === "password") return <PasswordInput {...common} value={text} onChange={change} autoComplete="new-password" />;
+  return (
+    <TextInput
+      {...common}
+      type={TYPES[node.kind] ?? "text"}
+      inputMode={node.kind === "decimal" || (node.kind === "number" && !node.whole) ? "decimal" : node.whole ? "numeric" : undefined}
+      placeholder={HINTS[node.kind]}
+      value={text}
+      onChange={change}
+    />
+  );
+}
