@@ -2,7 +2,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, Menu, NavLink, Text, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core"; // prettier-ignore
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
-  IconDeviceDesktop, IconHome, IconInbox, IconKeyboard, IconListCheck, IconLogout, IconMoon, IconSearch, IconSun, IconUser,
+  IconDeviceDesktop, IconKeyboard, IconLogout, IconMoon, IconSearch, IconSun, IconUser,
 } from "@tabler/icons-react"; // prettier-ignore
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect } from "react";
@@ -10,13 +10,12 @@ import { useLive } from "../api/live";
 import { signOut, useSession } from "../api/session";
 import { Keys, useKeysHelp } from "./Keys";
 import { openPalette, Palette } from "./Palette";
-import { PAGES } from "./pages";
-
-const ICONS = { home: IconHome, inbox: IconInbox, tasks: IconListCheck } as Record<string, typeof IconHome>;
+import { usePages } from "./pages";
 
 export function Frame() {
   const [open, { toggle, close }] = useDisclosure();
   const session = useSession();
+  const pages = usePages();
   const location = useLocation();
   const live = useLive();
   const help = useKeysHelp();
@@ -70,8 +69,7 @@ export function Frame() {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label="Pages">
-        {PAGES.map((page) => {
-          const Icon = ICONS[page.name] ?? page.icon;
+        {pages.map((page) => {
           const here = page.to === "/" ? location.pathname === "/" : location.pathname.startsWith(page.to);
           return (
             <NavLink
@@ -79,7 +77,7 @@ export function Frame() {
               component={Link}
               to={page.to}
               label={page.label}
-              leftSection={<Icon size={18} aria-hidden />}
+              leftSection={<page.icon size={18} aria-hidden />}
               active={here || (page.name === "inbox" && location.pathname.startsWith("/reviews"))}
             />
           );

@@ -3,15 +3,16 @@ import { Spotlight, spotlight, type SpotlightActionData } from "@mantine/spotlig
 import { IconArrowRight, IconSearch } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { PAGES } from "./pages";
+import { usePages } from "./pages";
 
 export const openPalette = () => spotlight.open();
 
 export function Palette() {
   const navigate = useNavigate();
   const [query, setQuery] = useState("");
+  const pages = usePages();
   const found = query.trim();
-  const actions: SpotlightActionData[] = PAGES.map((page) => ({
+  const actions: SpotlightActionData[] = pages.map((page) => ({
     id: page.name,
     label: page.label,
     description: page.says,

@@ -28,6 +28,12 @@ const LOOKS: Record<string, Look> = {
   needs_review: ["yellow", IconHelp],
   expired: ["orange", IconClockHour4],
   cancelled: ["gray", IconBan],
+  released: ["teal", IconCheck],
+  registered: ["gray", IconHourglass],
+  evaluated: ["blue", IconHourglass],
+  retired: ["gray", IconBan],
+  proposed: ["yellow", IconClockHour4],
+  done: ["teal", IconCheck],
 };
 
 export function State({ state, size = "sm" }: { state: string; size?: "xs" | "sm" | "md" }) {
