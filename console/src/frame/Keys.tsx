@@ -30,7 +30,7 @@ export function useKeysHelp() {
 
 const ALL: [string, [string[], string][]][] = [
   ["Everywhere", [[["Ctrl", "K"], "Search and commands"], [["?"], "This sheet"]]],
-  ["Inbox", [[["j"], "Next"], [["k"], "Previous"], [["Enter"], "Open"], [["x"], "Select"], [["a"], "Approve what is selected"], [["Esc"], "Select nothing"]]],
+  ["Inbox", [[["j"], "Next"], [["k"], "Previous"], [["Enter"], "Open"], [["x"], "Select"], [["a"], "Approve what is selected"], [["u"], "Undo, within 5 s"], [["Esc"], "Select nothing"]]],
   [
     "Review",
     [

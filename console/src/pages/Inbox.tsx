@@ -13,6 +13,7 @@ import { ProblemAlert } from "../parts/Broken";
 import { AnchorLink } from "../parts/Link";
 import { State } from "../parts/State";
 import { Countdown, Time, useNow } from "../parts/Time";
+import { useUndo } from "./review/undo";
 
 const route = getRouteApi("/signed-in/inbox");
 const QUEUES: [Queue, string][] = [
@@ -41,6 +42,7 @@ export function Inbox() {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const current = found[Math.min(at, found.length - 1)];
   const search = useRef<HTMLInputElement>(null);
+  const undo = useUndo();
 
   useEffect(() => {
     document.title = `Inbox (${found.length}) · Interlock`;
@@ -92,6 +94,7 @@ export function Inbox() {
     ["Enter", () => current && open(current)],
     ["x", () => current && choose(current.id)],
     ["a", () => void approve()],
+    ["u", () => undo()],
     ["Escape", () => setChosen(new Set())],
     ["/", (event) => { event.preventDefault(); search.current?.focus(); }],
   ]); // prettier-ignore

@@ -1,11 +1,11 @@
 """`perform(effect) -> outcome`: the one governed door to models, people, policies, third parties and authors' side effects.
 
-    (journal) → decide → oblige → open → execute → meter → record → release
+    (journal) → decide → oblige → (ask people) → open → execute → meter → record → release
 
 An outcome is released only when its record is durable. A deny is an outcome and is recorded; an error in policy or audit
 is not: it raises, releases nothing, and the task is tried again later. A redaction that
 fails is tried again too, and fails the effect in the end. What is recorded is the effect as it was asked for; what was
-performed may have been cured of what the policy was against (see `oblige.py`).
+performed may have been cured of what the policy was against (see `oblige.py`), or people agreed to it first (see `consent.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from interlock.boundary import consent
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import UNGOVERNED, Effect, Kind, Outcome, Pending, Recorded, Retry, Status
 from interlock.domain.errors import ExecutorFailed, InvalidInput
@@ -97,10 +98,16 @@ class Boundary:
                 performed, decision = await self._oblige(effect, owner, decision)
             except RedactionFailed as failure:
                 return await self._not_redacted(effect, owner, decision, failure)
-        if decision is not None and not decision.allowed:
-            reasons = "; ".join(r.text for r in decision.reasons)
-            error = {"kind": "Denied", "message": reasons}
-            return await self._record(effect, owner, Outcome(status=Status.DENIED, error=error, decision=decision))
+        by = None
+        if decision is not None and consent.asks_people(performed, decision):
+            asked = await self._ask_people(performed, owner, decision)
+            if isinstance(asked, Pending):
+                return asked
+            if asked.why is not None:
+                return await self._record(effect, owner, _denied(decision, asked.why, by=asked.by))
+            by = asked.by
+        elif decision is not None and not decision.allowed:
+            return await self._record(effect, owner, _denied(decision, "; ".join(r.text for r in decision.reasons)))
         executor = self._executors[effect.kind]
         opening = owner.journal.openings.get(effect.id)
         if executor.opens(performed):
@@ -113,6 +120,8 @@ class Boundary:
             return result
         if performed is not effect and self._finish is not None:
             result = self._finish(performed, result)
+        if by is not None and result.by is None:
+            result = replace(result, by=by)
         if self._faulty:
             await self._fault("executed")
         return await self._record(effect, owner, result)
@@ -150,10 +159,18 @@ class Boundary:
         outcome = Outcome(status=Status.FAILED, error=error, decision=decision, attempts=len(past))
         return await self._record(effect, owner, outcome)
 
+    async def _ask_people(self, effect: Effect, owner: Owner, decision: Decision) -> consent.Answered | Pending:
+        """Ask the people whom the policy names before the effect; gives what they said, or Pending until they have."""
+        call = Call(task=owner.task, idempotency_key=idempotency_key(owner.task, effect), decision=decision)
+        said = await self._executors[Kind.REVIEW].execute(consent.question(effect, owner.task, decision), call)
+        return said if isinstance(said, Pending) else consent.answered(said)
+
     async def withdraw(self, effect: Effect, owner: Owner) -> None:
-        """Close what an effect left open that the automation no longer wants."""
+        """Close what an effect left open that the automation no longer wants, the question that came before it too."""
         call = Call(task=owner.task, idempotency_key=idempotency_key(owner.task, effect))
         await self._executors[effect.kind].withdraw(effect, call)
+        if effect.kind is not Kind.REVIEW and effect.kind not in UNGOVERNED:
+            await self._executors[Kind.REVIEW].withdraw(replace(effect, kind=Kind.REVIEW), call)
 
     async def cancelled(self, owner: Owner) -> Recorded:
         """Record that the task's cancellation reaches the automation here."""
@@ -244,6 +261,10 @@ def idempotency_key(task: Claimed, effect: Effect) -> str:
 
 def _of_redaction(attempt: Attempt) -> bool:
     return attempt.error.get("kind") == REDACTION_FAILED
+
+
+def _denied(decision: Decision, why: str, *, by: str | None = None) -> Outcome:
+    return Outcome(status=Status.DENIED, error={"kind": "Denied", "message": why}, decision=decision, by=by)
 
 
 def _wait_s(effect: Effect) -> float | None:

@@ -1,5 +1,5 @@
 /** Signed checkpoints with who witnessed them, whether each continues another, and the keys that sign them. */
-import { Alert, Badge, Button, Code, CopyButton, Group, NumberInput, Skeleton, Stack, Table, Text } from "@mantine/core";
+import { Alert, Badge, Button, Code, CopyButton, Group, NumberInput, Stack, Table, Text } from "@mantine/core";
 import { IconAlertTriangle, IconShieldCheck } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -8,6 +8,7 @@ import { auditKeysQuery } from "../../api/queries";
 import { signedBy, verifyConsistency } from "../../lib/merkle";
 import { Holds } from "../../parts/AuditRecord";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
 
@@ -21,7 +22,7 @@ export function Checkpoints() {
     getNextPageParam: (last: Schemas["AuditCheckpointPage"]) => last.next_cursor ?? undefined,
   });
   if (found.isError) return <ProblemAlert error={found.error} retry={() => void found.refetch()} />;
-  if (!found.data) return <Skeleton height={240} role="status" aria-label="The checkpoints are loaded" />;
+  if (!found.data) return <Loading what="The list of checkpoints" height={240} />;
   const items = found.data.pages.flatMap((page) => page.items);
   if (items.length === 0) return <Text c="dimmed">There is no checkpoint yet; the first comes within a second of the first record.</Text>;
   return (
@@ -130,7 +131,7 @@ function Consistency({ newest, oldest }: { newest: Checkpoint; oldest: Checkpoin
 export function Keys() {
   const keys = useQuery(auditKeysQuery);
   if (keys.isError) return <ProblemAlert error={keys.error} retry={() => void keys.refetch()} />;
-  if (!keys.data) return <Skeleton height={120} role="status" aria-label="The keys are loaded" />;
+  if (!keys.data) return <Loading what="The list of keys" height={120} />;
   return (
     <Stack gap="sm">
       <Text size="sm">

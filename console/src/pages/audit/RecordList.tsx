@@ -1,5 +1,5 @@
 /** Records in the order of the log; an opened one shows its facts, the values before and after, and its proof. */
-import { Accordion, Button, Code, Group, Skeleton, Stack, Table, Text } from "@mantine/core";
+import { Accordion, Button, Code, Group, Stack, Table, Text } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
@@ -8,6 +8,7 @@ import { actorOf, asQuery, type AuditFilter, type Facts, factsOf, textOf } from 
 import { type AuditRecord, RecordDetails, Verified } from "../../parts/AuditRecord";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
+import { Loading } from "../../parts/Loading";
 import { Time } from "../../parts/Time";
 
 const PAGE = 25; // each names its actor from what stands beside the log
@@ -23,7 +24,7 @@ export function RecordList({ filter }: { filter: AuditFilter }) {
     getNextPageParam: (last: Schemas["AuditPage"]) => last.next_cursor ?? undefined,
   });
   if (records.isError) return <ProblemAlert error={records.error} retry={() => void records.refetch()} />;
-  if (!records.data) return <Skeleton height={320} role="status" aria-label="The records are loaded" />;
+  if (!records.data) return <Loading what="This part of the log" height={320} />;
   const items = records.data.pages.flatMap((page) => page.items);
   if (items.length === 0) return <Text c="dimmed">No record fits all of this. What happened within the last second has no place in the log yet.</Text>;
   return (

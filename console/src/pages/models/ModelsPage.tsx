@@ -1,9 +1,10 @@
 /** Every model version on record: how it stands, opened in place with where it comes from and who let it serve. */
-import { Accordion, Button, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Accordion, Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { Version } from "./Version";
@@ -29,7 +30,7 @@ export function ModelsPage() {
         A version is registered, evaluated, approved by another person, and released with a signature before it may serve.
       </Text>
       {found.isError && <ProblemAlert error={found.error} retry={() => void found.refetch()} />}
-      {found.isPending && <Skeleton height={240} role="status" aria-label="The versions are loaded" />}
+      {found.isPending && <Loading what="The list of versions" height={240} />}
       {found.isSuccess && items.length === 0 && <Text c="dimmed">No version is on record. Register the one that is deployed with: interlock model register</Text>}
       <Accordion variant="contained" chevronPosition="left" multiple value={opened} onChange={setOpened}>
         {items.map((one) => {

@@ -1,5 +1,5 @@
 /** A model version: who made it from what, how good it is, who did what with it, and whether its signature holds. */
-import { Alert, Button, Code, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Code, Group, Stack, Text, Title } from "@mantine/core";
 import { IconAlertTriangle, IconDownload, IconShieldCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../../api/client";
@@ -7,6 +7,7 @@ import { verifyStatement } from "../../lib/dsse";
 import { dataOf, plainEntries } from "../../lib/models";
 import { ProblemAlert } from "../../parts/Broken";
 import { Json } from "../../parts/Json";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { Steps } from "./Steps";
@@ -26,7 +27,7 @@ export function Version({ number }: { number: number }) {
     queryFn: () => data(api.GET("/v1/models/versions/{number}", { params: { path: { number } } })),
   });
   if (found.isError) return <ProblemAlert error={found.error} retry={() => void found.refetch()} />;
-  if (!found.data) return <Skeleton height={240} role="status" aria-label="The version is loaded" />;
+  if (!found.data) return <Loading what="The version" height={240} />;
   const version = found.data;
   const card = version.card as Card;
   const facts: [string, React.ReactNode][] = [

@@ -1,5 +1,5 @@
 /** A new set: written, checked, held against what was decided, and only then proposed. */
-import { Alert, Button, Checkbox, Group, Skeleton, Stack, Table, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, Stack, Table, Text, Textarea } from "@mantine/core";
 import { useSessionStorage } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -9,6 +9,7 @@ import { policySetQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { type Files, sameFiles, STARTER } from "../../lib/policies";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Wide } from "../../parts/Wide";
 import { Editor } from "./Editor";
@@ -17,7 +18,7 @@ import { Impact } from "./Impact";
 export function Draft({ active }: { active: number }) {
   const current = useQuery({ ...policySetQuery(active), enabled: active > 0 });
   if (current.isError) return <ProblemAlert error={current.error} retry={() => void current.refetch()} />;
-  if (active > 0 && !current.data) return <Skeleton height={320} role="status" aria-label="The set in force is loaded" />;
+  if (active > 0 && !current.data) return <Loading what="The set in force" height={320} />;
   return <Loaded key={active} active={active} start={current.data?.files ?? STARTER} />;
 }
 

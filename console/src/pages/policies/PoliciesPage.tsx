@@ -1,11 +1,12 @@
 /** Policies: what is in force, what somebody proposed, what a new set would change before it is in force, and how it all came. */
-import { Skeleton, Stack, Tabs, Title } from "@mantine/core";
+import { Stack, Tabs, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { changesQuery, policiesQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { Draft } from "./Draft";
 import { History } from "./History";
 import { InForce } from "./InForce";
@@ -34,7 +35,7 @@ export function PoliciesPage() {
     return (
       <Stack gap="md">
         {title}
-        <Skeleton height={480} role="status" aria-label="The policies are loaded" />
+        <Loading what="What is in force" height={480} />
       </Stack>
     );
   }

@@ -1,9 +1,10 @@
 /** What sets that only look on would have answered otherwise. */
-import { Button, Code, Group, Skeleton, Stack, Table, Text } from "@mantine/core";
+import { Button, Code, Group, Stack, Table, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, data } from "../../api/client";
 import { useSession } from "../../api/session";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
@@ -17,7 +18,7 @@ export function Shadow({ shadow }: { shadow: number }) {
     onSuccess: () => void client.invalidateQueries({ queryKey: ["policies"] }),
   });
   if (found.isError) return <ProblemAlert error={found.error} retry={() => void found.refetch()} />;
-  if (!found.data) return <Skeleton height={160} role="status" aria-label="The differences are loaded" />;
+  if (!found.data) return <Loading what="The list of differences" height={160} />;
   return (
     <Stack gap="md">
       <Group gap="sm">

@@ -1,5 +1,5 @@
 /** What is kept of one person, and their erasure: asked for by typing whom, since it cannot be undone. */
-import { Alert, Button, Group, Skeleton, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -10,6 +10,7 @@ import { confirms, removedIn } from "../../lib/privacy";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
@@ -22,7 +23,7 @@ export function About({ subject }: { subject: string }) {
     queryFn: () => data(api.GET("/v1/privacy/subjects/{subject}", { params: { path: { subject } } })),
   });
   if (about.isError) return <ProblemAlert error={about.error} retry={() => void about.refetch()} />;
-  if (!about.data) return <Skeleton height={320} role="status" aria-label="What is kept is loaded" />;
+  if (!about.data) return <Loading what="What is kept" height={320} />;
   const { tasks, documents, accounts, sessions, erasures, complete } = about.data;
   const nothing = tasks.length + documents.length + accounts.length + sessions.length === 0;
   return (

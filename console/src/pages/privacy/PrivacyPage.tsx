@@ -1,10 +1,11 @@
 /** Personal data: what is kept of a person, what was removed before it left, and their erasure. */
-import { Button, Group, Skeleton, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { ProblemAlert } from "../../parts/Broken";
+import { Loading } from "../../parts/Loading";
 import { About } from "./About";
 import { ErasureTable } from "./ErasureTable";
 
@@ -50,7 +51,7 @@ function Erasures() {
     getNextPageParam: (last: Schemas["ErasurePage"]) => last.next_cursor ?? undefined,
   });
   if (found.isError) return <ProblemAlert error={found.error} retry={() => void found.refetch()} />;
-  if (!found.data) return <Skeleton height={160} role="status" aria-label="The erasures are loaded" />;
+  if (!found.data) return <Loading what="The list of erasures" height={160} />;
   const items = found.data.pages.flatMap((page) => page.items);
   return (
     <Stack gap="sm">

@@ -1,9 +1,10 @@
 /** A document page by page, with what was read marked where it stands. Boxes are fractions of a page. */
-import { ActionIcon, Alert, Anchor, Group, Loader, SegmentedControl, Stack, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Alert, Anchor, Group, SegmentedControl, Stack, Text, Tooltip } from "@mantine/core";
 import { IconDownload, IconRotateClockwise, IconZoomIn, IconZoomOut, IconZoomReset } from "@tabler/icons-react";
 import { useQueries } from "@tanstack/react-query";
 import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
 import { documentQuery } from "../../api/queries";
+import { Loading } from "../../parts/Loading";
 import type { Field } from "../../lib/review";
 
 export interface ViewKeys {
@@ -58,7 +59,7 @@ export function DocumentView(props: {
   if (found.some((one) => one.isError)) {
     return <Alert color="orange" title="The document cannot be shown">It was erased, or you may not read it.</Alert>;
   }
-  if (!shown) return <Loader aria-label="The document is loaded" />;
+  if (!shown) return <Loading what="The document" />;
   return (
     <Stack gap="xs">
       <Group justify="space-between" gap="xs">

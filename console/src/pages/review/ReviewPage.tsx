@@ -1,5 +1,5 @@
 /** One review: the document, what was read of it, why a person is asked, and the answer. Three key presses or fewer. */
-import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Radio, Skeleton, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
+import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Radio, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
 import { IconCheck, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconPlugConnectedX, IconX } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -13,21 +13,22 @@ import { amended, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/re
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
-import { answer, type Given, HOLD_S, keepDraft, readDraft, takeBack } from "./answer";
+import { answer, type Given, HOLD_S, keepDraft, readDraft } from "./answer";
 import { DocumentView, type ViewKeys } from "./DocumentView";
 import { Fields, textOf } from "./Fields";
 import { Evidence, History, Similar } from "./Sides";
+import { remember, useUndo } from "./undo";
 
 const route = getRouteApi("/signed-in/reviews/$reviewId");
-let lastAnswered: string | null = null; // what `u` takes back
 
 export function ReviewPage() {
   const { reviewId } = route.useParams();
   const review = useQuery(reviewQuery(reviewId));
   if (review.isError) return <ProblemAlert error={review.error} retry={() => void review.refetch()} />;
-  if (!review.data) return <Skeleton height={480} aria-label="The review is loaded" />;
+  if (!review.data) return <Loading what="The review" />;
   return <Loaded key={`${review.data.id}.${review.data.revision}`} review={review.data} />;
 }
 
@@ -80,23 +81,13 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         : navigate({ to: "/inbox", search: { queue } })),
     [navigate, queue],
   );
-  const undo = useMutation({
-    mutationFn: takeBack,
-    onSuccess: (found) => {
-      lastAnswered = null;
-      client.setQueryData(reviewQuery(found.id).queryKey, found);
-      void client.invalidateQueries({ queryKey: ["reviews"] });
-      notifications.hide(found.id);
-      goTo(found.id);
-    },
-    onError: (error) => notifications.show({ color: "orange", title: "It could not be taken back", message: String(error.message) }),
-  });
+  const undo = useUndo();
   const give = useMutation({
     mutationFn: (given: Given) => answer(review, given),
     onMutate: () => setRejecting(false),
     onSuccess: (found, given) => {
       keepDraft(review, {});
-      lastAnswered = review.id;
+      remember(review.id);
       client.setQueryData(reviewQuery(review.id).queryKey, found);
       void client.invalidateQueries({ queryKey: ["reviews"] });
       notifications.show({
@@ -105,7 +96,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         title: `${{ approve: "Approved", amend: "Approved with changes", reject: "Rejected" }[given.verdict]}: ${review.request.title}`,
         message: (
           <Group gap="xs">
-            <Button size="compact-xs" variant="default" onClick={() => undo.mutate(review.id)}>
+            <Button size="compact-xs" variant="default" onClick={() => undo(review.id)}>
               Undo
             </Button>
             <Kbd size="xs">u</Kbd> <Text size="xs">within {HOLD_S} s</Text>
@@ -160,7 +151,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     ["r", () => may("reject") && setRejecting(true)],
     ["e", (event) => { event.preventDefault(); if (current) select(current, true); }],
     ["c", () => open && claim.mutate()],
-    ["u", () => lastAnswered && undo.mutate(lastAnswered)],
+    ["u", () => undo()],
     ["j", () => next && goTo(next)],
     ["k", () => before && goTo(before)],
     ["ArrowDown", (event) => { event.preventDefault(); step(1); }],

@@ -1,10 +1,11 @@
 /** From a document to each value that was read from it, to the decisions that took it, to what came of it. */
-import { Button, Code, Group, Skeleton, Stack, Text } from "@mantine/core";
+import { Button, Code, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
+import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 
 type Value = Schemas["LineageValue"];
@@ -17,7 +18,7 @@ export function Lineage({ taskId }: { taskId: string }) {
     queryFn: () => data(api.GET("/v1/tasks/{task_id}/lineage", { params: { path: { task_id: taskId } } })),
   });
   if (lineage.isError) return <ProblemAlert error={lineage.error} retry={() => void lineage.refetch()} />;
-  if (!lineage.data) return <Skeleton height={320} role="status" aria-label="The lineage is loaded" />;
+  if (!lineage.data) return <Loading what="The lineage" height={320} />;
   const { documents, values, complete } = lineage.data;
   return (
     <Stack gap="sm">

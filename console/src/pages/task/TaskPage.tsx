@@ -1,5 +1,5 @@
 /** One task: its state, its course, its documents and its records. */
-import { Alert, Button, Card, Code, CopyButton, Group, Menu, SegmentedControl, Skeleton, Stack, Tabs, Text, Title } from "@mantine/core"; // prettier-ignore
+import { Alert, Button, Card, Code, CopyButton, Group, Menu, SegmentedControl, Stack, Tabs, Text, Title } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
 import { IconBan, IconCode, IconDownload, IconRefresh } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -12,6 +12,7 @@ import { findRead, isValues, type Field } from "../../lib/review";
 import { duration } from "../../lib/time";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
+import { Loading } from "../../parts/Loading";
 import { Json } from "../../parts/Json";
 import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
@@ -30,7 +31,7 @@ export function TaskPage() {
   const timeline = useQuery(timelineQuery(taskId));
   if (task.isError) return <ProblemAlert error={task.error} retry={() => void task.refetch()} />;
   if (timeline.isError) return <ProblemAlert error={timeline.error} retry={() => void timeline.refetch()} />;
-  if (!task.data || !timeline.data) return <Skeleton height={480} aria-label="The task is loaded" />;
+  if (!task.data || !timeline.data) return <Loading what="The task" />;
   return <Loaded task={task.data} timeline={timeline.data} />;
 }
 
