@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Schemas } from "../api/client";
-import { asked, counterexamples, fileNames, formerSets, named, sameFiles, wrongName } from "./policies";
+import { asked, counterexamples, fileNames, formerSets, named, sameFiles, unshown, wrongName } from "./policies";
 
 const difference = (action: string, context: Record<string, unknown>): Schemas["PolicyDifference"] => ({
   principal: { type: "User", id: "user:a" },
@@ -34,10 +34,12 @@ it("says who asks for what, and shows the smallest request first", () => {
     recorded: 0, changed: 0, examples: [],
     searched: {
       expenses: { requests: 1, actions: [], counterexamples: [difference("b", { amount: 100, currency: "EUR" })] },
-      "": { requests: 1, actions: [], counterexamples: [difference("a", {})] },
+      "": { requests: 1, actions: ["a", "c"], counterexamples: [difference("a", {})] },
+      other: { requests: 1, actions: ["a"], counterexamples: [difference("a", {})] },
     },
   }; // prettier-ignore
-  expect(counterexamples(impact).map(({ where, one }) => [where, one.action])).toEqual([["", "a"], ["expenses", "b"]]);
+  expect(counterexamples(impact).map((one) => one.action)).toEqual(["a", "b"]); // each once
+  expect(unshown(impact)).toEqual(["c"]);
 });
 
 it("goes back only to what was in force, and not to what is", () => {

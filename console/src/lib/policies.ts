@@ -47,11 +47,19 @@ export function named(entity: Record<string, unknown>): string {
 /** Say in a line what a set would answer otherwise. */
 export const asked = (one: Difference): string => `${named(one.principal)} → ${one.action} → ${named(one.resource)}`;
 
-/** Give the counterexamples of every search, the smallest request first. */
-export function counterexamples(impact: Schemas["PolicyImpact"]): { where: string; one: Difference }[] {
-  const found = Object.entries(impact.searched).flatMap(([where, search]) => search.counterexamples.map((one) => ({ where, one })));
-  const size = ({ one }: { one: Difference }) => JSON.stringify([one.principal, one.resource, one.context]).length;
-  return found.sort((a, b) => size(a) - size(b));
+/** Give the counterexamples of every search, each once, the smallest request first. */
+export function counterexamples(impact: Schemas["PolicyImpact"]): Difference[] {
+  const found = Object.values(impact.searched).flatMap((search) => search.counterexamples);
+  const request = (one: Difference) => JSON.stringify([one.principal, one.action, one.resource, one.context]);
+  const once = new Map(found.map((one) => [request(one), one]));
+  return [...once.values()].sort((a, b) => request(a).length - request(b).length);
+}
+
+/** Name the actions that other policies decide, and for which no request was found that is answered differently. */
+export function unshown(impact: Schemas["PolicyImpact"]): string[] {
+  const shown = new Set(counterexamples(impact).map((one) => one.action));
+  const all = Object.values(impact.searched).flatMap((search) => search.actions);
+  return [...new Set(all)].filter((action) => !shown.has(action)).sort();
 }
 
 /** Give the sets that one can go back to: those that were in force once, but not the one that is; 0 is none of one's own. */

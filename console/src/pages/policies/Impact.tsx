@@ -2,7 +2,7 @@
 import { Alert, Code, Group, Stack, Text } from "@mantine/core";
 import { IconArrowRight } from "@tabler/icons-react";
 import type { Schemas } from "../../api/client";
-import { asked, counterexamples } from "../../lib/policies";
+import { asked, counterexamples, unshown } from "../../lib/policies";
 import { Json } from "../../parts/Json";
 import { AnchorLink } from "../../parts/Link";
 import { State } from "../../parts/State";
@@ -11,6 +11,7 @@ type Difference = Schemas["PolicyDifference"];
 
 export function Impact({ impact }: { impact: Schemas["PolicyImpact"] }) {
   const smallest = counterexamples(impact);
+  const further = unshown(impact);
   const tried = Object.values(impact.searched).reduce((sum, one) => sum + one.requests, 0);
   return (
     <Stack gap="sm" role="region" aria-label="What it would change">
@@ -24,9 +25,14 @@ export function Impact({ impact }: { impact: Schemas["PolicyImpact"] }) {
         <Change key={number} one={one} />
       ))}
       {smallest.length > 0 && <Text fw={600} size="sm">Smallest counterexamples</Text>}
-      {smallest.map(({ where, one }) => (
-        <Change key={`${where} ${one.action}`} one={one} />
+      {smallest.map((one) => (
+        <Change key={JSON.stringify([one.principal, one.action, one.resource, one.context])} one={one} />
       ))}
+      {further.length > 0 && (
+        <Text size="sm" c="dimmed">
+          Other policies decide about {further.join(", ")} too; no made-up request was found that is answered differently.
+        </Text>
+      )}
     </Stack>
   ); // prettier-ignore
 }
