@@ -21,7 +21,7 @@ SEED, SIZES = 7, (1, 2, 7, 8, 13)
 
 
 def sample() -> dict[str, object]:
-    """Give logs of several sizes, each with a proof of every leaf and a checkpoint."""
+    """Give logs of several sizes, each with a proof of every leaf, a checkpoint, and proofs that it continues each of its beginnings."""
     key = Ed25519PrivateKey.from_private_bytes(bytes([SEED]) * 32)
     logs = []
     for size in SIZES:
@@ -30,7 +30,18 @@ def sample() -> dict[str, object]:
         root = merkle.root(hashes)
         note = checkpoints.sign(Checkpoint(origin="interlock/sample", size=size, root=root), "sample", key)
         proofs = [[h.hex() for h in merkle.inclusion_proof(hashes, number)] for number in range(size)]
-        logs.append({"leaves": leaves, "root": root.hex(), "note": note, "proofs": proofs})
+        # From every beginning of the log, signed by itself, to the whole of it.
+        beginnings = [
+            {
+                "size": old,
+                "note": checkpoints.sign(
+                    Checkpoint(origin="interlock/sample", size=old, root=merkle.root(hashes[:old])), "sample", key
+                ),
+                "hashes": [h.hex() for h in merkle.consistency_proof(hashes, old)],
+            }
+            for old in range(1, size + 1)
+        ]
+        logs.append({"leaves": leaves, "root": root.hex(), "note": note, "proofs": proofs, "beginnings": beginnings})
     return {"verifier_key": checkpoints.verifier_key("sample", key.public_key()), "logs": logs}
 
 

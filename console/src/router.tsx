@@ -2,6 +2,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import { queryClient } from "./api/queries";
 import { sessionQuery } from "./api/session";
+import { type AuditFilter, readFilter } from "./lib/audit";
 import { Broken, NotFound } from "./parts/Broken";
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
@@ -81,8 +82,37 @@ const access = createRoute({
 });
 const profile = createRoute({ ...page("/profile"), component: lazyRouteComponent(() => import("./pages/Profile"), "Profile") });
 
+export type AuditSearch = AuditFilter & { tab?: "records" | "checkpoints" | "keys" };
+const audit = createRoute({
+  ...page("/audit"),
+  validateSearch: (search: Record<string, unknown>): AuditSearch => ({
+    ...readFilter(search),
+    tab: (["checkpoints", "keys"] as const).find((tab) => tab === search.tab),
+  }),
+  component: lazyRouteComponent(() => import("./pages/audit/AuditPage"), "AuditPage"),
+});
+export type PoliciesSearch = { tab?: "in-force" | "change" | "history" | "shadow" };
+const policies = createRoute({
+  ...page("/policies"),
+  validateSearch: (search: Record<string, unknown>): PoliciesSearch => ({
+    tab: (["change", "history", "shadow"] as const).find((tab) => tab === search.tab),
+  }),
+  component: lazyRouteComponent(() => import("./pages/policies/PoliciesPage"), "PoliciesPage"),
+});
+const privacy = createRoute({
+  ...page("/privacy"),
+  validateSearch: (search: Record<string, unknown>): { subject?: string } => ({ subject: text(search.subject) }),
+  component: lazyRouteComponent(() => import("./pages/privacy/PrivacyPage"), "PrivacyPage"),
+});
+const models = createRoute({ ...page("/models"), component: lazyRouteComponent(() => import("./pages/models/ModelsPage"), "ModelsPage") });
+
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, signedIn.addChildren([home, inbox, review, tasks, task, automations, automation, access, profile])]),
+  routeTree: root.addChildren([
+    signIn,
+    signedIn.addChildren([
+      home, inbox, review, tasks, task, automations, automation, access, profile, audit, policies, privacy, models,
+    ]), // prettier-ignore
+  ]),
   basepath: "/console",
   defaultPreload: "intent",
   scrollRestoration: true,

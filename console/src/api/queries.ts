@@ -87,3 +87,23 @@ export const pathQuery = (name: string) =>
       return Promise.all(wanted.map((task) => data(api.GET("/v1/tasks/{task_id}/timeline", { params: { path: { task_id: task.id } } }))));
     },
   });
+
+export const auditKeysQuery = queryOptions({
+  queryKey: ["audit-keys"],
+  staleTime: 60_000,
+  queryFn: () => data(api.GET("/v1/audit/keys")),
+});
+
+export const policiesQuery = queryOptions({ queryKey: ["policies", "state"], queryFn: () => data(api.GET("/v1/policies")) });
+
+export const changesQuery = queryOptions({
+  queryKey: ["policies", "changes"],
+  queryFn: () => data(api.GET("/v1/policies/changes", { params: { query: { limit: 100 } } })),
+});
+
+export const policySetQuery = (number: number) =>
+  queryOptions({
+    queryKey: ["policy-set", number],
+    staleTime: Infinity, // a set never changes
+    queryFn: () => data(api.GET("/v1/policies/sets/{number}", { params: { path: { number } } })),
+  });

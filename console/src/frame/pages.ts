@@ -1,5 +1,7 @@
 /** The pages of the frame, in order: the navigation and the palette list the same, each where the policy lets the person use it. */
-import { IconHome, IconInbox, IconKey, IconListCheck, IconRobot } from "@tabler/icons-react";
+import {
+  IconBrain, IconGavel, IconHome, IconInbox, IconKey, IconListCheck, IconRobot, IconShieldCheck, IconUserShield,
+} from "@tabler/icons-react"; // prettier-ignore
 import { useSession } from "../api/session";
 
 interface PageOf {
@@ -24,6 +26,10 @@ export const PAGES: PageOf[] = [
     says: "Keys, people, sessions, delegations, elevations, identity providers",
     may: ["key.list", "account.list", "session.list", "delegation.give", "delegation.list", "elevation.open", "elevation.list", "provider.read"],
   },
+  { name: "audit", to: "/audit", label: "Audit log", icon: IconShieldCheck, says: "Every record, verified here", may: ["audit.read"] },
+  { name: "policies", to: "/policies", label: "Policies", icon: IconGavel, says: "What decides, and what a change of it would change", may: ["policy.read"] },
+  { name: "models", to: "/models", label: "Models", icon: IconBrain, says: "Every version, where it comes from, and who let it serve", may: ["model.list"] },
+  { name: "privacy", to: "/privacy", label: "Personal data", icon: IconUserShield, says: "What is kept of a person, and their erasure", may: ["privacy.read"] },
 ];
 
 export function usePages(): PageOf[] {

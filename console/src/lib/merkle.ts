@@ -124,3 +124,55 @@ export async function verify(leaf: string, proof: Proof, verifierKeys: string[])
   }
   return bad("No known key signed the checkpoint.", steps);
 }
+
+export interface ConsistencyProof {
+  old?: { size: number; root: string; note: string } | null;
+  checkpoint: { size: number; root: string; note: string };
+  hashes: string[];
+}
+
+/** Give the two roots that a consistency proof leads to (RFC 9162, 2.1.4.2); null where it does not have the right shape. */
+export async function bothRoots(older: TreeHead, newer: TreeHead, hashes: string[]): Promise<[string, string] | null> {
+  if (older.size < 1 || older.size > newer.size) return null;
+  if (older.size === newer.size) return hashes.length === 0 ? [older.root, newer.root] : null;
+  const whole = 2 ** Math.floor(Math.log2(older.size)) === older.size; // a perfect tree is its own first hash
+  const [first, ...rest] = whole ? [older.root, ...hashes] : hashes;
+  if (first === undefined) return null;
+  let node = older.size - 1;
+  let last = newer.size - 1;
+  while (node % 2 === 1) [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
+  let before: Uint8Array = fromHex(first);
+  let after: Uint8Array = before;
+  for (const other of rest.map(fromHex)) {
+    if (last === 0) return null;
+    if (node % 2 === 1 || node === last) {
+      before = await sha256(NODE, other, before);
+      after = await sha256(NODE, other, after);
+      while (node % 2 === 0 && node !== 0) [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
+    } else {
+      after = await sha256(NODE, after, other);
+    }
+    [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
+  }
+  return last === 0 ? [toHex(before), toHex(after)] : null;
+}
+
+/** Verify that one signed checkpoint continues another: nothing of the older one was changed or taken away. */
+export async function verifyConsistency(proof: ConsistencyProof, verifierKeys: string[]): Promise<Verdict> {
+  const bad = (why: string): Verdict => ({ holds: false, why, steps: [] });
+  const older = readNote(proof.old?.note ?? "");
+  const newer = readNote(proof.checkpoint.note);
+  if (!older || !newer) return bad("A checkpoint cannot be read.");
+  if (older.origin !== newer.origin) return bad("The checkpoints are of different logs.");
+  const roots = await bothRoots(older, newer, proof.hashes);
+  if (!roots) return bad("The proof does not have the shape of the trees.");
+  if (roots[0] !== older.root) return bad(`The proof does not lead to the root over ${older.size} records.`);
+  if (roots[1] !== newer.root || (older.size === newer.size && older.root !== newer.root)) {
+    return bad(`The root over ${newer.size} records does not continue the one over ${older.size}: the past was changed.`);
+  }
+  for (const note of [proof.old?.note ?? "", proof.checkpoint.note]) {
+    const signed = await Promise.all(verifierKeys.map((key) => signedBy(note, key)));
+    if (!signed.includes(true)) return bad("No known key signed one of the checkpoints.");
+  }
+  return { holds: true, why: `The first ${older.size} of ${newer.size} records are the same as they were.`, steps: [] };
+}

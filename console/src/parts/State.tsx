@@ -38,6 +38,8 @@ const LOOKS: Record<string, Look> = {
   to_review: ["orange", IconHelp],
   reviewed: ["teal", IconCheck],
   usable: ["teal", IconCheck],
+  proposed: ["yellow", IconClockHour4],
+  done: ["teal", IconCheck],
 };
 
 export function State({ state, size = "sm" }: { state: string; size?: "xs" | "sm" | "md" }) {

@@ -23,6 +23,11 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictR
 SessionId = Annotated[str, Path(max_length=128, description="ID of a session.")]
 
 
+def _any_model(tenant: str) -> Entity:
+    """Give a model version of nobody's making: who may do something with versions at all may with this one."""
+    return ask.model_version(tenant, automation="any", model="any", version="0")
+
+
 # What whole pages depend on; each route asks by itself, of the very thing that it is about.
 _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
     "account.create": ask.system,
@@ -37,8 +42,13 @@ _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
     "key.create": ask.system,
     "key.list": ask.system,
     "model.list": ask.system,
+    "model.release": _any_model,
+    "policy.approve": ask.policy,
+    "policy.ask": ask.policy,
     "policy.propose": ask.policy,
     "policy.read": ask.policy,
+    "policy.rollback": ask.policy,
+    "privacy.erase": ask.system,
     "privacy.read": ask.system,
     "provider.read": ask.system,
     "provider.write": ask.system,

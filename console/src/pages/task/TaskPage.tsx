@@ -18,6 +18,7 @@ import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
 import { DocumentView } from "../review/DocumentView";
 import { Gantt } from "./Gantt";
+import { Lineage } from "./Lineage";
 import { Records } from "./Records";
 
 const route = getRouteApi("/signed-in/tasks/$taskId");
@@ -117,6 +118,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
           <Tabs.Tab value="timeline">Timeline</Tabs.Tab>
           {documents.length > 0 && <Tabs.Tab value="document">Document</Tabs.Tab>}
           <Tabs.Tab value="output">Output</Tabs.Tab>
+          <Tabs.Tab value="lineage">Lineage</Tabs.Tab>
           {session.may.includes("audit.read") && <Tabs.Tab value="records">Audit records</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="timeline" pt="sm">
@@ -143,6 +145,9 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
         </Tabs.Panel>
         <Tabs.Panel value="output" pt="sm">
           {task.output === null || task.output === undefined ? <Text c="dimmed">It has none yet.</Text> : <Json value={task.output} label="the output" />}
+        </Tabs.Panel>
+        <Tabs.Panel value="lineage" pt="sm">
+          <Lineage taskId={task.id} />
         </Tabs.Panel>
         <Tabs.Panel value="records" pt="sm">
           <Records taskId={task.id} />

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from playwright.sync_api import expect
-from tests.acceptance.browser import Person
-from tests.acceptance.cases import Cases
+from tests.acceptance.console.browser import Person
+from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product
 from tests.acceptance.receipts import Receipt
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("product")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("console")]
 
 SIZES = [(1440, 900, "light"), (1440, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]
 TABS = ("keys", "people", "sessions", "delegations", "elevations", "providers")

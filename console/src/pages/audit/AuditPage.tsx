@@ -1,0 +1,53 @@
+/** The audit log: records by anything the API filters by, its signed checkpoints, and its keys. All of it is verified in this page. */
+import { Button, Group, Stack, Tabs, Text, Title } from "@mantine/core";
+import { IconDownload } from "@tabler/icons-react";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { evidenceAddress } from "../../lib/audit";
+import { Checkpoints, Keys } from "./Checkpoints";
+import { Filters } from "./Filters";
+import { RecordList } from "./RecordList";
+
+const route = getRouteApi("/signed-in/audit");
+
+export function AuditPage() {
+  const { tab = "records", ...filter } = route.useSearch();
+  const navigate = useNavigate();
+  useEffect(() => {
+    document.title = "Audit log · Interlock";
+  }, []);
+  return (
+    <Stack gap="md">
+      <Group justify="space-between">
+        <Title order={1} size="h2">
+          Audit log
+        </Title>
+        <Button component="a" variant="default" size="xs" href={evidenceAddress(filter)} download leftSection={<IconDownload size={14} aria-hidden />}>
+          Evidence pack of these records
+        </Button>
+      </Group>
+      <Tabs value={tab} onChange={(next) => void navigate({ to: "/audit", search: { ...filter, tab: next === "records" ? undefined : (next as typeof tab) } })} keepMounted={false}>
+        <Tabs.List>
+          <Tabs.Tab value="records">Records</Tabs.Tab>
+          <Tabs.Tab value="checkpoints">Checkpoints</Tabs.Tab>
+          <Tabs.Tab value="keys">Keys</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="records" pt="md">
+          <Stack gap="md">
+            <Filters filter={filter} onChange={(next) => void navigate({ to: "/audit", search: next, replace: true })} />
+            <RecordList filter={filter} />
+          </Stack>
+        </Tabs.Panel>
+        <Tabs.Panel value="checkpoints" pt="md">
+          <Text size="sm" c="dimmed" mb="sm">
+            A checkpoint is the log's signature over everything up to a size. Keep one elsewhere, and nobody can change the past unnoticed.
+          </Text>
+          <Checkpoints />
+        </Tabs.Panel>
+        <Tabs.Panel value="keys" pt="md">
+          <Keys />
+        </Tabs.Panel>
+      </Tabs>
+    </Stack>
+  );
+}
