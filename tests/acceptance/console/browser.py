@@ -26,12 +26,18 @@ def chromium() -> str | None:
     )
 
 
-@contextmanager
-def running_browser() -> Iterator[Browser]:
-    """Run a Chromium; skips loudly where there is none."""
+def require_chromium() -> str:
+    """Give the path of a Chromium; skips loudly where there is none."""
     path = chromium()
     if path is None:
         pytest.skip("there is no Chromium: `make browser` installs Debian's, as root")
+    return path
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Run a Chromium; skips loudly where there is none."""
+    path = require_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:

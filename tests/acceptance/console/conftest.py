@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
-from tests.acceptance.console.browser import Person, running_browser
+from tests.acceptance.console.browser import Person, require_chromium, running_browser
 from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product
 from tests.folders import make_reachable_folder
 
 
 @pytest.fixture(scope="session")
-def product(browser: Browser) -> Iterator[Product]:
+def product() -> Iterator[Product]:
     """The whole product, running, as the README starts it."""
+    require_chromium()
     with make_reachable_folder() as folder:
         started = Product(folder.resolve())
         started.up()
@@ -26,15 +27,15 @@ def product(browser: Browser) -> Iterator[Product]:
             assert started.left_behind() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. For a module only: while it runs, Playwright's event loop does, and no asynchronous test can."""
     with running_browser() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def cases(browser: Browser, product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
+def cases(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
     """What managers are asked about, and the keys of those who are there."""
     found = Cases(product, tmp_path_factory.mktemp("console-receipts"))
     yield found
