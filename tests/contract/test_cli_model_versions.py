@@ -16,12 +16,7 @@ from tests.contract.running_api import Running, listening, prepare, running_api
 
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
-# One after the other: each goes on from where the one before left the version.
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("model-versions"),
-]
+pytestmark = [pytest.mark.postgres, pytest.mark.asyncio(loop_scope="module")]
 
 
 class Person:
@@ -52,7 +47,7 @@ async def people(
         yield api, {who: Person(folder, url, api.keys[who]) for who in ("author", "owner", "auditor")}
 
 
-async def test_two_people_bring_a_version_into_service(
+async def test_a_version_from_its_registration_to_its_end(
     people: tuple[Running, dict[str, Person]], tmp_path: Path
 ) -> None:
     api, by = people
@@ -77,10 +72,11 @@ async def test_two_people_bring_a_version_into_service(
     assert code == 0, err
     assert "/order = order C-300" in out
     assert "order-reader@1.0.0+" in out
+    await what_is_known_of_it_is_printed(by)
+    await it_goes_out_of_service_and_mistakes_are_told(by, tmp_path)
 
 
-async def test_what_is_known_of_it_is_printed(people: tuple[Running, dict[str, Person]]) -> None:
-    _, by = people
+async def what_is_known_of_it_is_printed(by: dict[str, Person]) -> None:
     shown = (await by["auditor"]("model", "show", "1"))[1]
     for part in ("order-reader", "Approved", "user:olga", "messages of June", "In capitals."):
         assert part in shown
@@ -92,8 +88,7 @@ async def test_what_is_known_of_it_is_printed(people: tuple[Running, dict[str, P
     assert [key["id"] for key in keys] == [statement["signatures"][0]["keyid"]]
 
 
-async def test_going_out_of_service_and_mistakes(people: tuple[Running, dict[str, Person]], tmp_path: Path) -> None:
-    _, by = people
+async def it_goes_out_of_service_and_mistakes_are_told(by: dict[str, Person], tmp_path: Path) -> None:
     assert (await by["auditor"]("model", "retire", "1"))[0] == 4
     code, _, err = await by["owner"]("model", "rollback", "1")
     assert (code, "No other version" in err) == (3, True)
