@@ -68,6 +68,7 @@ def pdf_with_text(text: str, *, rotate: int = 0) -> bytes:
         (picture("JPEG"), "no-extension", JPEG),
         (picture("JPEG"), "", JPEG),
     ],
+    ids=["jpeg", "png", "png as jpeg", "no ending", "no name"],
 )
 def test_a_picture_is_known_by_its_content(data: bytes, name: str, media_type: str) -> None:
     info = inspect(data, name)
@@ -96,6 +97,20 @@ def test_a_pdf_has_its_pages_counted_and_its_size_at_the_dpi() -> None:
         (b"\xff\xd8\xff", "cut.jpg"),
         (png_claiming(0, 5), "flat.png"),
     ],
+    # Bytes are no names: those of a PDF hold the second in which it was made, and differ between the workers of one run.
+    ids=[
+        "text",
+        "gif",
+        "png as pdf",
+        "pdf as png",
+        "jpeg as exe",
+        "jpeg without its end",
+        "jpeg's beginning",
+        "png without its end",
+        "png's beginning",
+        "three bytes",
+        "no width",
+    ],
 )
 def test_what_is_no_usable_document_is_refused(data: bytes, name: str) -> None:
     with pytest.raises(UnsupportedDocument) as caught:
@@ -120,6 +135,7 @@ def test_a_header_with_a_wrong_checksum_is_not_believed() -> None:
         picture("JPEG", (500, 300)),
         pdf_of(4),
     ],
+    ids=["100 megapixels", "bomb", "largest numbers", "over the limit", "pages"],
 )
 def test_what_costs_too_much_is_refused_by_its_header(data: bytes) -> None:
     with pytest.raises(UnsafeDocument) as caught:
@@ -151,6 +167,7 @@ def test_a_progressive_jpeg_with_many_passes_is_refused() -> None:
             b" /ID [<%b> <%b>] >>" % (b"00" * 32, b"11" * 32, b"00" * 16, b"00" * 16),
         ),
     ],
+    ids=["nonsense", "beginning", "encrypted"],
 )
 def test_a_broken_or_encrypted_pdf_is_refused(data: bytes) -> None:
     with pytest.raises(UnsafeDocument):
