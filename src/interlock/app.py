@@ -150,6 +150,7 @@ async def opened(
         documents = DocumentStore(
             database, objects, document_limits(settings), DocumentRecords(subject_keys, clock).stored
         )
+        stack.push_async_callback(documents.close)
         recorder = Recorder(database)
         ships = shipped(automations)
         policies = TenantPolicies(database, ships)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from pathlib import PurePath
+from typing import Final
 
-from interlock.data.documents import DocumentLimits, inspect, page_picture
+from interlock.data.documents import DocumentLimits, inspect
 from interlock.domain.documents import Document
-from interlock.domain.errors import DocumentChanged, FieldError, InvalidInput, NotFound
+from interlock.domain.errors import DocumentChanged, ExecutorFailed, FieldError, InvalidInput, NotFound, UnsafeDocument
 from interlock.domain.ids import new_id
 from interlock.domain.ports import ObjectStore
+from interlock.infra.child_pool import ChildPool
 from interlock.infra.database import Connection, Database
+
+DRAWING_TIMEOUT_S: Final = 20.0
 
 _SELECT = (
     "select id, filename, media_type, size_bytes, sha256, pages, object_key from documents"
@@ -48,6 +54,9 @@ class DocumentStore:
         self._database = database
         self._objects = objects
         self._limits = limits
+        self._drawing = ChildPool(
+            name="drawing", handler="interlock.data.page_child:handler", config=asdict(limits), size=1
+        )
 
     async def add(self, tenant: str, *, data: bytes, filename: str, by: str) -> Document:
         """Inspect and store a file; durable when it returns. The same file under the same name by the same person is stored once, so
@@ -104,9 +113,27 @@ class DocumentStore:
             raise NotFound(f"There is no document {document_id}.") from error
 
     async def page(self, tenant: str, document_id: str, number: int) -> bytes:
-        """Give one page as a PNG. Raises NotFound, DocumentChanged, or what rendering raises."""
+        """Give one page as a PNG, drawn in a process of its own.
+
+        Raises:
+            NotFound: there is no such document or page. DocumentChanged. UnsafeDocument: it cannot be drawn, or not in time.
+            Unavailable: too many wait for a page.
+        """
+        document = await self.get(tenant, document_id)
+        if number > document.pages:
+            raise NotFound(f"The document {document_id} has {document.pages} pages.")
         data = await self.read(tenant, [document_id])
-        return await asyncio.to_thread(page_picture, data[document_id], number, self._limits)
+        try:
+            drawn = await self._drawing.call(
+                {"number": number}, {"document": data[document_id]}, timeout_s=DRAWING_TIMEOUT_S
+            )
+        except ExecutorFailed as error:
+            raise UnsafeDocument(f"Page {number} cannot be drawn: {error.detail}", fix="Download the file.") from error
+        return base64.b64decode(drawn.value)
+
+    async def close(self) -> None:
+        """End the process that draws pages, where there is one."""
+        await self._drawing.close()
 
     async def read(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Give the bytes of documents by ID, as they were uploaded.

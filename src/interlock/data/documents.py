@@ -12,7 +12,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -166,7 +166,7 @@ def render(data: bytes, filename: str = "", limits: DocumentLimits = DEFAULT_LIM
     """
     info = inspect(data, filename, limits)
     if info.media_type == PDF:
-        yield from _pdf_pages(data, filename, info.pages, limits)
+        yield from _pdf_pages(data, filename, range(1, info.pages + 1), limits)
     else:
         yield Page(number=1, image=_picture(data, filename, info, limits))
 
@@ -177,12 +177,14 @@ def page_picture(data: bytes, number: int, limits: DocumentLimits = DEFAULT_LIMI
     Raises:
         NotFound: there is no such page. Else the errors of `render`.
     """
-    for page in render(data, limits=limits):
-        if page.number == number:
-            with io.BytesIO() as file:
-                Image.fromarray(page.image).save(file, "PNG", compress_level=1)
-                return file.getvalue()
-    raise NotFound(f"The document has no page {number}.")
+    info = inspect(data, "", limits)
+    if number > info.pages:
+        raise NotFound(f"The document has no page {number}.")
+    pdf = info.media_type == PDF
+    image = next(_pdf_pages(data, "", [number], limits)).image if pdf else _picture(data, "", info, limits)
+    with io.BytesIO() as file:
+        Image.fromarray(image).save(file, "PNG", compress_level=1)
+        return file.getvalue()
 
 
 def _named(filename: str) -> str:
@@ -327,13 +329,13 @@ def _fitted(picture: Image.Image, limits: DocumentLimits) -> NDArray[np.uint8]:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def _pdf_pages(data: bytes, filename: str, pages: int, limits: DocumentLimits) -> Iterator[Page]:
-    for index in range(pages):
+def _pdf_pages(data: bytes, filename: str, numbers: Iterable[int], limits: DocumentLimits) -> Iterator[Page]:
+    for number in numbers:
         with _pdfium_lock:
             # opened once a page: nothing of PDFium stays open outside the lock, and a document here has few pages
             document = _open_pdf(data, filename)
             try:
-                page = _pdf_page(document[index], index + 1, filename, limits)
+                page = _pdf_page(document[number - 1], number, filename, limits)
             except pypdfium2.PdfiumError as error:
                 raise _broken_pdf(filename) from error
             finally:
