@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.product import Product
+from tests.acceptance.product import Product, running
 from tests.acceptance.receipts import Receipt
 from tests.chaos.callbacks import Receiver, receiver
-from tests.folders import make_reachable_folder
 
 from generate_receipts import generate
 
@@ -33,20 +32,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def product(watched: Path, callbacks: Receiver) -> Iterator[Product]:
     """The whole product, running, with everything as the README starts it."""
-    with make_reachable_folder() as folder:
-        started = Product(
-            folder.resolve(),
-            watch_dirs=f"expenses={watched}",
-            watch_poll_s="0.2",
-            outgoing_allow="127.0.0.1",
-            callback_backoff_initial_s="0.2",
-        )
-        started.up()
-        try:
-            yield started
-        finally:
-            started.down()
-            assert started.left_behind() == []
+    with running(
+        watch_dirs=f"expenses={watched}",
+        watch_poll_s="0.2",
+        outgoing_allow="127.0.0.1",
+        callback_backoff_initial_s="0.2",
+    ) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

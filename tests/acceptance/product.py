@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.folders import make_reachable_folder
 
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.embedded_postgres import EmbeddedPostgres
@@ -130,3 +131,16 @@ class Product:
         server = EmbeddedPostgres(self.data)
         assert server.adopt() is not None, "the database does not run"
         return server.owner_url
+
+
+@contextmanager
+def running(**environ: str) -> Iterator[Product]:
+    """Run a product in a folder of its own, with these settings; nothing of it may be left when it has stopped."""
+    with make_reachable_folder() as folder:
+        started = Product(folder.resolve(), **environ)
+        started.up()
+        try:
+            yield started
+        finally:
+            started.down()
+            assert started.left_behind() == []

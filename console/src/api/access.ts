@@ -26,7 +26,7 @@ export const elevationsQuery = infiniteQueryOptions({
   getNextPageParam: (last: Schemas["ElevationPage"]) => last.next_cursor ?? undefined,
 });
 
-/** The elevations that are open now; looked at again often, since none of them makes an event. */
+/** The elevations that are open now; looked at again often, since one ends by itself and makes no event then. */
 export const openElevationsQuery = queryOptions({
   queryKey: ["elevations", "open"],
   refetchInterval: 20_000,

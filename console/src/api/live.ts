@@ -4,23 +4,22 @@ import { useEffect, useState } from "react";
 
 const PAUSE_MS = 250; // many events at once are one look
 
-/** Follow the tenant's events while mounted; gives whether the stream is open. */
-export function useLive(): boolean {
+/** Follow the tenant's events while mounted; gives false while the stream is broken. Who may not follow them has none, and misses none. */
+export function useLive(may: boolean): boolean {
   const client = useQueryClient();
   const [open, setOpen] = useState(true);
   useEffect(() => {
+    if (!may) return;
     const tasks = new Set<string>();
     let timer = 0;
     const look = () => {
       timer = 0;
       for (const id of tasks) void client.invalidateQueries({ queryKey: ["task", id] });
       tasks.clear();
-      for (const key of ["tasks", "reviews", "today"]) void client.invalidateQueries({ queryKey: [key] });
+      for (const key of ["tasks", "reviews", "today", "elevations"]) void client.invalidateQueries({ queryKey: [key] });
     };
     const source = new EventSource("/v1/events");
-    source.onopen = () => {
-      setOpen(true);
-    };
+    source.onopen = () => setOpen(true);
     source.onerror = () => setOpen(false);
     const heard = (event: MessageEvent<string>) => {
       const said = JSON.parse(event.data) as { task_id?: string };
@@ -33,7 +32,7 @@ export function useLive(): boolean {
       source.close();
       window.clearTimeout(timer);
     };
-  }, [client]);
+  }, [client, may]);
   return open;
 }
 
@@ -41,5 +40,6 @@ const TYPES = [
   "task.accepted", "task.effect", "task.waiting", "task.blocked", "task.succeeded", "task.failed", "task.cancelled",
   "task.cancel_requested", "task.retried",
   "review.opened", "review.claimed", "review.released", "review.answered", "review.approved", "review.revoked",
-  "review.escalated", "review.expired", "review.asked", "review.replied", "review.cancelled",
+  "review.escalated", "review.expired", "review.asked", "review.replied", "review.cancelled", "review.lapsed",
+  "elevation.opened", "elevation.ended", "elevation.acknowledged",
 ]; // prettier-ignore

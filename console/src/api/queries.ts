@@ -22,7 +22,7 @@ const QUEUES = {
 export const reviewsQuery = (queue: Queue) =>
   infiniteQueryOptions({
     queryKey: ["reviews", queue],
-    refetchInterval: 20_000, // a claim by somebody else makes no event
+    refetchInterval: 20_000, // also for whom the policy shows reviews and no events
     initialPageParam: undefined as string | undefined,
     queryFn: ({ pageParam }) =>
       data(api.GET("/v1/reviews", { params: { query: { ...QUEUES[queue], limit: 100, cursor: pageParam } } })),

@@ -21,7 +21,7 @@ export function Frame() {
   const session = useSession();
   const pages = usePages();
   const location = useLocation();
-  const live = useLive();
+  const live = useLive(session.may.includes("task.list"));
   const help = useKeysHelp();
   useHotkeys([["shift+?", help.open], ["?", help.open], ["mod+K", openPalette]]);
   useEffect(close, [location.pathname, close]);

@@ -51,6 +51,7 @@ export function Palette() {
       onQueryChange={setQuery}
       nothingFound="Nothing of this name"
       highlightQuery
+      transitionProps={{ duration: 0 }} // what still fades away would swallow the next key
       searchProps={{ placeholder: "Page, ID or words", leftSection: <IconSearch size={18} aria-hidden />, "aria-label": "Search and commands" }}
     />
   );

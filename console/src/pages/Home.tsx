@@ -5,6 +5,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { reviewsQuery } from "../api/queries";
+import { useSession } from "../api/session";
 import { duration } from "../lib/time";
 import { ProblemAlert } from "../parts/Broken";
 import { AnchorLink } from "../parts/Link";
@@ -18,8 +19,10 @@ const PERIODS = [
 
 export function Home() {
   const [hours, setHours] = useState("24");
+  const may = useSession().may.includes("task.list");
   const today = useQuery({
     queryKey: ["today", hours],
+    enabled: may,
     queryFn: () => data(api.GET("/v1/statistics", { params: { query: { hours: Number(hours) } } })),
   });
   const open = useInfiniteQuery(reviewsQuery("open"));
@@ -35,8 +38,9 @@ export function Home() {
         <Title order={1} size="h2">
           Home
         </Title>
-        <SegmentedControl size="xs" value={hours} onChange={setHours} data={PERIODS} aria-label="Period" />
+        {may && <SegmentedControl size="xs" value={hours} onChange={setHours} data={PERIODS} aria-label="Period" />}
       </Group>
+      {!may && <Text c="dimmed">The numbers are for who may list tasks. What your roles are for stands in the menu.</Text>}
       {today.isError && <ProblemAlert error={today.error} retry={() => void today.refetch()} />}
       {today.isSuccess && sum("tasks") === 0 && <FirstSteps />}
       {today.isSuccess && sum("tasks") > 0 && (

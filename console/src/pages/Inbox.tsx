@@ -1,19 +1,22 @@
 /** The inbox: what waits for a person, in queues, with why and how long. */
-import { Alert, Badge, Button, Card, Checkbox, Group, Kbd, Stack, Tabs, Text, TextInput, Title } from "@mantine/core";
-import { notifications } from "@mantine/notifications";
-import { IconAlertTriangle, IconArrowDown, IconEqual, IconInboxOff, IconSearch, IconUsers } from "@tabler/icons-react";
+import { Badge, Button, Card, Checkbox, Group, Stack, Tabs, Text, Title } from "@mantine/core";
+import { IconAlertTriangle, IconArrowDown, IconEqual, IconInboxOff, IconUsers } from "@tabler/icons-react";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { api, ApiError, type Schemas } from "../api/client";
+import { useEffect, useMemo, useState } from "react";
+import type { Schemas } from "../api/client";
 import { type Queue, reviewQuery, reviewsQuery } from "../api/queries";
 import { usePageKeys } from "../frame/Keys";
 import { matches, type Review, type Risk, riskOf } from "../lib/review";
 import { ProblemAlert } from "../parts/Broken";
+import { ChosenBar, each, useChosen } from "../parts/Chosen";
+import { FindBox } from "../parts/FindBox";
 import { AnchorLink } from "../parts/Link";
 import { State } from "../parts/State";
 import { Countdown, Time, useNow } from "../parts/Time";
+import { answer, HOLD_S } from "./review/answer";
 import { useUndo } from "./review/undo";
+import { More } from "../parts/More";
 
 const route = getRouteApi("/signed-in/inbox");
 const QUEUES: [Queue, string][] = [
@@ -22,6 +25,7 @@ const QUEUES: [Queue, string][] = [
   ["unassigned", "Unassigned"],
   ["done", "Done"],
 ];
+const UNDO = `Each can be taken back for ${HOLD_S} s on its page.`;
 const EMPTY: Record<Queue, string> = {
   open: "Nothing waits for a person. A task opens a review when a policy is not sure.",
   mine: "You have claimed nothing. Open a review and press c.",
@@ -39,9 +43,8 @@ export function Inbox() {
     return find ? all.filter((review) => matches(review, find)) : all;
   }, [reviews.data, find]);
   const [at, setAt] = useState(0);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const { chosen, choose, clear } = useChosen();
   const current = found[Math.min(at, found.length - 1)];
-  const search = useRef<HTMLInputElement>(null);
   const undo = useUndo();
 
   useEffect(() => {
@@ -53,11 +56,6 @@ export function Inbox() {
 
   const open = (review: Review) =>
     void navigate({ to: "/reviews/$reviewId", params: { reviewId: review.id }, search: { queue } });
-  const choose = (id: string) => {
-    const next = new Set(chosen);
-    if (!next.delete(id)) next.add(id);
-    setChosen(next);
-  };
   const move = (by: number) => {
     const next = Math.max(0, Math.min(found.length - 1, at + by));
     setAt(next);
@@ -66,25 +64,9 @@ export function Inbox() {
   const approve = async () => {
     const wanted = found.filter((review) => chosen.has(review.id));
     if (queue === "done" || wanted.length === 0) return;
-    const refused: string[] = [];
-    for (const review of wanted) {
-      try {
-        await api.POST("/v1/reviews/{review_id}:approve", {
-          params: { path: { review_id: review.id } },
-          body: { hold_s: 5, revision: review.revision },
-        });
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        refused.push(`${review.request.title}: ${error.message}`);
-      }
-    }
-    setChosen(new Set());
+    clear();
+    await each(wanted, "Approved", (review) => review.request.title, (review) => answer(review, { verdict: "approve" }), UNDO); // prettier-ignore
     void client.invalidateQueries({ queryKey: ["reviews"] });
-    notifications.show({
-      color: refused.length ? "orange" : "teal",
-      title: `${wanted.length - refused.length} of ${wanted.length} approved`,
-      message: refused.join("\n") || "Each can be taken back for 5 s on its page.",
-    });
   };
   usePageKeys([
     ["j", () => move(1)],
@@ -95,8 +77,7 @@ export function Inbox() {
     ["x", () => current && choose(current.id)],
     ["a", () => void approve()],
     ["u", () => undo()],
-    ["Escape", () => setChosen(new Set())],
-    ["/", (event) => { event.preventDefault(); search.current?.focus(); }],
+    ["Escape", clear],
   ]); // prettier-ignore
 
   return (
@@ -105,18 +86,15 @@ export function Inbox() {
         <Title order={1} size="h2">
           Inbox
         </Title>
-        <TextInput
-          ref={search}
-          aria-label="Find in the inbox"
+        <FindBox
+          label="Find in the inbox"
           placeholder="Find: merchant, person, ID"
-          leftSection={<IconSearch size={16} aria-hidden />}
-          rightSection={<Kbd size="xs">/</Kbd>}
           value={find}
-          onChange={(event) => void navigate({ to: "/inbox", search: { queue, find: event.currentTarget.value || undefined }, replace: true })}
-          w={{ base: "100%", xs: 280 }}
+          onFind={(text) => void navigate({ to: "/inbox", search: { queue, find: text || undefined }, replace: true })}
+          width={280}
         />
       </Group>
-      <Tabs value={queue} onChange={(value) => { setAt(0); setChosen(new Set()); void navigate({ to: "/inbox", search: { queue: value as Queue } }); }}>
+      <Tabs value={queue} onChange={(value) => { setAt(0); clear(); void navigate({ to: "/inbox", search: { queue: value as Queue } }); }}>
         <Tabs.List>
           {QUEUES.map(([name, label]) => (
             <Tabs.Tab key={name} value={name}>
@@ -125,21 +103,11 @@ export function Inbox() {
           ))}
         </Tabs.List>
       </Tabs>
-      {chosen.size > 0 && (
-        <Alert color="indigo" p="xs" role="status">
-          <Group justify="space-between">
-            <Text size="sm">{chosen.size} selected</Text>
-            <Group gap="xs">
-              <Button size="xs" onClick={() => void approve()}>
-                Approve selected
-              </Button>
-              <Button size="xs" variant="default" onClick={() => setChosen(new Set())}>
-                Select nothing
-              </Button>
-            </Group>
-          </Group>
-        </Alert>
-      )}
+      <ChosenBar count={chosen.size} onClear={clear}>
+        <Button size="xs" onClick={() => void approve()}>
+          Approve selected
+        </Button>
+      </ChosenBar>
       {reviews.isError && <ProblemAlert error={reviews.error} retry={() => void reviews.refetch()} />}
       {reviews.isSuccess && found.length === 0 && (
         <Card withBorder ta="center" padding="xl">
@@ -159,11 +127,7 @@ export function Inbox() {
           />
         ))}
       </Stack>
-      {reviews.hasNextPage && (
-        <Button variant="default" onClick={() => void reviews.fetchNextPage()} loading={reviews.isFetchingNextPage} leftSection={<IconArrowDown size={16} aria-hidden />}>
-          More
-        </Button>
-      )}
+      <More of={reviews} />
     </Stack>
   );
 }

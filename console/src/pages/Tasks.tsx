@@ -1,18 +1,19 @@
 /** Every task, found by one box, live, with actions on many. */
-import { Alert, Button, Group, Kbd, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { notifications } from "@mantine/notifications";
-import { IconBan, IconRefresh, IconSearch } from "@tabler/icons-react";
+import { IconBan, IconRefresh } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { api, ApiError, data, type Schemas } from "../api/client";
+import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { api, data, type Schemas } from "../api/client";
 import { automationsQuery } from "../api/queries";
 import { usePageKeys } from "../frame/Keys";
 import { hasWords, readFind, type Wanted } from "../lib/find";
 import { duration, relative } from "../lib/time";
 import { ProblemAlert } from "../parts/Broken";
+import { ChosenBar, each, useChosen } from "../parts/Chosen";
+import { FindBox } from "../parts/FindBox";
 import { PlainState } from "../parts/State";
 
 const route = getRouteApi("/signed-in/tasks");
@@ -56,46 +57,25 @@ export function Tasks() {
     if (wanted.task) void navigate({ to: "/tasks/$taskId", params: { taskId: wanted.task }, replace: true });
   }, [wanted.task, navigate]);
   const { tasks, all, found, looking } = useTasks(wanted);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const choose = useCallback((id: string) => {
-    setChosen((before) => {
-      const next = new Set(before);
-      if (!next.delete(id)) next.add(id);
-      return next;
-    });
-  }, []);
+  const { chosen, choose, clear } = useChosen();
   const follow = (event: React.MouseEvent) => {
     const link = (event.target as Element).closest<HTMLAnchorElement>("a.plain-link");
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault(); // the router's way, without a listener in each row
     void navigate({ to: "/tasks/$taskId", params: { taskId: link.pathname.split("/").at(-1)! } });
   };
-  const search = useRef<HTMLInputElement>(null);
-  usePageKeys([
-    ["/", (event) => { event.preventDefault(); search.current?.focus(); }],
-    ["Escape", () => setChosen(new Set())],
-  ]); // prettier-ignore
+  usePageKeys([["Escape", clear]]);
   useEffect(() => {
     document.title = "Tasks · Interlock";
   }, []);
 
   const act = async (verb: "retry" | "cancel") => {
-    const refused: string[] = [];
-    for (const id of chosen) {
+    const wanted = [...chosen];
+    clear();
+    await each(wanted, verb === "retry" ? "Retried" : "Cancelled", (id) => id, (id) => {
       const params = { path: { task_id: id } };
-      try {
-        await (verb === "retry" ? api.POST("/v1/tasks/{task_id}:retry", { params }) : api.POST("/v1/tasks/{task_id}:cancel", { params }));
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        refused.push(`${id}: ${error.message}`);
-      }
-    }
-    notifications.show({
-      color: refused.length ? "orange" : "teal",
-      title: `${verb === "retry" ? "Retried" : "Cancelled"}: ${chosen.size - refused.length} of ${chosen.size}`,
-      message: refused.slice(0, 3).join("\n"),
-    });
-    setChosen(new Set());
+      return verb === "retry" ? api.POST("/v1/tasks/{task_id}:retry", { params }) : api.POST("/v1/tasks/{task_id}:cancel", { params });
+    }); // prettier-ignore
     void client.invalidateQueries({ queryKey: ["tasks"] });
   };
 
@@ -105,32 +85,16 @@ export function Tasks() {
         <Title order={1} size="h2">
           Tasks
         </Title>
-        <TextInput
-          ref={search}
-          aria-label="Find tasks"
-          placeholder="ID, correlation, user:…, label=value, state, words"
-          leftSection={<IconSearch size={16} aria-hidden />}
-          rightSection={<Kbd size="xs">/</Kbd>}
-          value={typed}
-          onChange={(event) => setTyped(event.currentTarget.value)}
-          w={{ base: "100%", sm: 420 }}
-        />
+        <FindBox label="Find tasks" placeholder="ID, correlation, user:…, label=value, state, words" value={typed} onFind={setTyped} width={420} />
       </Group>
-      {chosen.size > 0 && (
-        <Alert color="indigo" p="xs" role="status">
-          <Group justify="space-between">
-            <Text size="sm">{chosen.size} selected</Text>
-            <Group gap="xs">
-              <Button size="xs" onClick={() => void act("retry")} leftSection={<IconRefresh size={14} aria-hidden />}>
-                Retry
-              </Button>
-              <Button size="xs" color="red" variant="light" onClick={() => void act("cancel")} leftSection={<IconBan size={14} aria-hidden />}>
-                Cancel
-              </Button>
-            </Group>
-          </Group>
-        </Alert>
-      )}
+      <ChosenBar count={chosen.size} onClear={clear}>
+        <Button size="xs" onClick={() => void act("retry")} leftSection={<IconRefresh size={14} aria-hidden />}>
+          Retry
+        </Button>
+        <Button size="xs" color="red" variant="light" onClick={() => void act("cancel")} leftSection={<IconBan size={14} aria-hidden />}>
+          Cancel
+        </Button>
+      </ChosenBar>
       {tasks.isError && <ProblemAlert error={tasks.error} retry={() => void tasks.refetch()} />}
       {tasks.isSuccess && found.length === 0 && !looking && (
         <Text c="dimmed">

@@ -9,22 +9,15 @@ import pytest
 from playwright.sync_api import Browser
 from tests.acceptance.console.browser import Person, require_chromium, running_browser
 from tests.acceptance.console.cases import Cases
-from tests.acceptance.product import Product
-from tests.folders import make_reachable_folder
+from tests.acceptance.product import Product, running
 
 
 @pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
     """The whole product, running, as the README starts it."""
     require_chromium()
-    with make_reachable_folder() as folder:
-        started = Product(folder.resolve())
-        started.up()
-        try:
-            yield started
-        finally:
-            started.down()
-            assert started.left_behind() == []
+    with running() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

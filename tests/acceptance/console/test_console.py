@@ -54,11 +54,13 @@ def test_ten_receipts_are_reviewed_by_the_keyboard_alone(person: Callable[..., P
     mei.page.keyboard.type("inbox")
     mei.press("Enter")
     mei.page.locator("li.row-link").nth(9).wait_for()
-    waiting = [one["id"] for one in cases.reviews("open")]
+    waiting = cases.reviews("open")
     mei.press("Enter")
     pressed = 0
-    for review_id in waiting:
-        mei.page.wait_for_url(f"**/reviews/{review_id}**")
+    for review in waiting:
+        mei.page.wait_for_url(f"**/reviews/{review['id']}**")
+        # A person presses a key for what they see: the address changes before the page does.
+        expect(mei.page.get_by_role("heading", level=1)).to_have_text(review["request"]["title"])
         expect(mei.page.locator(".page-sheet img")).to_be_visible()
         mei.press("a")  # stored, and the next one is shown
         pressed += 1

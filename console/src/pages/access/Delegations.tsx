@@ -12,6 +12,7 @@ import { Rows } from "../../parts/Rows";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { newDelegation } from "./schemas";
+import { More } from "../../parts/More";
 
 const GIVE: Question = {
   title: "Lend your rights",
@@ -80,11 +81,7 @@ export function Delegations() {
             ))}
         </Rows>
       )}
-      {found.hasNextPage && (
-        <Button variant="default" onClick={() => void found.fetchNextPage()} loading={found.isFetchingNextPage}>
-          More
-        </Button>
-      )}
+      <More of={found} />
       <Ask question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );

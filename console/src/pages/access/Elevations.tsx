@@ -12,6 +12,7 @@ import { Rows } from "../../parts/Rows";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { acknowledgement, newElevation } from "./schemas";
+import { More } from "../../parts/More";
 
 type Elevation = Schemas["Elevation"];
 const RENEWS = "elevations";
@@ -79,11 +80,7 @@ export function Elevations() {
             ))}
         </Rows>
       )}
-      {found.hasNextPage && (
-        <Button variant="default" onClick={() => void found.fetchNextPage()} loading={found.isFetchingNextPage}>
-          More
-        </Button>
-      )}
+      <More of={found} />
       <Ask question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );

@@ -6,6 +6,7 @@ import { api, data, type Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
 import { ProblemAlert } from "../../parts/Broken";
 import { Time } from "../../parts/Time";
+import { Facts } from "../../parts/Facts";
 
 export function Providers() {
   const providers = useQuery(providersQuery);
@@ -50,14 +51,7 @@ function Provider({ one }: { one: Schemas["Provider"] }) {
             </Button>
           )}
         </Group>
-        <dl className="facts">
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts facts={facts} />
         {test.isError && <ProblemAlert error={test.error} />}
         {test.isSuccess && (
           <Alert role="status" color="teal" title="It answers">

@@ -11,6 +11,7 @@ import { ProblemAlert } from "../../parts/Broken";
 import { Loading } from "../../parts/Loading";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
+import { More } from "../../parts/More";
 
 type Checkpoint = Schemas["AuditCheckpoint"];
 
@@ -58,11 +59,7 @@ export function Checkpoints() {
           </Table.Tbody>
         </Table>
       </Wide>
-      {found.hasNextPage && (
-        <Button variant="default" onClick={() => void found.fetchNextPage()} loading={found.isFetchingNextPage}>
-          Older checkpoints
-        </Button>
-      )}
+      <More of={found}>Older checkpoints</More>
     </Stack>
   );
 }

@@ -10,6 +10,7 @@ import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
 import { Time } from "../../parts/Time";
+import { More } from "../../parts/More";
 
 const PAGE = 25; // each names its actor from what stands beside the log
 
@@ -52,11 +53,7 @@ export function RecordList({ filter }: { filter: AuditFilter }) {
           );
         })}
       </Accordion>
-      {records.hasNextPage && (
-        <Button variant="default" onClick={() => void records.fetchNextPage()} loading={records.isFetchingNextPage}>
-          More records
-        </Button>
-      )}
+      <More of={records}>More records</More>
     </Stack>
   );
 }

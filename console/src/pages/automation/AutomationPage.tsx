@@ -15,6 +15,7 @@ import { ModelLink } from "./ModelLink";
 import { costPerTask, millis, share } from "./numbers";
 import { TryIt } from "./TryIt";
 import { UsualPath } from "./UsualPath";
+import { Facts } from "../../parts/Facts";
 
 const route = getRouteApi("/signed-in/automations/$name");
 
@@ -143,14 +144,7 @@ function About({ automation }: { automation: Schemas["Automation"] }) {
   return (
     <Stack gap="md">
       {automation.description && <Text className="prose">{automation.description}</Text>}
-      <dl className="facts">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
     </Stack>
   );
 }

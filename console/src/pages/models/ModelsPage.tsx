@@ -1,5 +1,5 @@
 /** Every model version on record: how it stands, opened in place with where it comes from and who let it serve. */
-import { Accordion, Button, Group, Stack, Text, Title } from "@mantine/core";
+import { Accordion, Group, Stack, Text, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
@@ -8,6 +8,7 @@ import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { Version } from "./Version";
+import { More } from "../../parts/More";
 
 export function ModelsPage() {
   const [opened, setOpened] = useState<string[]>([]);
@@ -62,11 +63,7 @@ export function ModelsPage() {
           );
         })}
       </Accordion>
-      {found.hasNextPage && (
-        <Button variant="default" onClick={() => void found.fetchNextPage()} loading={found.isFetchingNextPage}>
-          Earlier versions
-        </Button>
-      )}
+      <More of={found}>Earlier versions</More>
     </Stack>
   );
 }

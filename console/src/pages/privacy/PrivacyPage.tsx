@@ -8,6 +8,7 @@ import { ProblemAlert } from "../../parts/Broken";
 import { Loading } from "../../parts/Loading";
 import { About } from "./About";
 import { ErasureTable } from "./ErasureTable";
+import { More } from "../../parts/More";
 
 const route = getRouteApi("/signed-in/privacy");
 
@@ -59,11 +60,7 @@ function Erasures() {
         Erasures
       </Title>
       {items.length === 0 ? <Text c="dimmed">Nobody was erased.</Text> : <ErasureTable items={items} />}
-      {found.hasNextPage && (
-        <Button variant="default" onClick={() => void found.fetchNextPage()} loading={found.isFetchingNextPage}>
-          Earlier erasures
-        </Button>
-      )}
+      <More of={found}>Earlier erasures</More>
     </Stack>
   );
 }

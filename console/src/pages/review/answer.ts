@@ -10,7 +10,7 @@ export type Given =
   | { verdict: "amend"; values: Values; reason?: string | undefined };
 
 /** Answer a review. It is durable when this resolves, and takes effect after the hold, whatever becomes of this page. */
-export function answer(review: Schemas["Review"], given: Given): Promise<Schemas["Review"]> {
+export function answer(review: Pick<Schemas["Review"], "id" | "revision">, given: Given): Promise<Schemas["Review"]> {
   const params = { path: { review_id: review.id } };
   const held = { hold_s: HOLD_S };
   if (given.verdict === "reject") {
