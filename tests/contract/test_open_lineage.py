@@ -49,7 +49,7 @@ async def client() -> AsyncIterator[GuardedClient]:
 
 def feed(api: Running, sink: Sink, **changes: Any) -> OpenLineage:
     given = {"namespace": "interlock", "product": "0.1.0", "attempts_max": 3, "backoff_max_s": 60.0, **changes}
-    return OpenLineage(api.app.database, sink, uniform=lambda: 1.0, **given)
+    return OpenLineage(api.app.database, sink, uniform=lambda: 0.0, **given)
 
 
 async def begun(api: Running, sink: Sink, **changes: Any) -> OpenLineage:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from interlock.domain import canonical
-from interlock.domain.decisions import Answer, Decision
+from interlock.domain.decisions import Decision
 from interlock.domain.effects import UNGOVERNED, Effect, Kind, Status
 from interlock.domain.ports import Executed
 from interlock.domain.reviews import ReviewRequest, Verdict
@@ -32,14 +32,9 @@ class Answered:
     why: str | None = None
 
 
-def asks_people(effect: Effect, decision: Decision | None) -> bool:
-    """Tell whether people are to be asked before this effect; a review asks them anyway, and business decisions are answered by their automation."""
-    return (
-        decision is not None
-        and decision.answer is Answer.NEEDS_REVIEW
-        and effect.kind is not Kind.REVIEW
-        and effect.kind not in UNGOVERNED
-    )
+def may_ask(effect: Effect) -> bool:
+    """Tell whether an effect may have a question before it; a review asks people anyway, and nobody decides about what is ungoverned."""
+    return effect.kind is not Kind.REVIEW and effect.kind not in UNGOVERNED
 
 
 def question(effect: Effect, task: Claimed, decision: Decision) -> Effect:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from interlock.boundary import consent
-from interlock.domain.decisions import Decision
+from interlock.domain.decisions import Answer, Decision
 from interlock.domain.effects import UNGOVERNED, Effect, Kind, Outcome, Pending, Recorded, Retry, Status
 from interlock.domain.errors import ExecutorFailed, InvalidInput
 from interlock.domain.ports import Attempt, Call, Executed, Executor, Journal, JournalStore, Opening
@@ -99,7 +99,7 @@ class Boundary:
             except RedactionFailed as failure:
                 return await self._not_redacted(effect, owner, decision, failure)
         by = None
-        if decision is not None and consent.asks_people(performed, decision):
+        if decision is not None and decision.answer is Answer.NEEDS_REVIEW and consent.may_ask(performed):
             asked = await self._ask_people(performed, owner, decision)
             if isinstance(asked, Pending):
                 return asked
@@ -169,7 +169,7 @@ class Boundary:
         """Close what an effect left open that the automation no longer wants, the question that came before it too."""
         call = Call(task=owner.task, idempotency_key=idempotency_key(owner.task, effect))
         await self._executors[effect.kind].withdraw(effect, call)
-        if effect.kind is not Kind.REVIEW and effect.kind not in UNGOVERNED:
+        if consent.may_ask(effect):
             await self._executors[Kind.REVIEW].withdraw(replace(effect, kind=Kind.REVIEW), call)
 
     async def cancelled(self, owner: Owner) -> Recorded:

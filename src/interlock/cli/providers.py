@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from interlock.cli import hidden
 from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import print_json, print_table, say
@@ -53,7 +53,7 @@ def set_provider(
     if scope:
         body["scopes"] = scope
     if not keep_secret:
-        body["client_secret"] = _secret()
+        body["client_secret"] = hidden.read("Client secret (empty: none)", may_be_empty=True)
     with Client(settings_for(data)) as client:
         made = client.put(f"/v1/identity-providers/{part(name)}", body)
     if as_json:
@@ -135,9 +135,3 @@ def _required(given: list[str]) -> dict[str, str]:
     if not all(found.values()):
         raise InvalidInput("A required claim has no value.", fix="Write --require hd=example.com.")
     return found
-
-
-def _secret() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Client secret (empty: none)", hide_input=True, default="", show_default=False))
-    return sys.stdin.read().strip("\r\n")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
+from interlock.cli import hidden
 from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import print_json, print_table, say
@@ -74,9 +74,7 @@ def remove(name: Name, data: Data = None, as_json: Json = False) -> None:
 
 
 def _value() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Value", hide_input=True))
-    value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    value = hidden.read("Value")
     if not value:
         raise InvalidInput("There is no value on standard input.", fix="Pipe it in: interlock secret set NAME < file")
     return value

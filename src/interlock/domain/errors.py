@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,11 @@ class InterlockError(Exception):
 
 class InvalidInput(InterlockError):
     code, title, status, exit_code = "input.invalid", "The input is not valid", 422, 2
+
+    @classmethod
+    def of(cls, pointer: str, detail: str, fix: str) -> Self:
+        """Say of one field, by its JSON pointer, what is wrong with it."""
+        return cls(detail, fix=fix, fields=[FieldError(pointer=pointer, detail=detail)])
 
 
 class MalformedRequest(InterlockError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from interlock.domain.decisions import Decision, Entity, Question
@@ -12,7 +11,6 @@ from interlock.governance.decide import Bundle
 from interlock.governance.identity import Principal
 
 
-@lru_cache(maxsize=4_096)
 def effect(
     bundle: Bundle,
     *,
@@ -23,7 +21,7 @@ def effect(
     name: str,
     facts: tuple[tuple[str, Any], ...] = (),
 ) -> Decision:
-    """May the automation perform this effect in its own tasks? The resource stands for any of them, so answers are remembered.
+    """May the automation perform this effect in its own tasks? The resource stands for any of them, so that answers can be remembered.
 
     `facts` are those of a cured effect: `redacted`, `region`.
     """

@@ -227,12 +227,9 @@ class Database:
             async with self._pool.connection() as conn:
                 try:
                     yield conn
-                except asyncio.CancelledError:
-                    await conn.close()  # waits for nothing
-                    raise
                 finally:
                     if not _as_lent(conn):
-                        await conn.close()
+                        await conn.close()  # waits for nothing
         except (PoolTimeout, TooManyRequests) as error:
             raise Unavailable("The database does not answer.", retry_after_s=2) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:

@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 
 from interlock.domain import canonical
+from interlock.domain.effects import Retry
 from interlock.domain.errors import InterlockError, Unavailable
 from interlock.infra import outbox
 from interlock.infra.database import Connection, Database
@@ -129,8 +130,7 @@ class OpenLineage:
         self._sink = sink
         self._namespace = namespace
         self._product = product
-        self._attempts_max = attempts_max
-        self._backoff_max_s = backoff_max_s
+        self._retry = Retry(attempts=attempts_max, initial_s=BACKOFF_INITIAL_S, max_s=backoff_max_s, jitter=1.0)
         self._uniform = uniform
 
     async def once(self) -> bool:
@@ -180,18 +180,14 @@ class OpenLineage:
             except (InterlockError, OSError) as error:
                 feed.attempts += 1
                 said = error.detail if isinstance(error, InterlockError) else type(error).__name__
-                if feed.attempts < self._attempts_max:
-                    feed.wait_s = self._wait_s(feed.attempts)
+                if feed.attempts < self._retry.attempts:
+                    feed.wait_s = self._retry.delay_s(feed.attempts, self._uniform())
                     log.warning("lineage_postponed", tenant=feed.tenant, position=event.position, error=said)
                     return False
                 feed.dropped += 1
                 log.error("lineage_dropped", tenant=feed.tenant, position=event.position, error=said)
         feed.position, feed.attempts = event.position, 0
         return True
-
-    def _wait_s(self, attempt: int) -> float:
-        """Give the pause after a failed attempt (from 1): full jitter, doubled each time."""
-        return float(min(self._backoff_max_s, BACKOFF_INITIAL_S * 2 ** min(attempt - 1, 50))) * self._uniform()
 
     async def _facts(self, tenant: str, event: Event) -> RunFacts:
         async with self._app.tenant(tenant) as conn:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from interlock.domain.delegations import Rights, Standing, standing, usable
-from interlock.domain.errors import Conflict, FieldError, InvalidInput, NotFound, Refused
+from interlock.domain.errors import Conflict, InvalidInput, NotFound, Refused
 from interlock.domain.ids import new_id
 from interlock.domain.persons import is_person, person_of
 from interlock.governance import audit
@@ -173,24 +173,26 @@ class Delegations:
         own = frozenset(principal.roles) - WITHOUT_REVIEWS
         for place, role in enumerate(roles or ()):
             if role not in own:
-                raise _wrong(
+                raise InvalidInput.of(
                     f"/roles/{place}", f"You do not hold the role {role!r} for reviews.", "Lend what you have."
                 )
         lent = own if roles is None else frozenset(roles)
         if not lent:
-            raise _wrong(
+            raise InvalidInput.of(
                 "/roles", "There is no role to lend: none of yours answers reviews.", "Name one that you hold."
             )
         given = Rights(roles=lent, limit=principal.approval_limit if limit is None else limit)
         if not given.within(Rights(roles=own, limit=principal.approval_limit)):
-            raise _wrong("/approval_limit", "The limit is over your own.", f"At most {principal.approval_limit}.")
+            raise InvalidInput.of(
+                "/approval_limit", "The limit is over your own.", f"At most {principal.approval_limit}."
+            )
         return given
 
     async def _check_other(self, conn: Connection, principal: Principal, to: str) -> None:
         if not is_person(to):
-            raise _wrong("/to", "Rights are lent to a person.", "Write it as user:NAME.")
+            raise InvalidInput.of("/to", "Rights are lent to a person.", "Write it as user:NAME.")
         if person_of(to) == person_of(principal.id):
-            raise _wrong("/to", "Nobody lends their rights to themselves.", "Name another person.")
+            raise InvalidInput.of("/to", "Nobody lends their rights to themselves.", "Name another person.")
         row = await (
             await conn.execute(
                 b"select not exists (select from accounts where tenant = current_tenant() and id = %(user)s and disabled_at is not null)"
@@ -201,13 +203,15 @@ class Delegations:
             )
         ).fetchone()
         if row is None or not row[0]:
-            raise _wrong("/to", f"There is no {to} who could act.", "Name somebody who has a key or an account.")
+            raise InvalidInput.of(
+                "/to", f"There is no {to} who could act.", "Name somebody who has a key or an account."
+            )
 
     async def _check_end(self, conn: Connection, until: datetime) -> None:
         row = await (await conn.execute("select time_now()")).fetchone()
         assert row is not None
         if not row[0] < until <= row[0] + timedelta(days=self._days_max):
-            raise _wrong(
+            raise InvalidInput.of(
                 "/until",
                 f"The end should be in the future and within {self._days_max} days.",
                 "Give an earlier one; it can be lent again then.",
@@ -279,10 +283,6 @@ async def _get(conn: Connection, delegation_id: str) -> Delegation:
 def _of(row: tuple[Any, ...]) -> Delegation:
     fields = dict(zip(Delegation.__dataclass_fields__, row, strict=True))
     return Delegation(**{**fields, "roles": tuple(row[3])})
-
-
-def _wrong(pointer: str, detail: str, fix: str) -> InvalidInput:
-    return InvalidInput(detail, fix=fix, fields=[FieldError(pointer=pointer, detail=detail)])
 
 
 def _cannot(detail: str, reason: str, **extra: str) -> Refused:

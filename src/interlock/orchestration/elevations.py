@@ -15,7 +15,7 @@ import structlog
 
 from interlock.domain.decisions import Decision
 from interlock.domain.elevations import ELEVATABLE, Elevated, ElevationState, state
-from interlock.domain.errors import Conflict, FieldError, InvalidInput, NotFound, Refused
+from interlock.domain.errors import Conflict, InvalidInput, NotFound, Refused
 from interlock.domain.ids import new_id
 from interlock.domain.persons import is_person
 from interlock.governance import audit
@@ -120,22 +120,24 @@ class Elevations:
     def _checked(self, actions: Sequence[str], reason: str, minutes: int | None) -> timedelta:
         for place, action in enumerate(actions):
             if action not in ELEVATABLE:
-                raise _wrong(
+                raise InvalidInput.of(
                     f"/actions/{place}",
                     f"No elevation opens {action!r}.",
                     f"These it may: {', '.join(sorted(ELEVATABLE))}.",
                 )
         if not actions:
-            raise _wrong("/actions", "An elevation names what it is for.", "Name one action or more.")
+            raise InvalidInput.of("/actions", "An elevation names what it is for.", "Name one action or more.")
         if not REASON_CHARS_MIN <= len(reason.strip()) <= REASON_CHARS_MAX:
-            raise _wrong(
+            raise InvalidInput.of(
                 "/reason",
                 f"The reason should have {REASON_CHARS_MIN} to {REASON_CHARS_MAX} characters.",
                 "Say what is wrong, for whoever looks at this afterwards.",
             )
         lasts = min(MINUTES, self._minutes_max) if minutes is None else minutes
         if not 1 <= lasts <= self._minutes_max:
-            raise _wrong("/minutes", f"It should last 1 to {self._minutes_max} minutes.", "Open another one later.")
+            raise InvalidInput.of(
+                "/minutes", f"It should last 1 to {self._minutes_max} minutes.", "Open another one later."
+            )
         return timedelta(minutes=lasts)
 
     async def elevated(self, principal: Principal, elevation_id: str, *, method: str, route: str) -> Principal:
@@ -165,8 +167,7 @@ class Elevations:
         if principal.elevation is None or not decided:
             return
         async with self._database.tenant(principal.tenant) as conn:
-            for action, kind, text in dict.fromkeys((a, k, d.text) for a, k, d in decided):
-                decision = next(d for a, k, d in decided if (a, k, d.text) == (action, kind, text))
+            for (action, kind, _), decision in {(a, k, d.text): d for a, k, d in decided}.items():
                 facts = {
                     "elevation": principal.elevation.id,
                     "action": action,
@@ -268,10 +269,6 @@ async def _get(conn: Connection, elevation_id: str, *, lock: bool = False) -> El
 def _of(row: tuple[Any, ...]) -> Elevation:
     fields = dict(zip(Elevation.__dataclass_fields__, row, strict=True))
     return Elevation(**{**fields, "persons": tuple(row[2]), "actions": tuple(row[3])})
-
-
-def _wrong(pointer: str, detail: str, fix: str) -> InvalidInput:
-    return InvalidInput(detail, fix=fix, fields=[FieldError(pointer=pointer, detail=detail)])
 
 
 def _cannot(detail: str, reason: str, **extra: str) -> Refused:
