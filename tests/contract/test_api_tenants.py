@@ -74,6 +74,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "session_id": "session_1",
         "delegation_id": "dlg_1",
         "elevation_id": "elv_1",
+        "link_id": "lnk_1",
     }
 
 
@@ -82,6 +83,7 @@ async def fill(api: Running, task_id: str) -> None:
     greeting = {"automation": "greet", "input": {"name": "Sleepy", "wait_s": 10_000}}
     await api.as_("owner").post("/v1/tasks", json=greeting, headers={"idempotency-key": "k"})
     failed = await api.submit(name="Fay", fail=True, wait="failed")
+    assert (await api.as_("owner").get("/v1/metrics")).status_code == 200  # counts what it gives
     assert (await api.as_("owner").post(f"/v1/tasks/{failed['id']}:retry")).status_code == 202
     for table, columns, values in (
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
@@ -137,6 +139,7 @@ async def fill(api: Running, task_id: str) -> None:
             "id, from_user, to_user, roles, ends_at",
             "'dlg_1', 'user:mei', 'user:ada', '{reviewer}', time_now() + interval '1 hour'",
         ),
+        ("person_links", "id, one, other, linked_by", "'lnk_1', 'user:mei', 'user:ada', 'user:olga'"),
         (
             "elevations",
             "id, user_id, persons, actions, reason, ends_at",
