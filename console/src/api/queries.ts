@@ -42,6 +42,16 @@ export const documentQuery = (id: string) =>
     queryFn: () => data(api.GET("/v1/documents/{document_id}", { params: { path: { document_id: id } } })),
   });
 
+export const pageTextQuery = (id: string, page: number) =>
+  queryOptions({
+    queryKey: ["document", id, "text", page],
+    staleTime: Infinity,
+    queryFn: async () => {
+      const found = await data(api.GET("/v1/documents/{document_id}/pages/{page}/text", { params: { path: { document_id: id, page } } }));
+      return found as Schemas["PageText"]; // the client widens boxes of four to lists
+    },
+  });
+
 export const taskQuery = (id: string) =>
   queryOptions({
     queryKey: ["task", id, "task"],

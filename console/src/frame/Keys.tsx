@@ -36,7 +36,7 @@ const ALL: [string, [string[], string][]][] = [
     [
       [["a"], "Approve and go on"], [["r"], "Reject"], [["e"], "Edit the field"], [["↑", "↓"], "Another field"],
       [["1…9"], "That field, or that option"], [["Ctrl", "Enter"], "Finish and go on"], [["j"], "Next review"], [["k"], "Previous review"],
-      [["c"], "Claim or release"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"], [["Esc"], "Back to the inbox"],
+      [["c"], "Claim or release"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"], [["t"], "Its text, or its picture"], [["/"], "Find in the document"], [["Esc"], "Back to the inbox"],
     ],
   ],
 ]; // prettier-ignore

@@ -161,6 +161,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     ["=", () => view.current?.zoom(1.25)],
     ["-", () => view.current?.zoom(0.8)],
     ["o", () => view.current?.rotate()],
+    ["t", () => view.current?.turnOver()],
     ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((digit): [string, () => void] => [String(digit), () => fields[digit - 1] && select(fields[digit - 1]!.name)]),
   ]); // prettier-ignore
 
