@@ -10,16 +10,24 @@ export function useKeysOn(): [boolean, (on: boolean) => void] {
   return [on, setOn];
 }
 
+/** How a key may be struck: where a sign stands on a keyboard, and whether with Shift, is not the same everywhere. */
+function strokes(key: string): string[] {
+  const name = key === "+" ? "[plus]" : key; // with a plus the library joins keys
+  return key.length === 1 && !/[a-z0-9]/i.test(key) ? [name, `shift+${name}`] : [name];
+}
+
 /** Bind keys of a page; off while typing, while a dialog is open, and where the reader switched them off. */
 export function usePageKeys(keys: Hotkey[]): void {
   const [on] = useKeysOn();
-  const guarded = keys.map(([key, act]): Hotkey => [
-    key,
-    (event) => {
-      if (document.querySelector('[role="dialog"][data-modal-content], .mantine-Modal-content')) return;
-      act(event);
-    },
-  ]);
+  const guarded = keys.flatMap(([key, act]) =>
+    strokes(key).map((stroke): Hotkey => [
+      stroke,
+      (event) => {
+        if (document.querySelector('[role="dialog"][data-modal-content], .mantine-Modal-content')) return;
+        act(event);
+      },
+    ]),
+  );
   useHotkeys(on ? guarded : []);
 }
 
@@ -36,7 +44,7 @@ const ALL: [string, [string[], string][]][] = [
     [
       [["a"], "Approve and go on"], [["r"], "Reject"], [["e"], "Edit the field"], [["↑", "↓"], "Another field"],
       [["1…9"], "That field, or that option"], [["Ctrl", "Enter"], "Finish and go on"], [["j"], "Next review"], [["k"], "Previous review"],
-      [["c"], "Claim or release"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"], [["t"], "Its text, or its picture"], [["/"], "Find in the document"], [["Esc"], "Back to the inbox"],
+      [["c"], "Claim or release"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"], [["t"], "Its text, or its picture"], [["/"], "Find in the document"], [["d"], "Beside what was approved before"], [["Esc"], "Back to the inbox"],
     ],
   ],
 ]; // prettier-ignore

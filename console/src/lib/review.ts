@@ -164,4 +164,10 @@ export function likeField(values: unknown): string | null {
   return ["merchant", "vendor", "supplier", "sender", "customer", "from", "name"].find((name) => typeof values[name] === "string" && values[name]) ?? null;
 }
 
+/** The tasks that the evidence names as approved before. */
+export function approvedBefore(evidence: unknown): string[] {
+  const named = isValues(evidence) ? evidence.approved_before : null;
+  return Array.isArray(named) ? named.filter((task) => typeof task === "string") : [];
+}
+
 export const REJECTIONS = ["It is not readable.", "It is not allowed by the rules.", "It does not fit the claim.", "It was handed in before.", "Something is missing."];

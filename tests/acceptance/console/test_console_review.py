@@ -50,6 +50,38 @@ def test_words_are_found_on_the_picture_and_in_the_text(person: Callable[..., Pe
     assert len(asked) == 1
 
 
+def test_a_duplicate_is_seen_beside_what_was_approved(person: Callable[..., Person], cases: Cases) -> None:
+    review = cases.again()
+    (known,) = review["request"]["evidence"]["approved_before"]
+    for width, height, scheme in SIZES:
+        mei = person("mei", width, height, scheme)
+        mei.go(f"/reviews/{review['id']}")
+        expect(mei.page.locator(".page-sheet img")).to_be_visible()
+        mei.press("d")
+        side = mei.page.get_by_role("region", name="Side by side")
+        expect(side.get_by_role("link", name="The other one")).to_have_attribute("href", re.compile(known))
+        here, there = (side.get_by_role("region", name=name).locator("img") for name in ("Document", "Other document"))
+        expect(side.get_by_role("region", name="Other document").locator("img")).to_be_visible()
+        before = there.last.bounding_box()
+        assert here.first.bounding_box() is not None
+        rows = side.get_by_role("row")
+        expect(rows.filter(has_text="Total")).not_to_contain_text("differs")
+        mei.check()
+        mei.press("+")
+        expect(there.last).not_to_have_js_property("clientWidth", round(before["width"]) if before else 0)
+        mei.press("d")
+        expect(side).to_have_count(0)
+    # What is typed is held against the other one at once.
+    fields = list(review["request"]["form"]["properties"])
+    mei.press(str(fields.index("merchant") + 1), "e")
+    mei.page.get_by_role("textbox", name="Merchant").fill("Another shop")
+    mei.press("Enter", "d")
+    expect(side.get_by_role("row", name=re.compile("Merchant"))).to_contain_text("differs")
+    mei.press("Escape")
+    expect(side).to_have_count(0)
+    assert f"/reviews/{review['id']}" in mei.page.url
+
+
 @pytest.mark.parametrize(("width", "height", "scheme"), SIZES)
 def test_the_document_as_text_fits_and_is_accessible(
     person: Callable[..., Person], cases: Cases, width: int, height: int, scheme: str

@@ -25,9 +25,10 @@ export function DocumentView(props: {
   current: string | null;
   onSelect: (field: string) => void;
   label?: string;
+  keys?: boolean; // whether `/` leads to its words
   ref?: Ref<ViewKeys>;
 }) {
-  const { documents, fields, current, onSelect, label = "Document", ref } = props;
+  const { documents, fields, current, onSelect, label = "Document", keys = true, ref } = props;
   const found = useQueries({ queries: documents.map((id) => documentQuery(id)) });
   const pages: Page[] = [];
   for (const { data } of found) {
@@ -70,7 +71,7 @@ export function DocumentView(props: {
     <Stack gap="xs">
       <Group justify="space-between" gap="xs">
         <SegmentedControl size="xs" value={asText ? "text" : "picture"} onChange={(value) => setAsText(value === "text")} data={[{ value: "picture", label: "Picture" }, { value: "text", label: "Text" }]} aria-label="How it is shown" />
-        <FindWords finding={finding} label={`Find in the ${label.toLowerCase()}`} />
+        <FindWords finding={finding} label={`Find in the ${label.toLowerCase()}`} keys={keys} />
         {pages.length > 1 && (
           <SegmentedControl size="xs" value={String(shown.whole)} onChange={(value) => setAt(Number(value))} data={pages.map((page) => ({ value: String(page.whole), label: `Page ${page.whole}` }))} aria-label="Page" />
         )}

@@ -50,9 +50,9 @@ export function useFind(pages: Page[], reading: number | null, onPage: (whole: n
 
 export type Finding = ReturnType<typeof useFind>;
 
-export function FindWords({ finding, label }: { finding: Finding; label: string }) {
+export function FindWords({ finding, label, keys }: { finding: Finding; label: string; keys: boolean }) {
   const input = useRef<HTMLInputElement>(null);
-  usePageKeys([["/", (event) => { event.preventDefault(); input.current?.focus(); input.current?.select(); }]]); // prettier-ignore
+  usePageKeys(keys ? [["/", (event) => { event.preventDefault(); input.current?.focus(); input.current?.select(); }]] : []); // prettier-ignore
   const { words, hits, place, left, failed } = finding;
   const asked = words.trim().length >= FIND_CHARS_MIN;
   return (
@@ -62,7 +62,7 @@ export function FindWords({ finding, label }: { finding: Finding; label: string 
         size="xs"
         w={150}
         aria-label={label}
-        placeholder="Find (/)"
+        placeholder={keys ? "Find (/)" : "Find"}
         leftSection={<IconSearch size={14} aria-hidden />}
         value={words}
         onChange={(event) => finding.find(event.currentTarget.value)}

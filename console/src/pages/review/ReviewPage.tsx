@@ -1,7 +1,7 @@
 /** One review: the document, what was read of it, why a person is asked, and the answer. Three key presses or fewer. */
 import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Radio, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
-import { IconCheck, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconPlugConnectedX, IconX } from "@tabler/icons-react";
+import { IconCheck, IconColumns2, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconPlugConnectedX, IconX } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -9,7 +9,7 @@ import { api, ApiError, data, type Schemas } from "../../api/client";
 import { documentQuery, reviewQuery, reviewsQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { usePageKeys } from "../../frame/Keys";
-import { amended, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
+import { amended, approvedBefore, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
@@ -17,6 +17,7 @@ import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
 import { answer, type Given, HOLD_S, keepDraft, readDraft } from "./answer";
+import { Compare } from "./Compare";
 import { DocumentView, type ViewKeys } from "./DocumentView";
 import { Fields, textOf } from "./Fields";
 import { Evidence, History, Similar } from "./Sides";
@@ -64,7 +65,10 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const [editing, setEditing] = useState(false);
   const [rejecting, setRejecting] = useState(false);
   const [asking, setAsking] = useState(false);
+  const [comparing, setComparing] = useState(false);
   const view = useRef<ViewKeys>(null);
+  const other = useRef<ViewKeys>(null);
+  const known = approvedBefore(review.request.evidence);
   const changed = fields.filter((field) => typed[field.name] !== undefined && typed[field.name] !== textOf(field.value));
   const wrong = changed.filter((field) => problemOf(field, typed[field.name]!));
   const open = review.state === "open" && review.answer === null;
@@ -145,6 +149,12 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     if (field) select(field.name);
   };
 
+  const zoom = (by: number) => [view, other].forEach((one) => one.current?.zoom(by));
+  const compare = (open: boolean) => {
+    setComparing(open && known.length > 0);
+    window.scrollTo({ top: 0 });
+  };
+
   usePageKeys([
     ["a", () => finish()],
     ["mod+Enter", () => finish()],
@@ -156,15 +166,17 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     ["k", () => before && goTo(before)],
     ["ArrowDown", (event) => { event.preventDefault(); step(1); }],
     ["ArrowUp", (event) => { event.preventDefault(); step(-1); }],
-    ["Escape", () => (editing ? setEditing(false) : void navigate({ to: "/inbox", search: { queue } }))],
-    ["+", () => view.current?.zoom(1.25)],
-    ["=", () => view.current?.zoom(1.25)],
-    ["-", () => view.current?.zoom(0.8)],
+    ["Escape", () => (editing ? setEditing(false) : comparing ? compare(false) : void navigate({ to: "/inbox", search: { queue } }))],
+    ["d", () => compare(!comparing)],
+    ["+", () => zoom(1.25)],
+    ["=", () => zoom(1.25)],
+    ["-", () => zoom(0.8)],
     ["o", () => view.current?.rotate()],
     ["t", () => view.current?.turnOver()],
     ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((digit): [string, () => void] => [String(digit), () => fields[digit - 1] && select(fields[digit - 1]!.name)]),
   ]); // prettier-ignore
 
+  const ownDocument = <DocumentView ref={view} documents={review.request.documents} fields={fields} current={current} onSelect={select} />;
   return (
     <Stack gap="md" onKeyDown={(event) => {
       if (!editing) return;
@@ -213,10 +225,16 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
       {claim.isError && <ProblemAlert error={claim.error} />}
 
       <Grid gap="lg">
-        <Grid.Col span={{ base: 12, md: 7 }}>
-          <DocumentView ref={view} documents={review.request.documents} fields={fields} current={current} onSelect={select} />
+        <Grid.Col span={{ base: 12, md: comparing ? 12 : 7 }}>
+          {comparing ? (
+            <Compare ref={other} tasks={known} fields={fields} typed={typed} onClose={() => compare(false)}>
+              {ownDocument}
+            </Compare>
+          ) : (
+            ownDocument
+          )}
         </Grid.Col>
-        <Grid.Col span={{ base: 12, md: 5 }}>
+        <Grid.Col span={{ base: 12, md: comparing ? 12 : 5 }}>
           <Stack gap="md">
             {review.request.reasons.length > 0 && (
               <Alert color="yellow" icon={<IconInfoCircle aria-hidden />} title="Why you are asked">
@@ -225,6 +243,11 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                     <List.Item key={reason}>{reason}</List.Item>
                   ))}
                 </List>
+                {known.length > 0 && (
+                  <Button size="compact-sm" variant="default" mt="xs" onClick={() => compare(!comparing)} aria-expanded={comparing} leftSection={<IconColumns2 size={14} aria-hidden />} rightSection={<Key>d</Key>}>
+                    Side by side with what was approved
+                  </Button>
+                )}
               </Alert>
             )}
             <Fields fields={fields} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />

@@ -8,7 +8,7 @@ import { useEffect, useMemo, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { taskQuery, timelineQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { findRead, isValues, type Field } from "../../lib/review";
+import { documentsIn, readFields } from "../../lib/task";
 import { duration } from "../../lib/time";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
@@ -155,27 +155,6 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
       </Tabs>
     </Stack>
   );
-}
-
-/** Find the documents that a task was given, wherever they stand in what its effects were asked. */
-function documentsIn(value: unknown, depth = 5): string[] {
-  if (typeof value !== "object" || value === null || depth === 0) return [];
-  if (!Array.isArray(value)) {
-    const { id, media_type: type } = value as { id?: unknown; media_type?: unknown };
-    if (typeof id === "string" && id.startsWith("doc_") && typeof type === "string") return [id];
-  }
-  return [...new Set(Object.values(value).flatMap((below) => documentsIn(below, depth - 1)))];
-}
-
-/** What models read of the documents, as fields that can be marked. */
-function readFields(effects: Schemas["TimelineEffect"][]): Field[] {
-  const outcome = effects.find((effect) => effect.kind === "infer")?.outcome;
-  if (!isValues(outcome)) return [];
-  return Object.keys(outcome).flatMap((name) => {
-    const found = findRead(outcome, name, 1);
-    if (!found?.box) return [];
-    return [{ name, label: name, value: found.value, kind: "text" as const, choices: [], required: false, nullable: true, description: "", pattern: null, found }];
-  });
 }
 
 function CopyAs({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["Timeline"] }) {
