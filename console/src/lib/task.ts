@@ -1,6 +1,6 @@
 /** What a task's timeline says of its documents and of what was read from them. Pure. */
 import type { Schemas } from "../api/client";
-import { type Field, findRead, isValues, type Values } from "./review";
+import { type Field, findRead, isValues, shownField, type Values } from "./review";
 
 type Effect = Pick<Schemas["TimelineEffect"], "kind" | "outcome" | "input">;
 
@@ -21,7 +21,7 @@ export function readFields(effects: readonly Effect[]): Field[] {
   return Object.keys(outcome).flatMap((name) => {
     const found = findRead(outcome, name, 1);
     if (!found?.box) return [];
-    return [{ name, label: name, value: found.value, kind: "text" as const, choices: [], required: false, nullable: true, description: "", pattern: null, found }];
+    return [shownField(name, found)];
   });
 }
 

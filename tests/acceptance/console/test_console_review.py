@@ -1,4 +1,4 @@
-"""What a reviewer has beside the fields: the document's text and what is found in it."""
+"""What a reviewer has beside the fields: the document's text, the case that was approved before, the rules, and what policy said."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.acceptance.console.browser import Person
 from tests.acceptance.console.cases import Cases
+from tests.acceptance.product import Product
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("console")]
 
@@ -80,6 +81,135 @@ def test_a_duplicate_is_seen_beside_what_was_approved(person: Callable[..., Pers
     mei.press("Escape")
     expect(side).to_have_count(0)
     assert f"/reviews/{review['id']}" in mei.page.url
+
+
+def test_each_field_shows_the_rules_that_it_breaks_and_how_sure_it_was_read(
+    person: Callable[..., Person], cases: Cases
+) -> None:
+    review = cases.done()
+    fields = list(cases.review(review["id"])["request"]["form"]["properties"])
+    for width, height, scheme in SIZES:
+        mei = person("mei", width, height, scheme)
+        mei.go(f"/reviews/{review['id']}")
+        row = mei.page.get_by_role("listitem").filter(has=mei.page.get_by_text("Total", exact=True))
+        broken = row.get_by_role("listitem").filter(has=mei.page.get_by_role("img", name="Broken"))
+        expect(broken.first).to_contain_text("The receipt does not say what the claim says.")
+        expect(row.get_by_text(re.compile(r"^(High|Medium|Low) \d+(\.\d)? %$"))).to_be_visible()
+        mei.press(str(fields.index("total") + 1))
+        held = row.get_by_role("listitem").filter(has=mei.page.get_by_role("img", name="Holds"))
+        expect(held.filter(has_text="more than 0")).to_be_visible()
+        expect(held.filter(has_text="An amount over 10,000 in the base currency is for finance.")).to_be_visible()
+        mei.check()
+        mei.page.get_by_text("Its text: expense-claim-contradicted").click()
+        expect(mei.page.get_by_role("region", name="Text of expense-claim-contradicted")).to_contain_text("forbid (")
+        mei.page.get_by_text("more rules did not apply").click()
+        mei.check()
+
+
+def test_the_text_of_what_decided_stands_beside_the_decision(person: Callable[..., Person], cases: Cases) -> None:
+    review = cases.done()
+    for width, height, scheme in SIZES:
+        ana = person("ana", width, height, scheme)
+        ana.go(f"/tasks/{review['task_id']}")
+        ana.page.get_by_role("button", name=re.compile("^approve ")).first.click()
+        ana.page.get_by_role("tab", name="Decision").click()
+        ana.page.get_by_text("Its text: expense-claim-contradicted").click()
+        expect(ana.page.get_by_role("region", name="Text of expense-claim-contradicted")).to_contain_text("forbid (")
+        ana.check()
+        ana.go("/policies")
+        ana.page.get_by_label("Find policies").fill("four-eyes-subject")
+        ana.page.get_by_text("Its text: four-eyes-subject").click()
+        expect(ana.page.get_by_role("region", name="Text of four-eyes-subject")).to_contain_text("resource.subject")
+        ana.check()
+
+
+def test_a_refused_action_says_which_policy_refused_it(
+    person: Callable[..., Person], cases: Cases, product: Product
+) -> None:
+    (review,) = cases.open(1)
+    ana = person("ana")
+    ana.expected = ("403",)
+    ana.go(f"/tasks/{review['task_id']}")
+    ana.page.get_by_role("button", name="Cancel").click()
+    refused = ana.page.get_by_role("alert", name="Refused by policy")
+    expect(refused).to_contain_text("Policy default-deny: Nothing permits User to do task.cancel")
+
+    amir = person("amir")
+    amir.expected = ("403",)
+    amir.go(f"/reviews/{review['id']}")
+    amir.page.get_by_role("button", name="Approve").click()
+    refused = amir.page.get_by_role("alert", name="Refused by policy")
+    expect(refused).to_contain_text("Policy four-eyes-submitter:")
+
+    with product.client() as admin:
+        files = {
+            "own.cedar": '@id("own") @reason("None.") forbid (principal is User, action == Action::"key.list", resource)'
+            ' when { principal.roles.contains("agent") };',
+            "cases.yaml": "cases: []",
+        }
+        change = admin.post("/v1/policies/changes", json={"files": files, "note": "a test"}).json()
+        try:
+            owner = person()
+            owner.expected = ("403",)
+            owner.sign_in(product.admin_key)
+            owner.go("/policies")
+            asked = owner.page.get_by_role("region", name=f"Set {change['set_number']} is proposed")
+            asked.get_by_role("button", name="Approve").click()
+            expect(asked.get_by_role("alert")).to_contain_text("Policy four-eyes-policy: Who proposed")
+        finally:
+            admin.post(f"/v1/policies/changes/{change['number']}:reject", json={"reason": "a test"}).raise_for_status()
+
+
+def test_letters_are_moved_on_this_device_and_what_is_taken_is_refused(
+    person: Callable[..., Person], cases: Cases
+) -> None:
+    review = cases.done()
+    mei = person("mei")
+    mei.go(f"/reviews/{review['id']}")
+    expect(mei.page.locator(".page-sheet img")).to_be_visible()
+    mei.press("?")
+    dialog = mei.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Move t: Its text, or its picture").click()
+    mei.press("r")
+    expect(dialog.get_by_role("status")).to_contain_text("r is taken: Reject.")
+    mei.check()
+    mei.press("Escape")
+    expect(dialog.get_by_role("status")).to_have_count(0)
+    dialog.get_by_role("button", name="Move t: Its text, or its picture").press("Enter")
+    mei.press("y")
+    expect(dialog.get_by_role("button", name="Move y: Its text, or its picture")).to_be_visible()
+    mei.check()
+    mei.press("Escape")
+    expect(dialog).to_have_count(0)
+    mei.press("t")
+    expect(mei.page.locator(".page-sheet img")).to_be_visible()
+    mei.press("y")
+    expect(mei.page.locator(".page-sheet img")).to_have_count(0)
+    mei.page.reload()  # it is kept
+    expect(mei.page.locator(".page-sheet img")).to_be_visible()
+    mei.press("?")
+    dialog.get_by_role("switch", name="Single-letter keys").press("Space")
+    mei.press("Escape", "y")
+    expect(dialog).to_have_count(0)
+    expect(mei.page.locator(".page-sheet img")).to_be_visible()
+    mei.press("?")
+    dialog.get_by_role("switch", name="Single-letter keys").press("Space")
+    dialog.get_by_role("button", name="As they were").click()
+    mei.press("Escape", "t")
+    expect(mei.page.locator(".page-sheet img")).to_have_count(0)
+
+
+def test_a_set_may_start_from_what_is_in_force(person: Callable[..., Person], product: Product) -> None:
+    owner = person()
+    owner.sign_in(product.admin_key)
+    owner.go("/policies?tab=change")
+    owner.page.get_by_role("combobox", name="Copy a policy").fill("four-eyes-subject")
+    owner.page.get_by_role("option", name="four-eyes-subject").click()
+    expect(owner.page.get_by_role("textbox", name="own.cedar")).to_have_value(
+        re.compile('@id\\("own-four-eyes-subject"\\)')
+    )
+    owner.page.get_by_role("button", name="Check").click()
+    expect(owner.page.get_by_role("status").filter(has_text="It compiles")).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), SIZES)

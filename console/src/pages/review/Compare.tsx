@@ -4,6 +4,7 @@ import { IconArrowsDiff, IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState, type Ref } from "react";
 import { taskQuery, timelineQuery } from "../../api/queries";
+import { useKeyName } from "../../frame/Keys";
 import type { Field } from "../../lib/review";
 import { differs, documentsIn, readFields, valuesOf } from "../../lib/task";
 import { ProblemAlert } from "../../parts/Broken";
@@ -23,6 +24,7 @@ export function Compare(props: {
   ref?: Ref<ViewKeys>;
 }) {
   const { tasks, fields, typed, children, onClose, ref } = props;
+  const keyName = useKeyName();
   const [chosen, setChosen] = useState(tasks[0]!);
   const task = useQuery(taskQuery(chosen));
   const timeline = useQuery(timelineQuery(chosen));
@@ -45,7 +47,7 @@ export function Compare(props: {
             <SegmentedControl size="xs" aria-label="Which one" value={chosen} onChange={setChosen} data={tasks.map((id, number) => ({ value: id, label: `${number + 1}` }))} />
           )}
           <Button size="xs" variant="default" onClick={onClose} leftSection={<IconX size={14} aria-hidden />}>
-            Close (d)
+            Close ({keyName("d")})
           </Button>
         </Group>
       </Group>

@@ -4,6 +4,7 @@ import { IconDownload, IconRotateClockwise, IconZoomIn, IconZoomOut, IconZoomRes
 import { useQueries } from "@tanstack/react-query";
 import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
 import { documentQuery } from "../../api/queries";
+import { useKeyName } from "../../frame/Keys";
 import type { Box as Place } from "../../lib/pagetext";
 import type { Field } from "../../lib/review";
 import { Loading } from "../../parts/Loading";
@@ -40,6 +41,7 @@ export function DocumentView(props: {
   const [at, setAt] = useState(1);
   const [zoom, setZoom] = useState(1);
   const [turned, setTurned] = useState(0);
+  const keyName = useKeyName();
   const [asText, setAsText] = useState(false);
   const shown = pages[Math.min(at, pages.length) - 1];
   const finding = useFind(pages, asText && shown ? shown.whole : null, setAt);
@@ -80,7 +82,7 @@ export function DocumentView(props: {
           <Button label="Smaller (−)" onClick={() => setZoom(Math.max(0.5, zoom / 1.25))} Icon={IconZoomOut} />
           <Button label="As wide as here" onClick={() => setZoom(1)} Icon={IconZoomReset} />
           <Button label="Larger (+)" onClick={() => setZoom(Math.min(ZOOM_MAX, zoom * 1.25))} Icon={IconZoomIn} />
-          <Button label="Turn (o)" onClick={() => setTurned((turned + 90) % 360)} Icon={IconRotateClockwise} />
+          <Button label={`Turn (${keyName("o")})`} onClick={() => setTurned((turned + 90) % 360)} Icon={IconRotateClockwise} />
           </>}
           <Tooltip label="Download">
             <ActionIcon component="a" href={`/v1/documents/${shown.document}/content`} variant="subtle" aria-label="Download the document">

@@ -6,10 +6,11 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, ApiError, data, type Schemas } from "../../api/client";
-import { documentQuery, reviewQuery, reviewsQuery } from "../../api/queries";
+import { documentQuery, reviewQuery, reviewRulesQuery, reviewsQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { usePageKeys } from "../../frame/Keys";
-import { amended, approvedBefore, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
+import { useKeyName, usePageKeys } from "../../frame/Keys";
+import { amended, approvedBefore, fieldsOf, isValues, REJECTIONS } from "../../lib/review";
+import { problemOf } from "../../lib/rules";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
@@ -21,6 +22,7 @@ import { Compare } from "./Compare";
 import { DocumentView, type ViewKeys } from "./DocumentView";
 import { Fields, textOf } from "./Fields";
 import { Evidence, History, Similar } from "./Sides";
+import { PolicySaid } from "./PolicySaid";
 import { remember, useUndo } from "./undo";
 
 const route = getRouteApi("/signed-in/reviews/$reviewId");
@@ -45,6 +47,7 @@ function useNeighbours(reviewId: string) {
   useEffect(() => {
     if (!next) return;
     void client.fetchQuery(reviewQuery(next)).then((found) => {
+      void client.prefetchQuery(reviewRulesQuery(next));
       for (const id of found.request.documents) {
         void client.prefetchQuery(documentQuery(id));
         new Image().src = `/v1/documents/${id}/content`;
@@ -68,6 +71,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const [comparing, setComparing] = useState(false);
   const view = useRef<ViewKeys>(null);
   const other = useRef<ViewKeys>(null);
+  const rules = useQuery(reviewRulesQuery(review.id)).data;
   const known = approvedBefore(review.request.evidence);
   const changed = fields.filter((field) => typed[field.name] !== undefined && typed[field.name] !== textOf(field.value));
   const wrong = changed.filter((field) => problemOf(field, typed[field.name]!));
@@ -85,6 +89,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         : navigate({ to: "/inbox", search: { queue } })),
     [navigate, queue],
   );
+  const keyName = useKeyName();
   const undo = useUndo();
   const give = useMutation({
     mutationFn: (given: Given) => answer(review, given),
@@ -103,7 +108,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
             <Button size="compact-xs" variant="default" onClick={() => undo(review.id)}>
               Undo
             </Button>
-            <Kbd size="xs">u</Kbd> <Text size="xs">within {HOLD_S} s</Text>
+            <Kbd size="xs">{keyName("u")}</Kbd> <Text size="xs">within {HOLD_S} s</Text>
           </Group>
         ),
         autoClose: HOLD_S * 1_000,
@@ -250,7 +255,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                 )}
               </Alert>
             )}
-            <Fields fields={fields} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />
+            <Fields fields={fields} rules={rules} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />
             {open && (
               <Group gap="xs" className="answer-bar">
                 <Button onClick={finish} loading={give.isPending} disabled={wrong.length > 0 || !may(changed.length ? "amend" : "approve")} color="teal.9" leftSection={changed.length ? <IconPencilCheck size={16} aria-hidden /> : <IconCheck size={16} aria-hidden />} rightSection={<Key>a</Key>}>
@@ -259,7 +264,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                 <Button color="red" variant="light" onClick={() => setRejecting(true)} disabled={!may("reject")} leftSection={<IconX size={16} aria-hidden />} rightSection={<Key>r</Key>}>
                   Reject
                 </Button>
-                <Tooltip label={review.assignee === session.user ? "Give it back (c)" : "Nobody else answers it then (c)"}>
+                <Tooltip label={review.assignee === session.user ? `Give it back (${keyName("c")})` : `Nobody else answers it then (${keyName("c")})`}>
                   <Button variant="default" onClick={() => claim.mutate()} loading={claim.isPending} disabled={review.assignee !== null && review.assignee !== session.user}>
                     {review.assignee === session.user ? "Release" : "Claim"}
                   </Button>
@@ -270,6 +275,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
               </Group>
             )}
             <Divider />
+            <PolicySaid rules={rules} />
             <Evidence evidence={review.request.evidence} />
             {isValues(review.values) && <Similar review={review} />}
             <History review={review} />
@@ -285,11 +291,14 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   );
 }
 
-const Key = ({ children }: { children: string }) => (
-  <Kbd size="xs" visibleFrom="xs">
-    {children}
-  </Kbd>
-);
+function Key({ children }: { children: string }) {
+  const keyName = useKeyName();
+  return (
+    <Kbd size="xs" visibleFrom="xs">
+      {keyName(children)}
+    </Kbd>
+  );
+}
 
 /** The field to look at first: what is missing, else what was read least surely. */
 function firstDoubtful(fields: ReturnType<typeof fieldsOf>): string | null {

@@ -1,10 +1,12 @@
 /** Everything that is recorded of one effect, opened in place. */
-import { Alert, Button, Code, Group, List, Stack, Table, Tabs, Text } from "@mantine/core";
+import { Alert, Code, Group, Stack, Table, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
-import { api, data, type Schemas } from "../../api/client";
+import { ApiError, type Schemas } from "../../api/client";
+import { policyVersionQuery } from "../../api/queries";
+import { useSession } from "../../api/session";
 import { AnchorLink } from "../../parts/Link";
 import { Json } from "../../parts/Json";
+import { PolicyText } from "../../parts/PolicyText";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 
@@ -89,33 +91,33 @@ export function EffectDetails({ effect }: { effect: Effect }) {
 }
 
 function DecisionView({ decision }: { decision: Decision }) {
-  const [open, setOpen] = useState(false);
-  const policies = useQuery({ queryKey: ["policies"], staleTime: 60_000, enabled: open, queryFn: () => data(api.GET("/v1/policies")) });
+  const session = useSession();
+  const version = decision.policy_version ?? "";
+  const found = useQuery({ ...policyVersionQuery(version), enabled: version !== "" && session.may.includes("policy.read") });
+  const texts = new Map(found.data?.policies.map((one) => [one.id, one]));
   return (
     <Stack gap="xs">
       <Group gap="sm">
         <State state={decision.answer ?? ""} />
         <Text size="xs" c="dimmed">
-          policies <Code>{decision.policy_version?.slice(0, 12)}</Code>
+          by policies of version <Code>{version.slice(0, 12)}</Code>
         </Text>
       </Group>
-      <List size="sm">
+      <Stack gap={6} component="ul" p={0} m={0} className="plain-list">
         {(decision.reasons ?? []).map((reason) => (
-          <List.Item key={reason.policy}>
-            <Code>{reason.policy}</Code> {reason.text}
-            {open && policies.data && (
-              <Text size="xs" c="dimmed">
-                {policies.data.policies.filter((one) => one.id === reason.policy).map((one) => `${one.effect} in ${one.file}${one.advice ? `: ${one.advice}` : ""}`).join("; ")}
-              </Text>
-            )}
-          </List.Item>
+          <li key={reason.policy}>
+            <Text size="sm">
+              <Code>{reason.policy}</Code> {reason.text}
+            </Text>
+            <PolicyText id={reason.policy} text={texts.get(reason.policy)?.text} />
+          </li>
         ))}
-      </List>
+      </Stack>
       {(decision.obligations?.length ?? 0) > 0 && <Text size="sm">Obligations: {decision.obligations!.join(", ")}</Text>}
-      {!open && (
-        <Button size="compact-xs" variant="default" onClick={() => setOpen(true)} w="fit-content">
-          Where these policies stand
-        </Button>
+      {found.isError && (
+        <Text size="sm" c="dimmed">
+          {found.error.message} {found.error instanceof ApiError && found.error.problem.fix}
+        </Text>
       )}
     </Stack>
   );
