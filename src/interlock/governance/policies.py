@@ -115,7 +115,7 @@ def load_rules(
         for policy, form in _parse(file, text, schema):
             if policy.id in policies:
                 raise ConfigurationError(
-                    f'{file}: the policy ID "{policy.id}" is used already in {policies[policy.id].file}.',
+                    f'{file}: the policy ID "{policy.id}" is used already in {Path(policies[policy.id].file).name}.',
                     fix="Give each policy of a bundle its own @id.",
                 )
             policy_lint.check(file, policy.id, form, roles)
@@ -203,6 +203,7 @@ def _load_schema(folders: Sequence[Path], *, policies_in: Sequence[Path]) -> tup
 
 
 def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, Any]]:
+    policy_lint.check_depth(file, text)
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -211,6 +212,8 @@ def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, A
         raise ConfigurationError(
             f"{file}: a policy template (?principal or ?resource).", fix="Write the policy out: templates are not used."
         )
+    for form in parsed["staticPolicies"].values():
+        policy_lint.check_form_depth(file, form)
     texts = split(text)
     found = [
         (_lint(file, number, form, texts), form) for number, form in enumerate(parsed["staticPolicies"].values(), 1)
@@ -273,20 +276,20 @@ def _lint(file: str, number: int, form: Mapping[str, Any], texts: Mapping[str, s
     )
 
 
-_ENDS: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;')
-_ID: Final = re.compile(r'(?m)^(?:[^"/\n]|"(?:\\.|[^"\\])*")*?@id\(\s*"((?:\\.|[^"\\])*)"\s*\)')
+_TOKENS: Final = re.compile(r'@id\s*\(\s*"((?:\\.|[^"\\])*)"\s*\)|"(?:\\.|[^"\\])*"|//[^\n]*|;')
 
 
 def split(text: str) -> dict[str, str]:
     """Give the text of each policy of a file by its `@id`, with the comments above it; a policy ends with a semicolon."""
     found: dict[str, str] = {}
-    start = 0
-    for token in _ENDS.finditer(text):
+    start, id_ = 0, None
+    for token in _TOKENS.finditer(text):
         if token[0] == ";":
-            own = text[start : token.end()].strip()
-            start = token.end()
-            if (named := _ID.search(own)) is not None:
-                found[named[1]] = own
+            if id_ is not None:
+                found[id_] = text[start : token.end()].strip()
+            start, id_ = token.end(), None
+        elif token[1] is not None and id_ is None:
+            id_ = token[1]
     return found
 
 

@@ -54,14 +54,21 @@ class Erasure:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account and their erasures."""
+    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account, other names of theirs, elevations, erasures."""
 
     subject: str
     tasks: Sequence[Mapping[str, Any]]
     documents: Sequence[Mapping[str, Any]]
     accounts: Sequence[Mapping[str, Any]]
     sessions: Sequence[Mapping[str, Any]]
+    links: Sequence[Mapping[str, Any]]
+    elevations: Sequence[Mapping[str, Any]]
     erasures: Sequence[Erasure]
+
+    @property
+    def lists(self) -> tuple[Sequence[Any], ...]:
+        """What there may be more of than was asked for."""
+        return (self.tasks, self.documents, self.sessions, self.links, self.elevations, self.erasures)
 
 
 class Erasures:
@@ -131,13 +138,16 @@ class Erasures:
             documents = await (await conn.execute(sql.DOCUMENTS_ABOUT, (subject, subject, limit))).fetchall()
             accounts = await (await conn.execute(sql.ACCOUNTS_ABOUT, (subject,))).fetchall()
             sessions = await (await conn.execute(sql.SESSIONS_ABOUT, (subject, limit))).fetchall()
+            elevations = await (await conn.execute(sql.ELEVATIONS_ABOUT, {"who": subject, "limit": limit})).fetchall()
+            links = await (await conn.execute(sql.LINKS_ABOUT, (subject, subject, limit))).fetchall()
             rows = await (
                 await conn.execute(f"{sql.ERASURES} and subject = %s order by requested_at desc".encode(), (subject,))
             ).fetchall()
-        if not (tasks or documents or accounts or sessions or rows):
+        if not (tasks or documents or accounts or sessions or links or elevations or rows):
             raise NotFound("Nothing is kept under this subject.")
         named = ("id", "automation", "state", "accepted_at", "ended_at", "erased_at")
         files = ("id", "filename", "media_type", "size_bytes", "created_at", "erased_at")
+        lifted = ("id", "opened_at", "taken", "reason", "note")
         signed_in = ("id", "method", "created_at", "last_used_at", "expires_at", "ended_at")
         return About(
             subject=subject,
@@ -146,6 +156,8 @@ class Erasures:
                 dict(zip(("id", "name", "roles", "created_at", "disabled_at"), row, strict=True)) for row in accounts
             ],
             sessions=[dict(zip(signed_in, row, strict=True)) for row in sessions],
+            elevations=[dict(zip(lifted, row, strict=True)) for row in elevations],
+            links=[dict(zip(("id", "name", "linked_at", "ended_at"), row, strict=True)) for row in links],
             documents=[dict(zip(files, row, strict=True)) for row in documents],
             erasures=[_erasure(row) for row in rows],
         )
@@ -240,6 +252,7 @@ class Erasures:
                 await self._leaf(
                     conn, tenant, "account.erased", {"account": account[0], **stands, "erasure": erasure.id}
                 )
+            await conn.execute(sql.ERASE_ELEVATIONS, (erasure.subject,))
             await conn.execute(sql.COUNT, (0, erased, kept, erasure.id))
             await conn.execute(sql.DESTROY_KEY, (erasure.subject,))
             counts = await _one(conn, sql.DONE, (erasure.id,))
