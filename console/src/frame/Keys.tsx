@@ -30,6 +30,11 @@ function strokes(key: string): string[] {
   return key.length === 1 && !/[a-z0-9]/i.test(key) ? [name, `shift+${name}`] : [name];
 }
 
+/** Whether a dialog was open when a key was struck: the key that closes it is its own, and not the page's. */
+let struckInDialog = false;
+const look = () => { struckInDialog = document.querySelector('[role="dialog"][data-modal-content], .mantine-Modal-content') !== null; }; // prettier-ignore
+window.addEventListener("keydown", look, { capture: true }); // before any dialog hears of it
+
 /** Bind keys of a page; off while typing, while a dialog is open, and where the reader switched them off. */
 export function usePageKeys(keys: Hotkey[]): void {
   const [on] = useKeysOn();
@@ -38,7 +43,7 @@ export function usePageKeys(keys: Hotkey[]): void {
     strokes(ownKey(map, key)).map((stroke): Hotkey => [
       stroke,
       (event) => {
-        if (document.querySelector('[role="dialog"][data-modal-content], .mantine-Modal-content')) return;
+        if (struckInDialog) return;
         act(event);
       },
     ]),
@@ -80,7 +85,7 @@ export function Keys({ opened, close }: { opened: boolean; close: () => void }) 
           A letter is moved by pressing it here, then the letter that shall take its place, on this device and on every page.
         </Text>
         {moving !== null && (
-          <Alert role="status" color={refused ? "orange" : "blue"} title={`Press the letter in place of ${ownKey(map, moving)}`}>
+          <Alert role="status" className="stays" color={refused ? "orange" : "blue"} title={`Press the letter in place of ${ownKey(map, moving)}`}>
             {refused ?? "Escape leaves it."}
           </Alert>
         )}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from tests.acceptance.console.browser import Person
 from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product
@@ -123,6 +123,51 @@ def test_the_text_of_what_decided_stands_beside_the_decision(person: Callable[..
         ana.check()
 
 
+def test_escape_closes_a_dialog_and_leaves_one_where_one_is(person: Callable[..., Person], cases: Cases) -> None:
+    (review,) = cases.open(1)
+    mei = person("mei")
+    mei.go(f"/reviews/{review['id']}")
+    expect(mei.page.get_by_role("button", name="Approve")).to_be_enabled()
+    mei.press("r")
+    expect(mei.page.get_by_role("dialog", name="Reject")).to_be_visible()
+    mei.press("Escape")
+    expect(mei.page.get_by_role("dialog", name="Reject")).to_have_count(0)
+    expect(mei.page.get_by_role("heading", level=1)).to_have_text(review["request"]["title"])
+    mei.press("Escape")  # with no dialog, back to the inbox
+    expect(mei.page.get_by_role("heading", name="Inbox")).to_be_visible()
+
+
+def test_attempts_are_a_table_and_stand_on_the_timeline(person: Callable[..., Person], cases: Cases) -> None:
+    review = cases.done()
+
+    def troubled(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        (step,) = [one for one in body["effects"] if one["name"] == "post-to-ledger"]
+        error = {"kind": "OperationalError", "message": "database is locked"}
+        at, later = step["started_at"], step["recorded_at"]
+        step["failed_attempts"] = [{"attempt": 1, "at": at, "next_attempt_at": later, "error": error}]
+        step["attempts"] = 2
+        route.fulfill(response=answer, json=body)
+
+    for width, height, scheme in SIZES:
+        ana = person("ana", width, height, scheme)
+        ana.page.route("**/timeline", troubled)
+        ana.go(f"/tasks/{review['task_id']}")
+        ana.page.get_by_text("Pending only").click()
+        ana.sees("Nothing is pending.")
+        ana.page.get_by_text("Failed only").click()
+        row = ana.page.get_by_role("button", name=re.compile("^post-to-ledger"))
+        expect(ana.page.locator(".gantt-row")).to_have_count(1)  # what failed at first is among what failed
+        expect(ana.page.locator(".gantt-retry")).to_have_count(1)
+        row.click()
+        ana.page.get_by_role("tab", name="Attempts (2)").click()
+        table = ana.page.get_by_role("table", name="Attempts")
+        expect(table.get_by_role("row").nth(1)).to_contain_text("OperationalError database is locked")
+        expect(table.get_by_role("row").nth(2)).to_contain_text("ok")
+        ana.check()
+
+
 def test_a_refused_action_says_which_policy_refused_it(
     person: Callable[..., Person], cases: Cases, product: Product
 ) -> None:
@@ -145,9 +190,12 @@ def test_a_refused_action_says_which_policy_refused_it(
         files = {
             "own.cedar": '@id("own") @reason("None.") forbid (principal is User, action == Action::"key.list", resource)'
             ' when { principal.roles.contains("agent") };',
-            "cases.yaml": "cases: []",
+            "cases.yaml": "cases:\n  - {name: a, principal: {type: User, id: 'user:a', attrs: {tenant: t, roles: [agent]}}, action: key.list,"
+            " resource: {type: System, id: t, attrs: {tenant: t}}, expect: deny}\n",
         }
-        change = admin.post("/v1/policies/changes", json={"files": files, "note": "a test"}).json()
+        proposed = admin.post("/v1/policies/changes", json={"files": files, "note": "a test"})
+        assert proposed.status_code == 201, proposed.text
+        change = proposed.json()
         try:
             owner = person()
             owner.expected = ("403",)

@@ -24,6 +24,7 @@ import { Records } from "./Records";
 const route = getRouteApi("/signed-in/tasks/$taskId");
 const ENDED = ["succeeded", "failed", "cancelled"];
 type Show = "all" | "failed" | "pending";
+const NOTHING: Record<Show, string> = { all: "Nothing has happened yet.", failed: "Nothing has failed.", pending: "Nothing is pending." };
 
 export function TaskPage() {
   const { taskId } = route.useParams();
@@ -54,7 +55,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
     document.title = `${task.automation} ${task.state} · Interlock`;
   }, [task.automation, task.state]);
   const effects = timeline.effects.filter((effect) =>
-    show === "all" ? true : show === "failed" ? ["failed", "denied", "expired"].includes(effect.status) : effect.status === "pending",
+    show === "all" ? true : show === "failed" ? ["failed", "denied", "expired"].includes(effect.status) || (effect.failed_attempts?.length ?? 0) > 0 : effect.status === "pending",
   );
   const documents = useMemo(() => documentsIn(timeline.effects.map((effect) => effect.input)), [timeline.effects]);
   const took = task.ended_at ? duration(new Date(task.ended_at).getTime() - new Date(task.accepted_at).getTime()) : null;
@@ -136,7 +137,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
               ]}
             />
             <Card withBorder padding="xs">
-              <Gantt effects={effects} opened={opened} onOpen={setOpened} />
+              <Gantt taskId={task.id} nothing={NOTHING[show]} effects={effects} opened={opened} onOpen={setOpened} />
             </Card>
           </Stack>
         </Tabs.Panel>
