@@ -76,6 +76,7 @@ from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
+from interlock.orchestration.saved_views import SavedViews
 from interlock.orchestration.secrets import Secrets
 from interlock.orchestration.store import PostgresTasks
 from interlock.orchestration.submit import Submission, Submit
@@ -109,6 +110,7 @@ class App:
     tasks: PostgresTasks
     recorder: Recorder
     views: TaskViews
+    saved_views: SavedViews
     lineages: Lineages
     actions: TaskActions
     deliveries: Deliveries
@@ -188,6 +190,7 @@ async def opened(
             tasks=tasks,
             recorder=recorder,
             views=(views := TaskViews(database, objects)),
+            saved_views=SavedViews(database, subject_keys, clock),
             lineages=Lineages(database, objects, views),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),

@@ -94,6 +94,17 @@ class KeptSession(BaseModel):
     ended_at: At | None
 
 
+class KeptView(BaseModel):
+    """A view that the person keeps; gone once they were erased."""
+
+    id: str
+    page: str
+    name: str
+    filters: dict[str, str]
+    shared: bool
+    changed_at: At
+
+
 class AboutSubject(BaseModel):
     """What is kept of a person."""
 
@@ -102,6 +113,7 @@ class AboutSubject(BaseModel):
     documents: list[KeptDocument] = Field(description="Newest first.")
     accounts: list[KeptAccount]
     sessions: list[KeptSession] = Field(description="Newest first.")
+    views: list[KeptView] = Field(description="By page and name.")
     erasures: list[Erasure] = Field(description="Newest first.")
     complete: bool = Field(description="False where there is more of one kind than a page holds.")
 
@@ -159,7 +171,7 @@ async def get_erasure(caller: CallerDep, erasure_id: Annotated[str, Path(max_len
     summary="See what is kept of a person",
 )
 async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
-    """List the tasks about a person, the documents that they uploaded or that those tasks name, their account and their sessions."""
+    """List the tasks about a person, the documents that they uploaded or that those tasks name, their account, sessions and views."""
     caller.require("privacy.read", ask.system(caller.tenant))
     most = caller.app.settings.list_page_size_max
     about = await caller.app.erasures.about(caller.tenant, subject, limit=most + 1)
@@ -169,8 +181,9 @@ async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
         documents=[KeptDocument.model_validate(row) for row in about.documents[:most]],
         accounts=[KeptAccount.model_validate(row) for row in about.accounts],
         sessions=[KeptSession.model_validate(row) for row in about.sessions[:most]],
+        views=[KeptView.model_validate(row) for row in about.views[:most]],
         erasures=[_shown(one) for one in about.erasures[:most]],
-        complete=max(map(len, (about.tasks, about.documents, about.sessions, about.erasures))) <= most,
+        complete=max(map(len, (about.tasks, about.documents, about.sessions, about.views, about.erasures))) <= most,
     )
 
 

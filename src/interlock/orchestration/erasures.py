@@ -54,13 +54,14 @@ class Erasure:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account and their erasures."""
+    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account, their views and their erasures."""
 
     subject: str
     tasks: Sequence[Mapping[str, Any]]
     documents: Sequence[Mapping[str, Any]]
     accounts: Sequence[Mapping[str, Any]]
     sessions: Sequence[Mapping[str, Any]]
+    views: Sequence[Mapping[str, Any]]
     erasures: Sequence[Erasure]
 
 
@@ -131,10 +132,11 @@ class Erasures:
             documents = await (await conn.execute(sql.DOCUMENTS_ABOUT, (subject, subject, limit))).fetchall()
             accounts = await (await conn.execute(sql.ACCOUNTS_ABOUT, (subject,))).fetchall()
             sessions = await (await conn.execute(sql.SESSIONS_ABOUT, (subject, limit))).fetchall()
+            views = await (await conn.execute(sql.VIEWS_ABOUT, (subject, limit))).fetchall()
             rows = await (
                 await conn.execute(f"{sql.ERASURES} and subject = %s order by requested_at desc".encode(), (subject,))
             ).fetchall()
-        if not (tasks or documents or accounts or sessions or rows):
+        if not (tasks or documents or accounts or sessions or views or rows):
             raise NotFound("Nothing is kept under this subject.")
         named = ("id", "automation", "state", "accepted_at", "ended_at", "erased_at")
         files = ("id", "filename", "media_type", "size_bytes", "created_at", "erased_at")
@@ -144,6 +146,9 @@ class Erasures:
             tasks=[dict(zip(named, row, strict=True)) for row in tasks],
             accounts=[
                 dict(zip(("id", "name", "roles", "created_at", "disabled_at"), row, strict=True)) for row in accounts
+            ],
+            views=[
+                dict(zip(("id", "page", "name", "filters", "shared", "changed_at"), row, strict=True)) for row in views
             ],
             sessions=[dict(zip(signed_in, row, strict=True)) for row in sessions],
             documents=[dict(zip(files, row, strict=True)) for row in documents],
@@ -197,6 +202,7 @@ class Erasures:
             for task_id, generation in [(row[0], row[1]) for row in rows if row[0] in ids]:
                 if (await _one(conn, "select erase_task(%s)", (task_id,)) or (False,))[0]:
                     await conn.execute("select erase_approvals(%s)", (task_id,))
+                    await conn.execute(sql.ERASE_RESOLUTION, (task_id,))
                     await self._leaf(
                         conn, tenant, "task.erased", {"task": task_id, "generation": generation, **why}, task_id=task_id
                     )
@@ -240,6 +246,8 @@ class Erasures:
                 await self._leaf(
                     conn, tenant, "account.erased", {"account": account[0], **stands, "erasure": erasure.id}
                 )
+            for (view_id,) in await (await conn.execute(sql.REMOVE_VIEWS, (erasure.subject,))).fetchall():
+                await self._leaf(conn, tenant, "view.removed", {"view": view_id, "erasure": erasure.id})
             await conn.execute(sql.COUNT, (0, erased, kept, erasure.id))
             await conn.execute(sql.DESTROY_KEY, (erasure.subject,))
             counts = await _one(conn, sql.DONE, (erasure.id,))
