@@ -97,6 +97,26 @@ async def test_only_who_runs_tasks_resolves_them(api: Running, who: str) -> None
     assert (await resolve(api, task["id"], who="stranger")).status_code == 404
 
 
+async def test_a_blocked_task_that_goes_on_by_itself_is_resolved_no_more(api: Running) -> None:
+    """A worker that starts looks at blocked tasks again, also at those that somebody has dealt with."""
+    waiting, review_id = await api.review(name="Nia")
+    [(epoch,)] = await api.owner("select epoch from tasks where id = %s", (waiting["id"],))
+    [claimed] = await api.app.tasks.load("default", {waiting["id"]: epoch})
+    await api.app.tasks.block(claimed, {"kind": "Nondeterministic", "message": "changed"})
+    assert (await resolve(api, waiting["id"], "the code is mended tomorrow")).status_code == 200
+    await api.app.tasks.block(claimed, {"kind": "Nondeterministic", "message": "changed"})
+    assert (await api.until(waiting["id"], "blocked"))["resolved"]["note"] == "the code is mended tomorrow"
+    assert await findings(api, waiting["id"]) == set()
+    numbers = (await api.as_("owner").get("/v1/statistics")).json()["items"][0]
+    assert numbers["blocked"] == numbers["blocked_resolved"] == 1
+    await api.owner("select wake_blocked(array['greet'])")
+    assert (await api.until(waiting["id"], "waiting"))["resolved"] is None
+    assert await findings(api, waiting["id"]) == set()
+    assert (await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve")).status_code == 200
+    await api.until(waiting["id"], "succeeded")
+    assert await findings(api, waiting["id"]) == set()
+
+
 async def test_tampering_with_a_resolution_is_found(api: Running) -> None:
     task = await api.submit(name="Kai", fail=True, wait="failed")
     assert (await resolve(api, task["id"])).status_code == 200

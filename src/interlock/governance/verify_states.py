@@ -23,8 +23,10 @@ AFTER: Final[Mapping[str, frozenset[str]]] = {
     "task.blocked": frozenset({"blocked", "running"}),
     **{f"task.{state}": frozenset({state}) for state in ENDED},
 }
-# What makes a task resolved, and what ends that.
-RESOLUTION: Final = frozenset({"task.resolved", "task.reopened", "task.retried", "task.unblocked"})
+# What makes a task resolved, and what ends that: whatever brings it to stand otherwise. One that blocks again stands as before.
+RESOLUTION: Final = frozenset(
+    {"task.resolved", "task.reopened", "task.retried", "task.unblocked", "task.waiting", *(f"task.{s}" for s in ENDED)}
+)
 ROLE_GIVEN: Final = ("review.opened", "review.escalated")
 REVIEW_AFTER: Final[Mapping[str, str]] = {
     "review.opened": "open",

@@ -63,6 +63,7 @@ class TaskActions:
                     " error = %s::json, commit_salt = %s, ended_at = time_now() where tenant = current_tenant() and id = %s",
                     (error, salt, task_id),
                 )
+                await self._unresolve(conn, task_id)
                 await self._withdraw_reviews(conn, tenant, task_id, correlation_id, by, key)
                 await self._call_back(conn, tenant, task_id, error)
             else:

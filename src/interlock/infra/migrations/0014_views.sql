@@ -8,8 +8,7 @@ alter table tasks
     add column resolved_by text,
     add column resolution_note text,                  -- null: erased
     add column resolution_salt bytea,
-    add constraint resolved_by_somebody check ((resolved_at is null) = (resolved_by is null)),
-    add constraint resolved_where_it_may_be check (resolved_at is null or state in ('failed', 'blocked', 'cancelled'));
+    add constraint resolved_by_somebody check ((resolved_at is null) = (resolved_by is null));
 
 -- Filters that people keep under a name (docs/concepts/console.md).
 create table saved_views (
