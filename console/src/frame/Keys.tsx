@@ -30,13 +30,13 @@ export function useKeysHelp() {
 
 const ALL: [string, [string[], string][]][] = [
   ["Everywhere", [[["Ctrl", "K"], "Search and commands"], [["?"], "This sheet"]]],
-  ["Inbox", [[["j"], "Next"], [["k"], "Previous"], [["Enter"], "Open"], [["x"], "Select"], [["a"], "Approve what is selected"], [["u"], "Undo, within 5 s"], [["Esc"], "Select nothing"]]],
+  ["Inbox", [[["j"], "Next"], [["k"], "Previous"], [["Enter"], "Open"], [["x"], "Select"], [["a"], "Approve what is selected"], [["g"], "Give what is selected to somebody"], [["u"], "Undo, within 5 s"], [["Esc"], "Select nothing"]]],
   [
     "Review",
     [
       [["a"], "Approve and go on"], [["r"], "Reject"], [["e"], "Edit the field"], [["↑", "↓"], "Another field"],
       [["1…9"], "That field, or that option"], [["Ctrl", "Enter"], "Finish and go on"], [["j"], "Next review"], [["k"], "Previous review"],
-      [["c"], "Claim or release"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"], [["Esc"], "Back to the inbox"],
+      [["c"], "Claim or release"], [["g"], "Give it to somebody"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"], [["Esc"], "Back to the inbox"],
     ],
   ],
 ]; // prettier-ignore

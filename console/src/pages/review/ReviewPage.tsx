@@ -10,6 +10,7 @@ import { documentQuery, reviewQuery, reviewsQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { usePageKeys } from "../../frame/Keys";
 import { amended, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
+import { Assign } from "../../parts/Assign";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
@@ -34,9 +35,10 @@ export function ReviewPage() {
 
 /** The neighbours of a review in the queue that it was opened from; the next is loaded before it is asked for. */
 function useNeighbours(reviewId: string) {
-  const { queue = "open" } = route.useSearch();
+  const search = route.useSearch(); // what the inbox was narrowed to
+  const { view: _view, ...filter } = search;
   const client = useQueryClient();
-  const listed = useInfiniteQuery(reviewsQuery(queue));
+  const listed = useInfiniteQuery(reviewsQuery(filter));
   const ids = (listed.data?.pages ?? []).flatMap((page) => page.items.map((one) => one.id));
   const at = ids.indexOf(reviewId);
   const next = ids[at + 1] ?? (at > 0 ? ids[0] : undefined);
@@ -50,20 +52,21 @@ function useNeighbours(reviewId: string) {
       }
     }, () => undefined); // the page itself says what is wrong
   }, [client, next]);
-  return { queue, next, before, place: at < 0 ? null : `${at + 1} of ${ids.length}${listed.hasNextPage ? "+" : ""}` };
+  return { search, next, before, place: at < 0 ? null : `${at + 1} of ${ids.length}${listed.hasNextPage ? "+" : ""}` };
 }
 
 function Loaded({ review }: { review: Schemas["Review"] }) {
   const session = useSession();
   const client = useQueryClient();
   const navigate = useNavigate();
-  const { queue, next, before, place } = useNeighbours(review.id);
+  const { search, next, before, place } = useNeighbours(review.id);
   const fields = useMemo(() => fieldsOf(review), [review]);
   const [typed, setTyped] = useState(() => readDraft(review));
   const [current, setCurrent] = useState<string | null>(() => firstDoubtful(fields));
   const [editing, setEditing] = useState(false);
   const [rejecting, setRejecting] = useState(false);
   const [asking, setAsking] = useState(false);
+  const [giving, setGiving] = useState(false);
   const view = useRef<ViewKeys>(null);
   const changed = fields.filter((field) => typed[field.name] !== undefined && typed[field.name] !== textOf(field.value));
   const wrong = changed.filter((field) => problemOf(field, typed[field.name]!));
@@ -77,9 +80,9 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const goTo = useCallback(
     (id: string | undefined) =>
       void (id
-        ? navigate({ to: "/reviews/$reviewId", params: { reviewId: id }, search: { queue } })
-        : navigate({ to: "/inbox", search: { queue } })),
-    [navigate, queue],
+        ? navigate({ to: "/reviews/$reviewId", params: { reviewId: id }, search })
+        : navigate({ to: "/inbox", search })),
+    [navigate, search],
   );
   const undo = useUndo();
   const give = useMutation({
@@ -151,12 +154,13 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     ["r", () => may("reject") && setRejecting(true)],
     ["e", (event) => { event.preventDefault(); if (current) select(current, true); }],
     ["c", () => open && claim.mutate()],
+    ["g", (event) => { event.preventDefault(); setGiving(open); }],
     ["u", () => undo()],
     ["j", () => next && goTo(next)],
     ["k", () => before && goTo(before)],
     ["ArrowDown", (event) => { event.preventDefault(); step(1); }],
     ["ArrowUp", (event) => { event.preventDefault(); step(-1); }],
-    ["Escape", () => (editing ? setEditing(false) : void navigate({ to: "/inbox", search: { queue } }))],
+    ["Escape", () => (editing ? setEditing(false) : void navigate({ to: "/inbox", search }))],
     ["+", () => view.current?.zoom(1.25)],
     ["=", () => view.current?.zoom(1.25)],
     ["-", () => view.current?.zoom(0.8)],
@@ -240,6 +244,9 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                     {review.assignee === session.user ? "Release" : "Claim"}
                   </Button>
                 </Tooltip>
+                <Button variant="default" onClick={() => setGiving(true)} rightSection={<Key>g</Key>}>
+                  Give to…
+                </Button>
                 <Button variant="default" onClick={() => setAsking(true)} leftSection={<IconMessageQuestion size={16} aria-hidden />}>
                   Ask
                 </Button>
@@ -256,6 +263,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         </Grid.Col>
       </Grid>
       <Reject opened={rejecting} pending={give.isPending} onClose={() => setRejecting(false)} onReject={(reason) => give.mutate({ verdict: "reject", reason })} />
+      <Assign reviews={giving ? [review] : []} onClose={() => setGiving(false)} />
       <Ask opened={asking} review={review} onClose={() => setAsking(false)} />
     </Stack>
   );
