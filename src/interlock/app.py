@@ -70,6 +70,7 @@ from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.engines.postgres import Limits, PostgresEngine
 from interlock.orchestration.erasures import Erasures
 from interlock.orchestration.lineage import Lineages
+from interlock.orchestration.metrics import Metrics
 from interlock.orchestration.model_gate import ModelGate
 from interlock.orchestration.model_versions import ModelVersions
 from interlock.orchestration.policy_changes import PolicyChanges
@@ -111,6 +112,7 @@ class App:
     recorder: Recorder
     views: TaskViews
     saved_views: SavedViews
+    metrics: Metrics
     lineages: Lineages
     actions: TaskActions
     deliveries: Deliveries
@@ -191,6 +193,7 @@ async def opened(
             recorder=recorder,
             views=(views := TaskViews(database, objects)),
             saved_views=SavedViews(database, subject_keys, clock),
+            metrics=Metrics(database),
             lineages=Lineages(database, objects, views),
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),

@@ -68,6 +68,7 @@ class SmallProvider:
     key: Any = field(default_factory=lambda: RSA)
     answer: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    userinfo: tuple[int, Any] = (404, {})
     published: list[Any] = field(default_factory=lambda: [RSA, EC, ED])
     asked: list[str] = field(default_factory=list)
     issued: list[str] = field(default_factory=list)
@@ -77,6 +78,7 @@ class SmallProvider:
         """Be honest again."""
         for name in ("claims", "header", "answer", "metadata"):
             getattr(self, name).clear()
+        self.userinfo = (404, {})
         self.key, self.published = RSA, [RSA, EC, ED]
 
     def lie(self, key: Any, **header: Any) -> None:
@@ -136,6 +138,10 @@ class SmallProvider:
             found = {"issuer": self.issuer, **{n: f"{self.issuer}/{p}" for n, p in names}, **self.metadata}
         elif path == "/jwks":
             found = {"keys": [key.as_dict(private=False) for key in self.published]}
+        elif path == "/userinfo":
+            headers = {k.decode(): v.decode() for k, v in scope["headers"]}
+            assert headers["authorization"] == "Bearer opaque-access-token"
+            status, found = self.userinfo
         else:
             headers = {k.decode(): v.decode() for k, v in scope["headers"]}
             status, found = self._token(parse_qs(body.decode()), headers.get("authorization", ""))

@@ -23,7 +23,7 @@ when { context has data_class && context.data_class == "personal" && context has
 unless { context has redacted && context.redacted };
 
 @id("secrets-go-nowhere") @reason("Secrets go to no model.")
-forbid (principal is Service, action == Action::"effect.infer", resource)
+forbid (principal is Service, action == Action::"effect.infer", resource is Task)
 when { context has data_class && context.data_class == "secret" };
 
 @id("infers") @reason("May infer.")
@@ -128,3 +128,20 @@ async def test_where_data_may_go_and_what_must_be_removed(api: Running) -> None:
     secret = await asked("filtering", "secret", "eu")
     assert (secret["remove"], secret["possible"]) == ([], False)
     await api.as_("owner").post("/v1/policies:rollback", json={"to": 0})
+
+
+async def test_one_of_several_questions_that_is_wrong_is_false_in_its_own_place(api: Running) -> None:
+    body = {
+        "subject": {"type": "user", "id": "user:x", "properties": {"roles": ["owner"]}},
+        "resource": {"type": "system", "id": "s", "properties": {}},
+        "evaluations": [{"action": {"name": n}} for n in ("system.read", "system.nothing", "key.list")],
+    }
+    answer = await ask(api, "/access/v1/evaluations", body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["evaluations"]
+    assert [(one["decision"], one["context"]["answer"]) for one in found] == [
+        (True, "allow"),
+        (False, "error"),
+        (True, "allow"),
+    ]
+    assert "system.nothing" in found[1]["context"]["error"]

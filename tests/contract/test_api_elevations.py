@@ -246,3 +246,49 @@ async def test_a_changed_elevation_is_found(api: Running, what: str, statement: 
     await api.owner(statement, {"id": made["id"]})
     assert await found_wrong(api, made["id"]), what
     await api.owner("delete from elevations where id = %(id)s", {"id": made["id"]})
+
+
+async def test_what_was_written_about_it_goes_with_who_took_it(api: Running) -> None:
+    gone = api.clients["gone"] = await key_of(api, "user:gina", "operator")
+    made = await take(api, "task.cancel", who="gone")
+    await gone.post(f"/v1/elevations/{made['id']}:end")
+    owner, note = api.as_("owner"), "Gina was right, and we talked."
+    assert (await owner.post(f"/v1/elevations/{made['id']}:acknowledge", json={"note": note})).status_code == 200
+    seen = (await owner.get("/v1/privacy/subjects/user:gina")).json()["elevations"]
+    assert [(e["id"], e["taken"], e["reason"], e["note"]) for e in seen] == [(made["id"], True, WHY, note)]
+    async with api.app.database.tenant("default") as conn:  # nobody erases it without an erasure
+        await conn.execute("select erase_elevations('user:gina')")
+    assert (await owner.get("/v1/privacy/subjects/user:gina")).json()["elevations"] == seen
+    key_id = (await gone.get("/v1/whoami")).json()["key_id"]
+    await owner.delete(f"/v1/keys/{key_id}")
+    asked = await owner.post("/v1/privacy/erasures", json={"subject": "user:gina"})
+    assert asked.status_code == 202, asked.text
+    assert await api.app.erasures.erase("default", asked.json()["id"])
+    left = (await owner.get("/v1/elevations")).json()["items"]
+    assert [(e["reason"], e["note"], e["actions"]) for e in left if e["id"] == made["id"]] == [
+        ("", "", ["task.cancel"])
+    ]
+    assert await found_wrong(api, made["id"]) == set()
+    for column in ("reason", "note"):
+        await api.owner(f"update elevations set {column} = 'planted' where id = %s", (made["id"],))
+        assert "of an erased person's elevation nothing is left" in await found_wrong(api, made["id"])
+        await api.owner(f"update elevations set {column} = '' where id = %s", (made["id"],))
+
+
+async def test_what_a_reviewer_said_goes_with_them_and_the_reason_stays(api: Running) -> None:
+    reviewer = await key_of(api, "user:rita", "owner")
+    made = await take(api, "task.cancel")
+    await api.as_("owner").post(f"/v1/elevations/{made['id']}:end")
+    assert (
+        await reviewer.post(f"/v1/elevations/{made['id']}:acknowledge", json={"note": "I, Rita, saw it"})
+    ).status_code == 200
+    key_id = (await reviewer.get("/v1/whoami")).json()["key_id"]
+    assert (await api.as_("owner").delete(f"/v1/keys/{key_id}")).status_code == 204
+    asked = await api.as_("owner").post("/v1/privacy/erasures", json={"subject": "user:rita"})
+    assert await api.app.erasures.erase("default", asked.json()["id"])
+    left = (await api.as_("owner").get("/v1/elevations")).json()["items"]
+    assert [(e["reason"], e["note"]) for e in left if e["id"] == made["id"]] == [(WHY, "")]
+    assert await found_wrong(api, made["id"]) == set()
+    await api.owner("update elevations set reason = '' where id = %s", (made["id"],))
+    assert "the elevation is whose the leaf commits to" in await found_wrong(api, made["id"])
+    await api.owner("update elevations set reason = %s where id = %s", (WHY, made["id"]))

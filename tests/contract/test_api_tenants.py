@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -76,6 +77,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "delegation_id": "dlg_1",
         "elevation_id": "elv_1",
         "view_id": "view_1",
+        "link_id": "lnk_1",
     }
 
 
@@ -84,6 +86,7 @@ async def fill(api: Running, task_id: str) -> None:
     greeting = {"automation": "greet", "input": {"name": "Sleepy", "wait_s": 10_000}}
     await api.as_("owner").post("/v1/tasks", json=greeting, headers={"idempotency-key": "k"})
     failed = await api.submit(name="Fay", fail=True, wait="failed")
+    assert (await api.as_("owner").get("/v1/metrics")).status_code == 200  # counts what it gives
     assert (await api.as_("owner").post(f"/v1/tasks/{failed['id']}:retry")).status_code == 202
     for table, columns, values in (
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
@@ -139,6 +142,7 @@ async def fill(api: Running, task_id: str) -> None:
             "id, from_user, to_user, roles, ends_at",
             "'dlg_1', 'user:mei', 'user:ada', '{reviewer}', time_now() + interval '1 hour'",
         ),
+        ("person_links", "id, one, other, linked_by", "'lnk_1', 'user:mei', 'user:ada', 'user:olga'"),
         (
             "elevations",
             "id, user_id, persons, actions, reason, ends_at",
@@ -190,6 +194,29 @@ async def test_a_list_of_another_tenant_shows_none_of_it(api: Running, owned: di
     for value in owned.values():
         if value != "greet":
             assert value not in answer.text
+
+
+async def test_what_is_refused_is_on_record_without_what_was_asked_for(api: Running, owned: dict[str, str]) -> None:
+    """Another tenant's ID, an action that nothing permits, an address that nothing is sent to: each leaves one record in the asker's tenant."""
+    made = await api.as_("stranger").post("/v1/keys", json={"name": "k", "user": "user:tim", "roles": ["author"]})
+    headers = {"authorization": f"Bearer {made.json()['key']}"}
+    tim = api.as_("anonymous")
+    task = {"automation": "greet", "input": {"name": "Ida"}, "callback_url": "http://169.254.169.254/latest"}
+    for _ in range(3):
+        assert (await tim.get(f"/v1/tasks/{owned['task_id']}", headers=headers)).status_code == 404
+        assert (await tim.get("/v1/keys", headers=headers)).status_code == 403
+        assert (await tim.post("/v1/tasks", json=task, headers=headers)).status_code == 422
+    rows = await api.owner(
+        "select tenant, leaf from audit_records where leaf like %s order by id", (f'%"request":"{made.json()["id"]}"%',)
+    )
+    assert {tenant for tenant, _ in rows} == {"other"}
+    facts = [json.loads(leaf) for _, leaf in rows]
+    assert [(f["kind"], f["route"], f.get("action"), f["why"]) for f in facts] == [
+        ("request.refused", "/v1/tasks/{task_id}", None, "not_found"),
+        ("request.refused", "/v1/keys", "key.list", "auth.refused"),
+        ("request.refused", "/v1/tasks", None, "outgoing.refused"),
+    ]
+    assert all(owned["task_id"] not in leaf and "169.254" not in leaf for _, leaf in rows)
 
 
 async def test_filters_do_not_reach_another_tenant(api: Running, owned: dict[str, str]) -> None:

@@ -28,8 +28,8 @@ MARK = "Zxqwert"
 WORDS = "Grzmot four words stand here"  # a password: it stands nowhere
 # Where what people write stands, and is erased with them (`erase_task`, `erase_document`), or names them as the tenant does.
 ALLOWED = {
-    "accounts", "api_keys", "attempts", "deliveries", "documents", "effects", "erasures", "idempotency_keys", "outbox", "review_events", "reviews",
-    "sessions", "subject_keys", "tasks",
+    "accounts", "api_keys", "attempts", "deliveries", "documents", "effects", "erasures", "idempotency_keys", "outbox", "person_links",
+    "review_events", "reviews", "sessions", "subject_keys", "tasks",
 }  # fmt: skip
 
 
@@ -108,6 +108,8 @@ async def work(api: Running) -> None:
     assert resolved.status_code == 200, resolved.text
     key = await owner.post("/v1/keys", json={"name": f"key of {MARK}", "user": f"user:{MARK}", "roles": ["reviewer"]})
     assert key.status_code == 201, key.text
+    linked = await owner.post("/v1/person-links", json={"one": f"user:{MARK}", "other": "user:mei"})
+    assert linked.status_code == 201, linked.text
     secret = await owner.put("/v1/secrets/vendor-token", json={"value": f"{MARK} {MARK}", "automations": ["greet"]})
     assert secret.status_code == 200, secret.text
     await sign_in(api)
@@ -207,7 +209,7 @@ async def test_a_mark_stands_where_it_must_and_nowhere_else(
             return not await api.owner("select 1 from audit_pending limit 1")
 
         await eventually(settled, message="the audit log being sequenced")
-        metrics = await api.as_("owner").get("/metrics")
+        metrics = await api.as_("owner").get("/v1/metrics")
     assert [a.request.url.path for a in answers if not 400 <= a.status_code < 500] == []
     said = [{k: v for k, v in a.json().items() if k in ("detail", "fix", "title", "type", "code")} for a in answers]
     said += [{"errors": [e["detail"] for e in a.json()["errors"]]} for a in answers]
@@ -215,7 +217,8 @@ async def test_a_mark_stands_where_it_must_and_nowhere_else(
     assert [line for line in lines if MARK.lower() in line.lower() or any(s in line for s in SECRETS)] == []
     out, err = capfd.readouterr()
     assert MARK.lower() not in (out + err).lower()
-    assert MARK not in metrics.text
+    assert 'interlock_tasks_total{automation="greet",state="succeeded"}' in metrics.text
+    assert MARK.lower() not in metrics.text.lower()
     tables = await api.owner(
         "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'interlock' and c.relkind = 'r'"
     )

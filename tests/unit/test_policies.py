@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interlock.domain.errors import ConfigurationError
-from interlock.governance.policies import BASE, FILE_BYTES_MAX, load_rules
+from interlock.governance.policies import BASE, FILE_BYTES_MAX, ROLES, load_rules
 
 GOOD = '@id("good") @reason("Good.") permit (principal, action == Action::"expenses.pay", resource);\n'
 SCHEMA = 'action "expenses.pay" appliesTo { principal: [Service], resource: [Task], context: { n: Long } };\n'
@@ -96,7 +96,7 @@ PAY = 'permit (principal, action == Action::"expenses.pay", resource)'
             "can never match",
         ),
         (GOOD + GOOD, '"good" is used already'),
-        (f'@id("other-tenant") @reason("x") {PAY};', str(BASE / "limits.cedar")),
+        (f'@id("other-tenant") @reason("x") {PAY};', "limits.cedar"),
         (f'@id("default-deny") @reason("x") {PAY};', "name of the default deny"),
         (f'@id("p") @reason("x") {PAY} when {{ context.missing > 1 }};', "p: attribute `missing`"),
         (f'@id("p") @reason("x") {PAY} when {{ context.n > "1" }};', "p: "),
@@ -146,3 +146,74 @@ def test_the_version_is_of_the_content_only(tmp_path: Path) -> None:
     (one / "z.cedar").write_text(GOOD.replace("Good.", "Better."))
     assert load_rules([one, two]).version != version
     assert load_rules([one]).version != load_rules([]).version
+
+
+NEVER = {
+    "two conditions that contradict": 'when { principal.roles.contains("author") } when { !principal.roles.contains("author") }',
+    "an exception for all that it is about": 'when { principal.roles.contains("author") } unless { principal.roles.contains("author") }',
+    "two tenants": 'when { principal.tenant == "a" } when { principal.tenant == "b" }',
+    "a choice that is none": "when { if true then false else true }",
+    "a choice between the same": "when { if principal has approval_limit then false else false }",
+}
+
+
+@pytest.mark.parametrize("what", NEVER)
+def test_what_can_never_match_is_found_over_all_of_its_conditions(what: str) -> None:
+    text = f'@id("x") @reason("r") forbid (principal is User, action == Action::"task.submit", resource) {NEVER[what]};'
+    with pytest.raises(ConfigurationError, match="can never match"):
+        load_rules([], texts={"a.cedar": text})
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        '["athor"].containsAny(principal.roles)',
+        'principal.roles == ["athor"]',
+        '["athor", "author"] != principal.roles',
+    ],
+)
+def test_a_role_that_nobody_holds_is_found_on_either_side(condition: str) -> None:
+    text = f'@id("x") @reason("r") forbid (principal is User, action == Action::"task.submit", resource) when {{ {condition} }};'
+    with pytest.raises(ConfigurationError, match='"athor", which nobody can hold'):
+        load_rules([], texts={"a.cedar": text}, roles=ROLES)
+
+
+DEEP = {
+    "brackets": "(" * 5_000 + "true" + ")" * 5_000,
+    "brackets, just over": "(" * 33 + "true" + ")" * 33,
+    "sets": "[" * 5_000 + "1" + "]" * 5_000 + " == [1]",
+    "records": "{a: " * 5_000 + "1" + "}" * 5_000 + " == {a: 1}",
+    "or, just over": " || ".join(['principal.tenant == "a"'] * 60),
+    "or": " || ".join(['principal.tenant == "a"'] * 5_000),
+    "if": "if true then " * 20_000 + "true" + " else false" * 20_000,
+    "dots": "context" + ".a" * 5_000 + " == 1",
+    "open brackets": "(" * 20_000,
+    "with texts between": '("a;" == "b" || ' * 5_000 + "true" + ")" * 5_000,
+    "with comments between": "( // );\n" * 5_000 + "true" + ")" * 5_000,
+}
+
+
+@pytest.mark.parametrize("what", DEEP)
+def test_a_policy_that_would_end_the_process_is_refused_before_the_engine_reads_it(what: str) -> None:
+    text = f'@id("x") @reason("r") forbid (principal is User, action == Action::"task.submit", resource) when {{ {DEEP[what]} }};'
+    with pytest.raises(ConfigurationError, match="nested too deep"):
+        load_rules([], texts={"a.cedar": text})
+
+
+def test_what_is_long_and_not_deep_is_taken() -> None:
+    clauses = " || ".join(f'principal.tenant == "t{n}"' for n in range(50))
+    names = ", ".join(f'"t{n}"' for n in range(2_000))
+    texts = {
+        "a.cedar": "".join(
+            f'@id("{id_}") @reason("r") forbid (principal is User, action == Action::"task.submit", resource) when {{ {condition} }};\n'
+            for id_, condition in (("x", clauses), ("y", f"[{names}].contains(principal.tenant)"), ("z", clauses))
+        )
+    }
+    assert {"x", "y", "z"} <= set(load_rules([], texts=texts).policies)
+
+
+def test_an_id_that_is_shipped_is_told_without_where_that_lies() -> None:
+    text = '@id("other-tenant") @reason("r") forbid (principal, action == Action::"task.submit", resource);'
+    with pytest.raises(ConfigurationError) as raised:
+        load_rules([], texts={"a.cedar": text})
+    assert raised.value.detail == 'a.cedar: the policy ID "other-tenant" is used already in limits.cedar.'

@@ -56,6 +56,7 @@ def test_an_error_can_be_expected(base: Bundle, tmp_path: Path) -> None:
         ("", "no list"),
         ("cases: []", "no list"),
         ("- [", "cannot be read"),
+        ("cases: " + "[" * 5_000 + "]" * 5_000, "nested too deep"),
         ("- just text", "case 1 is not a mapping"),
         ((CASE % ("allow", "")).replace("action:", "act:"), "no `action`"),
         ((CASE % ("allow", "")) + "  wish: x\n", "unknown key `wish`"),

@@ -64,7 +64,8 @@ export function Palette() {
       nothingFound="Nothing of this name"
       highlightQuery
       transitionProps={{ duration: 0 }} // what still fades away would swallow the next key
-      searchProps={{ placeholder: "Page, ID or words", leftSection: <IconSearch size={18} aria-hidden />, "aria-label": "Search and commands" }}
+      // focused as it appears: the trap of focus comes a moment later, and the first letters would be lost
+      searchProps={{ autoFocus: true, placeholder: "Page, ID or words", leftSection: <IconSearch size={18} aria-hidden />, "aria-label": "Search and commands" }}
     />
   );
 }

@@ -166,11 +166,11 @@ async def evaluate_access(caller: CallerDep, body: Evaluation) -> EvaluationAnsw
     summary="Ask the policy several things",
 )
 async def evaluate_accesses(caller: CallerDep, body: Evaluations) -> EvaluationAnswers:
-    """Answer questions in order. Without any, the request itself is the one question."""
+    """Answer questions in order; one that does not fit the schema is false, and says so, beside the others. Without any, the request is the one."""
     caller.require("policy.ask", ask.policy(caller.tenant))
     answers: list[EvaluationAnswer] = []
     for place, asked in enumerate(body.evaluations or [PartialEvaluation()]):
-        answers.append(_answer(caller, _whole(body, asked, place)))
+        answers.append(_own_answer(caller, _whole(body, asked, place)))
         stop = body.options.evaluations_semantic
         if (stop, answers[-1].decision) in (("deny_on_first_deny", False), ("permit_on_first_permit", True)):
             break
@@ -196,7 +196,7 @@ class ResidencyQuestion(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     data_class: Name
-    model: Name
+    model: Name = Field(description="The inference as the automation names it: read-receipt of infer:read-receipt.")
     region: Name
     automation: Name
 
@@ -303,6 +303,14 @@ def _whole(body: Evaluations, asked: PartialEvaluation, place: int) -> Evaluatio
         )
     context = asked.context if asked.context is not None else body.context or {}
     return Evaluation(**parts, context=context)
+
+
+def _own_answer(caller: Caller, body: Evaluation) -> EvaluationAnswer:
+    """Answer one of several: what is wrong with it is said in its own place (AuthZEN 1.0, 7.2)."""
+    try:
+        return _answer(caller, body)
+    except InvalidInput as error:
+        return EvaluationAnswer(decision=False, context={"answer": "error", "error": error.detail, "fix": error.fix})
 
 
 def _answer(caller: Caller, body: Evaluation) -> EvaluationAnswer:

@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from interlock.api.transport import CSRF_HEADER, CsrfRefused, Transport
 from interlock.app import App
 from interlock.domain.decisions import Decision, Entity, Question
-from interlock.domain.errors import Refused, Unauthenticated
+from interlock.domain.errors import InterlockError, NotFound, OutgoingRefused, Refused, Unauthenticated
 from interlock.governance import ask
 from interlock.governance.decide import Bundle
 from interlock.governance.identity import FIRST_TENANT, Principal
@@ -29,6 +29,10 @@ TENANT_HEADER = "x-interlock-tenant"
 _TENANT = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 ELEVATION_HEADER = "Interlock-Elevation"  # in no operation's schema: it would stand in each of them
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+ON_RECORD = (Refused, NotFound, OutgoingRefused)
+"""What leaves an audit record: denied, not there or another tenant's, and an address that nothing is sent to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,15 @@ class Caller:
         )  # one that was taken away has the plain one: its tasks are still there to be seen
 
 
+async def _recorded(app: App, principal: Principal, error: InterlockError, method: str, route: str) -> None:
+    """Put on record that a request was refused, before the answer is given: once a minute for each key, route and reason."""
+    action = error.extra.get("action")
+    if action == "review.answer":
+        return  # has a leaf of its own, which says more: `answer.refused`
+    facts = {"method": method, "route": route} | ({"action": action} if isinstance(action, str) else {})
+    await app.access.refused(principal.tenant, "request.refused", principal.key_id, error.code, **facts)
+
+
 class RoleCheck:
     """Checks once, before the first answer, that row-level security holds the database role of this process."""
 
@@ -159,14 +172,18 @@ async def caller(
         principal = await app.access.federation.by_token(_named_tenant(request), sent.credentials)
     else:
         principal = await app.identity.authenticate(sent.credentials if sent else None)
-    if elevation is not None:
-        route = getattr(request.scope.get("route"), "path", "")
-        principal = await app.access.elevations.elevated(principal, elevation, method=request.method, route=route)
-    found = Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+    route = getattr(request.scope.get("route"), "path", "")
     try:
-        yield found
-    finally:
-        await app.access.elevations.record_decisions(principal, found.lifted)
+        if elevation is not None:
+            principal = await app.access.elevations.elevated(principal, elevation, method=request.method, route=route)
+        found = Caller(app=app, principal=principal, deciding=await app.policies.current(principal.tenant))
+        try:
+            yield found
+        finally:
+            await app.access.elevations.record_decisions(principal, found.lifted)
+    except ON_RECORD as error:
+        await _recorded(app, principal, error, request.method, route)
+        raise
 
 
 def is_token(credentials: str) -> bool:

@@ -105,6 +105,25 @@ class KeptView(BaseModel):
     changed_at: At
 
 
+class KeptLink(BaseModel):
+    """Another name of the person, that an owner linked to theirs."""
+
+    id: str
+    name: str
+    linked_at: At
+    ended_at: At | None
+
+
+class KeptElevation(BaseModel):
+    """An emergency elevation that the person took, or reviewed; what was written goes once they were erased."""
+
+    id: str
+    opened_at: At
+    taken: bool = Field(description="False where they reviewed another person's.")
+    reason: str
+    note: str | None
+
+
 class AboutSubject(BaseModel):
     """What is kept of a person."""
 
@@ -114,6 +133,8 @@ class AboutSubject(BaseModel):
     accounts: list[KeptAccount]
     sessions: list[KeptSession] = Field(description="Newest first.")
     views: list[KeptView] = Field(description="By page and name.")
+    links: list[KeptLink] = Field(description="Other names of the person, newest first; ended ones too.")
+    elevations: list[KeptElevation] = Field(description="Newest first.")
     erasures: list[Erasure] = Field(description="Newest first.")
     complete: bool = Field(description="False where there is more of one kind than a page holds.")
 
@@ -171,7 +192,7 @@ async def get_erasure(caller: CallerDep, erasure_id: Annotated[str, Path(max_len
     summary="See what is kept of a person",
 )
 async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
-    """List the tasks about a person, the documents that they uploaded or that those tasks name, their account, sessions and views."""
+    """List the tasks about a person, the documents that they uploaded or that those tasks name, and what else is kept of them."""
     caller.require("privacy.read", ask.system(caller.tenant))
     most = caller.app.settings.list_page_size_max
     about = await caller.app.erasures.about(caller.tenant, subject, limit=most + 1)
@@ -182,8 +203,10 @@ async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
         accounts=[KeptAccount.model_validate(row) for row in about.accounts],
         sessions=[KeptSession.model_validate(row) for row in about.sessions[:most]],
         views=[KeptView.model_validate(row) for row in about.views[:most]],
+        links=[KeptLink.model_validate(row) for row in about.links[:most]],
+        elevations=[KeptElevation.model_validate(row) for row in about.elevations[:most]],
         erasures=[_shown(one) for one in about.erasures[:most]],
-        complete=max(map(len, (about.tasks, about.documents, about.sessions, about.views, about.erasures))) <= most,
+        complete=max(len(part) for part in about.lists) <= most,
     )
 
 

@@ -28,6 +28,7 @@ GROUPS: Final = {
     "view": ("interlock.cli.saved_views:app", "Views: list, save, delete."),
     "audit": ("interlock.cli.audit:app", "The audit log: verify, read, prove, export."),
     "policy": ("interlock.cli.policies:app", "Policies: check, diff, activate, roll back."),
+    "metrics": ("interlock.cli.metrics:app", "Metrics: the tenant's figures, as Prometheus reads them."),
     "privacy": ("interlock.cli.privacy:app", "People: see what is kept of one, erase one."),
     "key": ("interlock.cli.access:keys", "API keys: make, list, rotate, revoke."),
     "user": ("interlock.cli.accounts:users", "People: add, list, disable; passwords and roles."),

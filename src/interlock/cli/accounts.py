@@ -100,6 +100,50 @@ def enable_user(user: UserName, data: Data = None, as_json: Json = False) -> Non
     _act(f"/v1/users/{part(_id('user', user))}:enable", {}, data, as_json)
 
 
+@users.command(epilog="Example: interlock user link mei entra.mei")
+def link(
+    user: UserName,
+    other: Annotated[str, typer.Argument(metavar="NAME", help="Another name of the same person.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """State that two names are one person: duties and approvals count them once. Roles stay as they are."""
+    body = {"one": _id("user", user), "other": _id("user", other)}
+    made = Client(settings_for(data)).post("/v1/person-links", body)
+    if as_json:
+        print_json(made)
+        return
+    say(made["id"], f"  {made['one']} and {made['other']} count as one person.")
+
+
+@users.command("links", epilog="Example: interlock user links")
+def list_links(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List which names are one person."""
+    page = Client(settings_for(data)).get("/v1/person-links", limit=limit, cursor=cursor)
+    if as_json:
+        print_json(page)
+        return
+    rows = [(p["id"], p["one"], p["other"], p["linked_by"], p["linked_at"], p["ended_at"]) for p in page["items"]]
+    print_table(("id", "one", "other", "by", "linked", "ended"), rows)
+    if page.get("next_cursor"):
+        say("more: --cursor ", page["next_cursor"])
+
+
+@users.command(epilog="Example: interlock user unlink lnk_0193…")
+def unlink(link_id: Annotated[str, typer.Argument(metavar="ID")], data: Data = None, as_json: Json = False) -> None:
+    """End a link: its names count as two persons again. Another owner than the person does that."""
+    ended = Client(settings_for(data)).post(f"/v1/person-links/{part(link_id)}:end")
+    if as_json:
+        print_json(ended)
+        return
+    say(f"{ended['id']} is ended.")
+
+
 @services.command("create", epilog="Example: interlock service create intake --name 'The mail intake'")
 def create_service(
     service: ServiceName,

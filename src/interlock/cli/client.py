@@ -94,6 +94,10 @@ class Client:
     def get(self, path: str, **params: Any) -> Any:
         return self._request("GET", path, params={k: v for k, v in params.items() if v is not None})
 
+    def text(self, path: str) -> str:
+        """Get what is no JSON."""
+        return self._sent("GET", path).text
+
     def post(
         self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, repeat: bool = False
     ) -> Any:
@@ -139,6 +143,10 @@ class Client:
         return self._request("DELETE", path)
 
     def _request(self, method: str, path: str, *, repeat: bool = False, **arguments: Any) -> Any:
+        response = self._sent(method, path, repeat=repeat, **arguments)
+        return response.json() if response.content else None
+
+    def _sent(self, method: str, path: str, *, repeat: bool = False, **arguments: Any) -> httpx.Response:
         until = time.monotonic() + RETRY_S
         while True:
             try:
@@ -155,7 +163,7 @@ class Client:
             time.sleep(0.25)
         if response.status_code >= 400:
             raise _problem(response)
-        return response.json() if response.content else None
+        return response
 
 
 def _problem(response: httpx.Response) -> Problem:

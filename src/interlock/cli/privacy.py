@@ -19,7 +19,7 @@ Person = Annotated[str, typer.Argument(help="The person, as tasks name them, suc
 
 @app.command(epilog="Example: interlock privacy show user:amir")
 def show(subject: Person, data: Data = None, as_json: Json = False) -> None:
-    """Show what is kept of a person: tasks about them, documents, account, sessions, views, erasures."""
+    """Show what is kept of a person: tasks about them, documents, account, sessions, views, elevations, other names, erasures."""
     found = Client(settings_for(data)).get(f"/v1/privacy/subjects/{quote(subject, safe='')}")
     if as_json:
         print_json(found)
@@ -46,6 +46,17 @@ def show(subject: Person, data: Data = None, as_json: Json = False) -> None:
             (v["id"], v["page"], v["name"], " ".join(f"{k}={s}" for k, s in v["filters"].items()), v["shared"])
             for v in found["views"]
         ],
+    )
+    print_table(
+        ("elevation", "opened", "as", "why", "note"),
+        [
+            (e["id"], e["opened_at"], "taker" if e["taken"] else "reviewer", e["reason"][:60], e["note"])
+            for e in found["elevations"]
+        ],
+    )
+    print_table(
+        ("link", "other name", "linked", "ended"),
+        [(one["id"], one["name"], one["linked_at"], one["ended_at"]) for one in found["links"]],
     )
     for erasure in found["erasures"]:
         _say(erasure)

@@ -37,6 +37,8 @@ _MATCHING: Final = {
                 select a.id from api_keys a where a.tenant = current_tenant() and a.user_id = %(person)s)
             or substring(r.leaf from '"delegation":"([^"]+)"') in (
                 select d.id from delegations d where d.tenant = current_tenant() and %(person)s in (d.from_user, d.to_user))
+            or substring(r.leaf from '"link":"([^"]+)"') in (
+                select l.id from person_links l where l.tenant = current_tenant() and %(person)s in (l.one, l.other))
             or substring(r.leaf from '"elevation":"([^"]+)"') in (
                 select v.id from elevations v where v.tenant = current_tenant() and %(person)s in (v.user_id, v.acknowledged_by)))))""",
 }

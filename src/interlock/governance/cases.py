@@ -66,6 +66,10 @@ def _load(file: str, text: str) -> list[Mapping[str, Any]]:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} cannot be read: {error}.", fix="Write a YAML file of cases.") from error
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: it is nested too deep.", fix="Give policies flat facts."
+        ) from error
     cases = content.get("cases") if isinstance(content, Mapping) else content
     if not isinstance(cases, list) or not 0 < len(cases) <= CASES_MAX:
         raise ConfigurationError(f"{file} holds no list of 1 to {CASES_MAX} cases.", fix="Put them under `cases:`.")

@@ -112,7 +112,7 @@ def load_rules(
         for policy, form in _parse(file, text, schema):
             if policy.id in policies:
                 raise ConfigurationError(
-                    f'{file}: the policy ID "{policy.id}" is used already in {policies[policy.id].file}.',
+                    f'{file}: the policy ID "{policy.id}" is used already in {Path(policies[policy.id].file).name}.',
                     fix="Give each policy of a bundle its own @id.",
                 )
             policy_lint.check(file, policy.id, form, roles)
@@ -200,6 +200,7 @@ def _load_schema(folders: Sequence[Path], *, policies_in: Sequence[Path]) -> tup
 
 
 def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, Any]]:
+    policy_lint.check_depth(file, text)
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -208,6 +209,8 @@ def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, A
         raise ConfigurationError(
             f"{file}: a policy template (?principal or ?resource).", fix="Write the policy out: templates are not used."
         )
+    for form in parsed["staticPolicies"].values():
+        policy_lint.check_form_depth(file, form)
     found = [(_lint(file, number, form), form) for number, form in enumerate(parsed["staticPolicies"].values(), 1)]
     checked = cedarpy.validate_policies(text, schema)
     if not checked.validation_passed:

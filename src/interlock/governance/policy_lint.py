@@ -1,13 +1,57 @@
-"""What a policy says that the schema cannot refute: roles that nobody can hold, and conditions that can never hold. Pure."""
+"""What a policy says that the schema cannot refute: roles that nobody can hold, and conditions that can never hold; and how deep it is. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from interlock.domain.errors import ConfigurationError
 
+BRACKETS_MAX: Final = 32
+DEPTH_MAX: Final = 250
+FORM_DEPTH_MAX: Final = 120  # the engine's JSON reader stops at 128, of which the set around a policy takes some
+_DEEPENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|\|\||&&|\bif\b|[-+*.!()\[\]{};,]', re.DOTALL)
 _COMPARED = {"==": (False, True), "!=": (True, False)}
+
+
+def check_depth(file: str, text: str) -> None:
+    """Refuse a text that is nested deeper than the engine can stand: its parser recurses, and ends the whole process where the stack does.
+
+    Raises:
+        ConfigurationError: over `BRACKETS_MAX` brackets in each other, or `DEPTH_MAX` of them with the operators that are chained in them.
+    """
+    chained, depth = [0], 0  # operators so far at each open bracket, and all of them
+    for sign in _DEEPENS.findall(text):
+        if sign.startswith(('"', "//")):
+            continue
+        if sign in ("(", "[", "{"):
+            chained.append(0)
+        elif sign in (")", "]", "}"):
+            depth -= chained.pop() if len(chained) > 1 else 0
+        elif sign in (",", ";"):
+            depth, chained[-1] = depth - chained[-1], 0
+        else:
+            depth, chained[-1] = depth + 1, chained[-1] + 1
+        if len(chained) - 1 > BRACKETS_MAX or depth + len(chained) > DEPTH_MAX:
+            raise _too_deep(file)
+
+
+def check_form_depth(file: str, form: Any) -> None:
+    """Refuse a policy whose JSON form is nested deeper than the engine reads it back. Raises ConfigurationError."""
+    level, depth = [form], 0
+    while level:
+        if (depth := depth + 1) > FORM_DEPTH_MAX:
+            raise _too_deep(file)
+        inner = (part.values() if isinstance(part, Mapping) else part for part in level)
+        level = [item for items in inner for item in items if isinstance(item, Mapping | list)]
+
+
+def _too_deep(file: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{file}: a policy is nested too deep.",
+        fix=f"At most {BRACKETS_MAX} brackets in each other and some fifty conditions in a chain: use a set, or several policies.",
+    )
 
 
 def check(file: str, id_: str, form: Mapping[str, Any], roles: frozenset[str] | None) -> None:
@@ -28,14 +72,27 @@ def check(file: str, id_: str, form: Mapping[str, Any], roles: frozenset[str] | 
                 f'{file}: policy "{id_}" can never match: its `{condition["kind"]}` always says {str(never).lower()}.',
                 fix="Correct the condition, or take the policy out.",
             )
+    whole = [
+        part
+        for condition in form.get("conditions", ())
+        for part in (
+            _flat(condition["body"], "&&") if condition["kind"] == "when" else [{"!": {"arg": condition["body"]}}]
+        )
+    ]
+    if _contradict(whole):
+        raise ConfigurationError(
+            f'{file}: policy "{id_}" can never match: its conditions contradict each other.',
+            fix="Correct the conditions, or take the policy out.",
+        )
 
 
 def named_roles(form: Mapping[str, Any]) -> set[str]:
-    """Give the roles that a policy names: in `principal.roles.contains…`, and in `@review`."""
+    """Give the roles that a policy names: held against `principal.roles` from either side, and in `@review`."""
     found = {form["annotations"]["review"]} if form.get("annotations", {}).get("review") else set()
     for operator, body in _operations(form.get("conditions", ())):
-        if operator in ("contains", "containsAny", "containsAll") and _is_roles(body["left"]):
-            found |= set(_texts(body["right"]))
+        if operator in ("contains", "containsAny", "containsAll", "==", "!="):
+            for one, other in (("left", "right"), ("right", "left")):
+                found |= set(_texts(body[other])) if _is_roles(body[one]) else set()
     return found
 
 
@@ -67,7 +124,7 @@ def _operations(form: Any) -> Iterator[tuple[str, Any]]:
 def truth(form: Any) -> bool | None:
     """Give what an expression says whatever the request, or None where that depends on it.
 
-    Sees constants, `&&`, `||`, `!`, and equalities that contradict each other within one `&&`.
+    Sees constants, `&&`, `||`, `!`, `if`, and equalities that contradict each other within one `&&`.
     """
     if not isinstance(form, Mapping) or len(form) != 1:
         return None
@@ -77,6 +134,9 @@ def truth(form: Any) -> bool | None:
     if operator == "!":
         inner = truth(body["arg"])
         return None if inner is None else not inner
+    if operator == "if-then-else":
+        asked, then, otherwise = (truth(body[part]) for part in ("if", "then", "else"))
+        return (then if asked else otherwise) if asked is not None else then if then == otherwise else None
     if operator in ("&&", "||"):
         return _joined(form, operator)
     if operator in _COMPARED and "Value" in body["left"] and "Value" in body["right"]:

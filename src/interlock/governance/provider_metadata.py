@@ -41,6 +41,7 @@ class Endpoints:
     authorization: str
     token: str
     keys: str
+    userinfo: str | None
     token_auth_methods: tuple[str, ...]
 
 
@@ -120,11 +121,15 @@ class ProviderMetadata:
         named = [document.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
         if not all(isinstance(one, str) and is_safe(one) for one in named):
             raise self._failed(kept, f"{url} names an endpoint that is missing or no HTTPS.")
+        userinfo = document.get("userinfo_endpoint")
+        if userinfo is not None and not (isinstance(userinfo, str) and is_safe(userinfo)):
+            raise self._failed(kept, f"{url} names a userinfo endpoint that is no HTTPS.")
         methods = document.get("token_endpoint_auth_methods_supported")
         kept.endpoints = Endpoints(
             authorization=str(named[0]),
             token=str(named[1]),
             keys=str(named[2]),
+            userinfo=userinfo,
             token_auth_methods=tuple(m for m in methods if isinstance(m, str)) if isinstance(methods, list) else (),
         )
         kept.endpoints_at = time.monotonic()

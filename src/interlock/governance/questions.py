@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from interlock.domain.decisions import Entity, Question
 from interlock.governance import ask
@@ -44,17 +44,9 @@ def sending(
     data_class: str,
     redacted: bool,
 ) -> Question:
-    """May this class of data go to this model in this region, as the boundary asks before it sends?"""
-    context: dict[str, Any] = {
-        "kind": "infer",
-        "effect": f"infer:{model}",
-        "region": region,
-        "data_class": data_class,
-        "redacted": redacted,
-    }
-    return Question(
-        principal=ask.service(tenant, automation, effects),
-        action="effect.infer",
-        resource=Entity(type="Endpoint", id=f"{tenant}/{model}", attrs={"tenant": tenant, "name": model}),
-        context=context,
-    )
+    """May this class of data go to this model in this region? Exactly what the boundary asks before it sends.
+
+    `model` is what the automation calls the inference: `read-receipt` of `infer:read-receipt`.
+    """
+    facts = (("data_class", data_class), ("region", region), ("redacted", redacted))
+    return ask.effect_question(tenant, automation, effects, "infer", model, facts)

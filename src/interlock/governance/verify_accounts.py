@@ -1,4 +1,4 @@
-"""The part of `verify` that holds accounts, sessions, delegations and elevations against their leaves."""
+"""The part of `verify` that holds accounts, links of names, sessions, delegations and elevations against their leaves."""
 
 from __future__ import annotations
 
@@ -55,12 +55,25 @@ full join (select substring(leaf from '"elevation":"([^"]+)"') as about, min(lea
     from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"elevation.%' group by 1) l on l.about = e.id"""
 
 
+_LINKS: Final = """
+select coalesce(p.id, l.about), p.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
+    k.erased_at, k.subject, o.subject is not null, o.wrapped_key, o.erased_at, o.subject, p.one, p.other, p.ended_at
+from (select * from person_links where tenant = current_tenant()) p
+left join subject_keys k on k.tenant = p.tenant and k.subject = p.one
+left join subject_keys o on o.tenant = p.tenant and o.subject = p.other
+full join (select substring(leaf from '"link":"([^"]+)"') as about, min(leaf) filter (where leaf like '%"kind":"person.linked"%') as leaf,
+    count(*) filter (where leaf like '%"kind":"person.linked"%') as made, count(*) filter (where leaf like '%"kind":"person.unlinked"%') as ended
+    from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"person.%' group by 1) l on l.about = p.id"""
+
+
 async def check_accounts(conn: Connection, tenant: str, keys: SubjectKeys, findings: Findings) -> None:
-    """Check accounts, sessions, delegations and elevations of the tenant that is set in this snapshot of the application's role."""
+    """Check accounts, links of names, sessions, delegations and elevations of the tenant that is set in this snapshot of the application's role."""
     async for row in _rows(conn, _ACCOUNTS):
         _check_account(f"{tenant}/{row[0]}", tenant, row, keys, findings)
     async for row in _rows(conn, _SESSIONS):
         _check_session(f"{tenant}/{row[0]}", tenant, row, keys, findings)
+    async for row in _rows(conn, _LINKS):
+        _check_link(f"{tenant}/{row[0]}", tenant, row, keys, findings)
     async for row in _rows(conn, _DELEGATIONS):
         _check_delegation(f"{tenant}/{row[0]}", tenant, row, keys, findings)
     async for row in _rows(conn, _ELEVATIONS):
@@ -115,6 +128,23 @@ def account_parts(
     return parts if issuer is None else (*parts, issuer, subject)
 
 
+def _check_link(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectKeys, findings: Findings) -> None:
+    if not row[1]:
+        findings.add("a link of names with a leaf is there", where)
+        return
+    if not findings.check("a link of names has one leaf", where, expected=1, found=row[3]):
+        return
+    if (facts := read_leaf(row[2])) is None:
+        findings.add("the leaf can be read", where)
+        return
+    one, other, ended_at = row[13:]
+    findings.check("the link is ended as the log says", where, expected=row[4] > 0, found=ended_at is not None)
+    what = "the link is of the names that the leaf commits to"
+    check_commit(what, where, tenant, row[5:9], facts, (one,), keys, findings)
+    of_other = {"salt": facts.get("other_salt"), "commit": facts.get("other_commit")}
+    check_commit(what, where, tenant, row[9:13], of_other, (other,), keys, findings)
+
+
 def _check_delegation(where: str, tenant: str, row: tuple[Any, ...], keys: SubjectKeys, findings: Findings) -> None:
     if not row[1]:
         findings.add("a delegation with a leaf is there", where)
@@ -149,9 +179,15 @@ def _check_elevation(where: str, tenant: str, row: tuple[Any, ...], keys: Subjec
     findings.check("the elevation is ended as the log says", where, expected=row[4] > 0, found=ended_at is not None)
     what = "the elevation is whose the leaf commits to"
     check_commit(what, where, tenant, row[5:9], facts, (user, reason, *persons), keys, findings)
+    taker_erased = row[6] is None and row[7] is not None
+    if taker_erased and (reason or note):
+        findings.add("of an erased person's elevation nothing is left", where)
     reviewed = None if row[21] is None else read_leaf(row[21])
     what = "the elevation is reviewed as the log says"
     if findings.check(what, where, expected=reviewed is not None, found=reviewer is not None) and reviewed is not None:
+        if taker_erased:  # what the reviewer said of it went with the taker
+            findings.erased += 1
+            return
         check_commit(what, where, tenant, row[17:21], reviewed, (reviewer, note), keys, findings)
 
 

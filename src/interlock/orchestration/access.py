@@ -25,6 +25,7 @@ from interlock.orchestration.elevations import Elevations
 from interlock.orchestration.federated_accounts import FederatedAccounts
 from interlock.orchestration.federation import Federation
 from interlock.orchestration.identity_providers import ProviderChanges
+from interlock.orchestration.person_links import PersonLinks
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.sessions import Sessions
 from interlock.orchestration.sign_in_tries import Tries, TryLimits
@@ -33,7 +34,7 @@ from interlock.orchestration.tenants import Tenants
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What the API's routes about keys, accounts, sessions, delegations, elevations and tenants call."""
+    """What the API's routes about keys, accounts, links of names, sessions, delegations, elevations and tenants call."""
 
     keys: ApiKeys
     accounts: Accounts
@@ -41,6 +42,7 @@ class Access:
     sessions: Sessions
     providers: ProviderChanges
     federation: Federation
+    links: PersonLinks
     delegations: Delegations
     elevations: Elevations
     refused: Refusals
@@ -96,6 +98,7 @@ def build(
             clock=clock,
             key=secrets.identity_providers,
         ),
+        links=PersonLinks(database, keys, clock),
         delegations=Delegations(database, keys, clock, days_max=settings.delegation_days_max),
         elevations=Elevations(database, keys, clock, minutes_max=settings.elevation_minutes_max),
         refused=refused,

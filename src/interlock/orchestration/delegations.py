@@ -22,6 +22,7 @@ from interlock.governance.identity import Principal
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.orchestration.held_rights import held_by
+from interlock.orchestration.review_rights import persons_behind
 from interlock.orchestration.store import log, tell
 from interlock.orchestration.submit import subject_key
 
@@ -185,7 +186,7 @@ class Delegations:
     async def _check_other(self, conn: Connection, principal: Principal, to: str) -> None:
         if not is_person(to):
             raise InvalidInput.of("/to", "Rights are lent to a person.", "Write it as user:NAME.")
-        if person_of(to) == person_of(principal.id):
+        if person_of(to) in await persons_behind(conn, [principal.id]):
             raise InvalidInput.of("/to", "Nobody lends their rights to themselves.", "Name another person.")
         row = await (
             await conn.execute(

@@ -90,17 +90,17 @@ class Elevations:
             raise Refused("Only a person takes an elevation, and neither a service nor an agent does.")
         lasts = self._checked(actions, reason, minutes)
         async with self._database.tenant(principal.tenant) as conn:
+            persons = sorted(await persons_behind(conn, [principal.id]))
             # One open elevation a person, also where two are asked for at once.
             await conn.execute(
                 "select pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                (f"elevation {principal.tenant} {principal.id}",),
+                (f"elevation {principal.tenant} {persons[0]}",),
             )
             already = await (
-                await conn.execute(f"{_SELECT} and user_id = %s and {_OPEN} limit 1".encode(), (principal.id,))
+                await conn.execute(f"{_SELECT} and persons && %s and {_OPEN} limit 1".encode(), (persons,))
             ).fetchone()
             if already is not None:
                 raise Conflict(f"You have an open elevation, {already[0]}.", fix="Use it, or end it first.")
-            persons = sorted(await persons_behind(conn, [principal.id]))
             row = await (
                 await conn.execute(
                     "insert into elevations (tenant, id, user_id, persons, actions, reason, ends_at)"

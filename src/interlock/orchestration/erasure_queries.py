@@ -36,6 +36,12 @@ where d.{_OWN} and (d.created_by = %s or exists (select from tasks t where t.ten
 order by d.created_at desc, d.id limit %s"""
 
 ACCOUNTS_ABOUT: Final = f"select id, name, roles, created_at, disabled_at from accounts where {_OWN} and id = %s"
+ELEVATIONS_ABOUT: Final = f"""
+select id, opened_at, user_id = %(who)s, reason, note from elevations where {_OWN} and %(who)s in (user_id, acknowledged_by)
+order by id desc limit %(limit)s"""
+LINKS_ABOUT: Final = f"""
+select id, case when one = %s then other else one end, linked_at, ended_at from person_links where {_OWN} and %s in (one, other)
+order by id desc limit %s"""
 SESSIONS_ABOUT: Final = f"""
 select id, method, created_at, last_used_at, expires_at, ended_at from sessions where {_OWN} and user_id = %s
 order by created_at desc, id limit %s"""
@@ -64,6 +70,7 @@ select 1 from tasks t where t.{_OWN} and t.erased_at is null
     and case when %(subject)s::text is null then {OPEN} else t.subject <> %(subject)s end limit 1"""
 OWN_DOCUMENTS: Final = f"select id from documents where {_OWN} and created_by = %s and erased_at is null order by id"
 
+ERASE_ELEVATIONS: Final = "select erase_elevations(%s)"
 LOCK: Final = f"select 1 from erasures where {_OWN} and id = %s and state = 'pending' for update skip locked"
 ERASE_RESOLUTION: Final = f"update tasks set resolution_note = null where {_OWN} and id = %s"
 OPEN_OR_LEFT: Final = f"select 1 from tasks where {_OWN} and subject = %s and erased_at is null limit 1"

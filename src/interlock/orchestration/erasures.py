@@ -54,7 +54,7 @@ class Erasure:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account, their views and their erasures."""
+    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account, views, other names, elevations, erasures."""
 
     subject: str
     tasks: Sequence[Mapping[str, Any]]
@@ -62,7 +62,14 @@ class About:
     accounts: Sequence[Mapping[str, Any]]
     sessions: Sequence[Mapping[str, Any]]
     views: Sequence[Mapping[str, Any]]
+    links: Sequence[Mapping[str, Any]]
+    elevations: Sequence[Mapping[str, Any]]
     erasures: Sequence[Erasure]
+
+    @property
+    def lists(self) -> tuple[Sequence[Any], ...]:
+        """What there may be more of than was asked for."""
+        return (self.tasks, self.documents, self.sessions, self.views, self.links, self.elevations, self.erasures)
 
 
 class Erasures:
@@ -133,13 +140,16 @@ class Erasures:
             accounts = await (await conn.execute(sql.ACCOUNTS_ABOUT, (subject,))).fetchall()
             sessions = await (await conn.execute(sql.SESSIONS_ABOUT, (subject, limit))).fetchall()
             views = await (await conn.execute(sql.VIEWS_ABOUT, (subject, limit))).fetchall()
+            elevations = await (await conn.execute(sql.ELEVATIONS_ABOUT, {"who": subject, "limit": limit})).fetchall()
+            links = await (await conn.execute(sql.LINKS_ABOUT, (subject, subject, limit))).fetchall()
             rows = await (
                 await conn.execute(f"{sql.ERASURES} and subject = %s order by requested_at desc".encode(), (subject,))
             ).fetchall()
-        if not (tasks or documents or accounts or sessions or views or rows):
+        if not (tasks or documents or accounts or sessions or views or links or elevations or rows):
             raise NotFound("Nothing is kept under this subject.")
         named = ("id", "automation", "state", "accepted_at", "ended_at", "erased_at")
         files = ("id", "filename", "media_type", "size_bytes", "created_at", "erased_at")
+        lifted = ("id", "opened_at", "taken", "reason", "note")
         signed_in = ("id", "method", "created_at", "last_used_at", "expires_at", "ended_at")
         return About(
             subject=subject,
@@ -151,6 +161,8 @@ class Erasures:
                 dict(zip(("id", "page", "name", "filters", "shared", "changed_at"), row, strict=True)) for row in views
             ],
             sessions=[dict(zip(signed_in, row, strict=True)) for row in sessions],
+            elevations=[dict(zip(lifted, row, strict=True)) for row in elevations],
+            links=[dict(zip(("id", "name", "linked_at", "ended_at"), row, strict=True)) for row in links],
             documents=[dict(zip(files, row, strict=True)) for row in documents],
             erasures=[_erasure(row) for row in rows],
         )
@@ -248,6 +260,7 @@ class Erasures:
                 )
             for (view_id,) in await (await conn.execute(sql.REMOVE_VIEWS, (erasure.subject,))).fetchall():
                 await self._leaf(conn, tenant, "view.removed", {"view": view_id, "erasure": erasure.id})
+            await conn.execute(sql.ERASE_ELEVATIONS, (erasure.subject,))
             await conn.execute(sql.COUNT, (0, erased, kept, erasure.id))
             await conn.execute(sql.DESTROY_KEY, (erasure.subject,))
             counts = await _one(conn, sql.DONE, (erasure.id,))

@@ -38,6 +38,7 @@ from interlock.orchestration.sign_in_tries import TooManyTries, Tries
 SIGN_IN_S: Final = 600
 RETURN_CHARS_MAX: Final = 512
 ANSWER_BYTES_MAX: Final = 65_536
+_BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*\Z")
 _LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")
 
 
@@ -215,7 +216,7 @@ class Federation:
         token = signed_tokens.split(given["id_token"])
         access_token = given.get("access_token")
         signed_tokens.verify(token, await self.metadata.key(provider, token.kid), provider.algorithm)
-        return signed_tokens.check_id_token(
+        claims = signed_tokens.check_id_token(
             token,
             issuer=provider.issuer,
             client_id=provider.client_id,
@@ -224,6 +225,33 @@ class Federation:
             algorithm=provider.algorithm,
             now=self._clock.now(),
         )
+        if provider.groups_claim in claims or endpoints.userinfo is None:
+            return claims
+        groups = await self._groups(provider, endpoints.userinfo, access_token, claims["sub"])
+        return claims if groups is None else {**claims, provider.groups_claim: groups}
+
+    async def _groups(self, provider: IdentityProvider, url: str, access_token: object, subject: str) -> Any:
+        """Give the groups that the provider's userinfo says of a subject (OpenID Connect Core 1.0, 5.3); None where it names none.
+
+        Nothing else is taken from it: who somebody is stands in the ID token, which is signed.
+
+        Raises:
+            NotLetIn: it does not answer with 200 and a JSON object about this subject. OutgoingFailed, OutgoingRefused.
+        """
+        if not isinstance(access_token, str) or not _BEARER.match(access_token):
+            raise NotLetIn("userinfo: no access token", "Begin again; else ask an owner.")
+        sent = {"authorization": f"Bearer {access_token}", "accept": "application/json"}
+        answer = await self._outgoing.get(url, sent)
+        try:
+            if answer.status != 200 or len(answer.body) > ANSWER_BYTES_MAX:
+                raise ValueError("no answer")
+            said = signed_tokens.loads(answer.body)
+        except ValueError as error:
+            fix = "Begin again; else have the provider put the groups into the ID token."
+            raise NotLetIn("userinfo: no answer", fix) from error
+        if said.get("sub") != subject:  # 5.3.2: an answer about somebody else may not be used
+            raise NotLetIn("userinfo: subject", "Begin again; else ask an owner.")
+        return said.get(provider.groups_claim)
 
     async def by_token(self, tenant: str, text: str) -> Principal:
         """Give the principal of a program's token: a JWT of one of the tenant's providers, for the audience that is set for it.

@@ -1,6 +1,7 @@
 """Who may do what with a review: the facts that the policies are asked with, and the question itself.
 
-Duties are held apart by persons and not by names: whoever made the keys of a service or an agent stands behind what it does.
+Duties are held apart by persons and not by names: whoever made the keys of a service or an agent stands behind what it does, and names that an
+owner linked are one person.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ MAKERS_DEPTH_MAX: Final = 16
 async def persons_behind(conn: Connection, names: Iterable[str]) -> frozenset[str]:
     """Give who stands behind names, in the form of `person_of`: themselves, and of services and agents whoever ever made them an account or a key.
 
+    Each person comes with all the names that are linked to theirs.
+
     Raises:
         Refused: services that made keys for services go deeper than is followed; nothing is let through that was not looked at.
     """
-    found = {person_of(name) for name in names}
+    found = frozenset(person_of(name) for name in names)
     asked = {name for name in found if not is_person(name)}
     for _ in range(MAKERS_DEPTH_MAX):
         if not asked:
-            return frozenset(found)
+            row = await (await conn.execute("select with_links(%s)", (sorted(found),))).fetchone()
+            return found | frozenset(row[0] if row else ())
         rows = await (
             await conn.execute(
                 "select created_by from api_keys where tenant = current_tenant() and lower(user_id) = any(%(asked)s)"

@@ -28,7 +28,7 @@ COLUMNS = (
     " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
     " approvals_needed, also, revision, standing::text,"
     " (select json_agg(json_build_object('number', a.number, 'revision', a.revision, 'by', a.by_whom,"
-    " 'persons', a.persons, 'verdict', a.verdict, 'reason', a.answer->>'reason', 'on_behalf_of', a.answer->>'on_behalf_of',"
+    " 'persons', with_links(a.persons), 'verdict', a.verdict, 'reason', a.answer->>'reason', 'on_behalf_of', a.answer->>'on_behalf_of',"
     " 'at', a.given_at, 'hold_until', a.hold_until,"
     " 'revoked', a.revoked_at is not null, 'lapsed', a.revoked_at is null and reviews.state = 'open' and a.revision = reviews.revision and ("
     " exists (select from api_keys k where k.tenant = a.tenant and k.id = a.by_key and k.revoked_at is not null) or"
