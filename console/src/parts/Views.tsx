@@ -27,7 +27,7 @@ export function Views({ page, filters, picked }: Props) {
   const go = (view: View) => void navigate(placeOf(view));
   return (
     <>
-      <Menu position="bottom-end" transitionProps={{ duration: 0 }} width={260}>
+      <Menu position="bottom-end" transitionProps={{ duration: 0 }} width={260} withinPortal={false} withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <Button variant="default" size="xs" leftSection={current ? <IconBookmarkFilled size={14} aria-hidden /> : <IconBookmark size={14} aria-hidden />}>
             {current ? `${current.name}${changed ? ", changed" : ""}` : "Views"}

@@ -119,14 +119,15 @@ def test_the_inbox_is_narrowed_by_the_server_and_kept_as_a_view(person: Callable
     expect(mei.page.get_by_role("button", name="Everything for managers", exact=True)).to_be_visible()
 
     mei.go("/")
+    mei.page.get_by_role("heading", name="Home").wait_for()
     mei.press("Control+k")
     mei.page.get_by_label("Search and commands").fill("Everything for")
-    mei.page.get_by_text("View: Everything for managers").wait_for()
-    mei.press("Enter")
+    mei.page.get_by_text("View: Everything for managers").click()
     mei.page.wait_for_url("**/inbox?**role=manager**")
     expect(beside).to_be_visible()
     beside.get_by_role("link").click()  # the review's neighbours are those of the view
     mei.page.wait_for_url("**/reviews/**role=manager**")
+    mei.sees("Why you are asked")
     mei.press("Escape")
     mei.page.get_by_role("button", name="Everything for managers", exact=True).click()
     mei.page.get_by_role("menuitem", name="Delete…").click()

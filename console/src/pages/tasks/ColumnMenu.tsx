@@ -5,7 +5,7 @@ import { COLUMNS, type ColumnId, IDS } from "./columns";
 
 export function ColumnMenu({ shown, onShow }: { shown: ColumnId[]; onShow: (shown: ColumnId[]) => void }) {
   return (
-    <Popover position="bottom-end" transitionProps={{ duration: 0 }} trapFocus>
+    <Popover position="bottom-end" transitionProps={{ duration: 0 }} withinPortal={false} trapFocus>
       <Popover.Target>
         <Button variant="default" size="xs" leftSection={<IconColumns3 size={14} aria-hidden />}>
           Columns
