@@ -11,7 +11,7 @@ import { useSession } from "../api/session";
 import { usePageKeys } from "../frame/Keys";
 import { type InboxFilter, narrowing, type Queue } from "../lib/inbox";
 import type { Review } from "../lib/review";
-import { Assign } from "../parts/Assign";
+import { AssignLater } from "../parts/AssignLater";
 import { ProblemAlert } from "../parts/Broken";
 import { ChosenBar, each, useChosen } from "../parts/Chosen";
 import { FindBox } from "../parts/FindBox";
@@ -136,7 +136,7 @@ export function Inbox() {
         ))}
       </Stack>
       <More of={reviews} />
-      <Assign
+      <AssignLater
         reviews={giving}
         onClose={(done) => {
           setGiving([]);

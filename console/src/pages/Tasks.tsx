@@ -9,7 +9,8 @@ import { api, data, type Schemas } from "../api/client";
 import { automationsQuery } from "../api/queries";
 import { usePageKeys } from "../frame/Keys";
 import { hasWords, readFind, type Wanted } from "../lib/find";
-import { Ask, type Question } from "../parts/Ask";
+import type { Question } from "../parts/Ask";
+import { AskLater } from "../parts/AskLater";
 import { ProblemAlert } from "../parts/Broken";
 import { ChosenBar, each, useChosen } from "../parts/Chosen";
 import { FindBox } from "../parts/FindBox";
@@ -114,7 +115,7 @@ export function Tasks() {
           <Views page="tasks" filters={{ find, columns }} picked={view} />
         </Group>
       </Group>
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
       <ChosenBar count={chosen.size} onClear={clear}>
         <Button size="xs" onClick={() => void act("retry")} leftSection={<IconRefresh size={14} aria-hidden />}>
           Retry

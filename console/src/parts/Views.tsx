@@ -7,7 +7,8 @@ import { useState } from "react";
 import { useSession } from "../api/session";
 import { createView, deleteView, placeOf, replaceView, type View, type ViewPage, viewsQuery } from "../api/views";
 import { said, same } from "../lib/words";
-import { Ask, type Question } from "./Ask";
+import type { Question } from "./Ask";
+import { AskLater } from "./AskLater";
 
 interface Props {
   page: ViewPage;
@@ -55,7 +56,7 @@ export function Views({ page, filters, picked }: Props) {
           )}
         </Menu.Dropdown>
       </Menu>
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </>
   );
 }

@@ -10,7 +10,7 @@ import { documentQuery, reviewQuery, reviewsQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { usePageKeys } from "../../frame/Keys";
 import { amended, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
-import { Assign } from "../../parts/Assign";
+import { AssignLater } from "../../parts/AssignLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
@@ -263,7 +263,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         </Grid.Col>
       </Grid>
       <Reject opened={rejecting} pending={give.isPending} onClose={() => setRejecting(false)} onReject={(reason) => give.mutate({ verdict: "reject", reason })} />
-      <Assign reviews={giving ? [review] : []} onClose={() => setGiving(false)} />
+      <AssignLater reviews={giving ? [review] : []} onClose={() => setGiving(false)} />
       <Ask opened={asking} review={review} onClose={() => setAsking(false)} />
     </Stack>
   );

@@ -10,7 +10,8 @@ import { taskQuery, timelineQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { findRead, isValues, type Field } from "../../lib/review";
 import { duration } from "../../lib/time";
-import { Ask, type Question } from "../../parts/Ask";
+import type { Question } from "../../parts/Ask";
+import { AskLater } from "../../parts/AskLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
@@ -178,7 +179,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
           <Records taskId={task.id} />
         </Tabs.Panel>
       </Tabs>
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );
 }
