@@ -46,6 +46,28 @@ def routes() -> list[tuple[str, str]]:
     return found
 
 
+OWN_SET = {
+    "own.cedar": '@id("own") @reason("No.") forbid (principal is User, action == Action::"key.list", resource)'
+    ' when { principal.roles.contains("agent") };',
+    "cases.yaml": """cases:
+  - {name: a, principal: {type: User, id: "user:a", attrs: {tenant: t, roles: [agent]}}, action: key.list,
+     resource: {type: System, id: t, attrs: {tenant: t}}, expect: deny}
+""",
+}
+
+
+async def version_of_its_own(api: Running) -> str:
+    """Give a version of policies that decided in the tenant `default` for a moment, and nowhere else."""
+    change = await api.as_("owner").post("/v1/policies/changes", json={"files": OWN_SET, "note": "a moment"})
+    assert change.status_code == 201, change.text
+    approved = await api.as_("owner2").post(f"/v1/policies/changes/{change.json()['number']}:approve")
+    assert approved.status_code == 200, approved.text
+    version: str = (await api.as_("owner").get("/v1/policies")).json()["version"]
+    assert (await api.as_("owner").post("/v1/policies:rollback", json={"to": 0})).status_code == 200
+    assert (await api.as_("owner").get(f"/v1/policies/versions/{version}")).status_code == 200
+    return version
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
     """IDs of everything, made in the tenant `default`."""
@@ -58,8 +80,10 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         ("services", {"id": "service:ada", "name": "Ada's"}),
     ):
         assert (await api.as_("owner").post(f"/v1/{path}", json=body)).status_code == 201
+    version = await version_of_its_own(api)
     await fill(api, task["id"])
     yield {
+        "version": version,
         "task_id": task["id"],
         "effect_id": task["effects"][0]["id"].replace("#", "%23"),
         "review_id": review_id,
@@ -98,7 +122,6 @@ async def fill(api: Running, task_id: str) -> None:
             "number, set_number, mode, kind, state, asked_by",
             "770077, 770077, 'active', 'activate', 'proposed', 'user:amir'",
         ),
-        ("policy_now", "active", "0"),
         (
             "policy_differences",
             "set_number, key, action, answer, would_be, reasons, would_be_reasons, count",

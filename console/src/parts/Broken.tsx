@@ -4,7 +4,7 @@ import { IconAlertTriangle, IconLock } from "@tabler/icons-react";
 import { ApiError } from "../api/client";
 import { AnchorLink } from "./Link";
 
-export function ProblemAlert({ error, retry }: { error: unknown; retry?: () => void }) {
+export function ProblemAlert({ error, retry }: { error: unknown; retry?: (() => void) | undefined }) {
   const problem = error instanceof ApiError ? error.problem : {};
   const refused = error instanceof ApiError && error.status === 403;
   const title = problem.title ?? "Something went wrong";
@@ -46,6 +46,18 @@ export function ProblemAlert({ error, retry }: { error: unknown; retry?: () => v
         </Group>
       </Stack>
     </Alert>
+  );
+}
+
+/** A page that cannot be shown: what it would be, and what is wrong. */
+export function ProblemPage({ title, error, retry }: { title: string; error: unknown; retry?: () => void }) {
+  return (
+    <Stack gap="md">
+      <Title order={1} size="h2">
+        {title}
+      </Title>
+      <ProblemAlert error={error} retry={retry} />
+    </Stack>
   );
 }
 

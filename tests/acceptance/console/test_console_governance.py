@@ -327,7 +327,7 @@ def test_the_pages_for_governance_fit_and_read_at_every_size(
 
 
 PAGES = {
-    "/audit": "task.accepted",
+    "/audit": "session.created",
     "/audit?tab=checkpoints": "verified",
     "/audit?tab=keys": "signs from",
     "/policies": "four-eyes-policy",

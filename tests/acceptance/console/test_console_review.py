@@ -247,6 +247,20 @@ def test_letters_are_moved_on_this_device_and_what_is_taken_is_refused(
     expect(mei.page.locator(".page-sheet img")).to_have_count(0)
 
 
+def test_a_page_that_cannot_be_shown_says_what_it_is_and_why(person: Callable[..., Person]) -> None:
+    mei = person("mei")
+    mei.expected = ("403", "404")
+    for path, title, why in (
+        ("/policies", "Policies", "default-deny"),
+        (f"/tasks/task_{'0' * 32}", "Task", "There is no task"),
+        (f"/reviews/rev_{'0' * 32}", "Review", "There is no review"),
+    ):
+        mei.go(path)
+        expect(mei.page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(mei.page.get_by_role("alert")).to_contain_text(why)
+        mei.check()
+
+
 def test_a_set_may_start_from_what_is_in_force(person: Callable[..., Person], product: Product) -> None:
     owner = person()
     owner.sign_in(product.admin_key)

@@ -5,7 +5,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { changesQuery, policiesQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { ProblemAlert } from "../../parts/Broken";
+import { ProblemPage } from "../../parts/Broken";
 import { Loading } from "../../parts/Loading";
 import { Draft } from "./Draft";
 import { History } from "./History";
@@ -25,7 +25,7 @@ export function PoliciesPage() {
     document.title = "Policies · Interlock";
   }, []);
   const broken = state.error ?? changes.error;
-  if (broken) return <ProblemAlert error={broken} retry={() => void Promise.all([state.refetch(), changes.refetch()])} />;
+  if (broken) return <ProblemPage title="Policies" error={broken} retry={() => void Promise.all([state.refetch(), changes.refetch()])} />;
   const title = (
     <Title order={1} size="h2">
       Policies

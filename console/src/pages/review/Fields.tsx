@@ -72,7 +72,7 @@ function Row(props: {
         {editing ? (
           <Editor field={field} text={shown} onType={onType} />
         ) : (
-          <UnstyledButton onClick={() => onSelect(field.name)} onDoubleClick={() => onSelect(field.name, true)} aria-pressed={current}>
+          <UnstyledButton mih="1.5rem" onClick={() => onSelect(field.name)} onDoubleClick={() => onSelect(field.name, true)} aria-pressed={current}>
             <Text size="sm" fw={500} className={shown ? undefined : "quiet"}>
               {shown || "not read"}
             </Text>

@@ -12,7 +12,7 @@ import { useKeyName, usePageKeys } from "../../frame/Keys";
 import { amended, approvedBefore, fieldsOf, isValues, REJECTIONS } from "../../lib/review";
 import { problemOf } from "../../lib/rules";
 import { AssignLater } from "../../parts/AssignLater";
-import { ProblemAlert } from "../../parts/Broken";
+import { ProblemAlert, ProblemPage } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
@@ -31,7 +31,7 @@ const route = getRouteApi("/signed-in/reviews/$reviewId");
 export function ReviewPage() {
   const { reviewId } = route.useParams();
   const review = useQuery(reviewQuery(reviewId));
-  if (review.isError) return <ProblemAlert error={review.error} retry={() => void review.refetch()} />;
+  if (review.isError) return <ProblemPage title="Review" error={review.error} retry={() => void review.refetch()} />;
   if (!review.data) return <Loading what="The review" />;
   return <Loaded key={`${review.data.id}.${review.data.revision}`} review={review.data} />;
 }
@@ -317,12 +317,18 @@ function firstDoubtful(fields: ReturnType<typeof fieldsOf>): string | null {
 
 function Answered({ review }: { review: Schemas["Review"] }) {
   const by = review.answered_by;
+  const allowed = (review.answer?.decision as { reasons?: { policy: string; text: string }[] } | undefined)?.reasons ?? [];
   return (
     <Alert color="blue" role="status" title={by ? `${by} has answered: ${review.answer?.verdict ?? review.state}` : `It is ${review.state}`}>
       {review.answered_at && <Time at={review.answered_at} />} {review.answer?.reason}
       {(review.answer?.changes ?? []).map((change) => (
         <Text key={change.pointer} size="sm">
           <Code>{change.pointer}</Code> {textOf(change.before) || "empty"} → {textOf(change.after) || "empty"}
+        </Text>
+      ))}
+      {allowed.map((reason) => (
+        <Text key={reason.policy} size="xs" c="dimmed">
+          Policy <Code>{reason.policy}</Code>: {reason.text}
         </Text>
       ))}
     </Alert>

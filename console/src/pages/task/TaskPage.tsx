@@ -12,7 +12,7 @@ import { documentsIn, readFields } from "../../lib/task";
 import { duration } from "../../lib/time";
 import type { Question } from "../../parts/Ask";
 import { AskLater } from "../../parts/AskLater";
-import { ProblemAlert } from "../../parts/Broken";
+import { ProblemAlert, ProblemPage } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
 import { Json } from "../../parts/Json";
@@ -33,8 +33,8 @@ export function TaskPage() {
   const { taskId } = route.useParams();
   const task = useQuery(taskQuery(taskId));
   const timeline = useQuery(timelineQuery(taskId));
-  if (task.isError) return <ProblemAlert error={task.error} retry={() => void task.refetch()} />;
-  if (timeline.isError) return <ProblemAlert error={timeline.error} retry={() => void timeline.refetch()} />;
+  if (task.isError) return <ProblemPage title="Task" error={task.error} retry={() => void task.refetch()} />;
+  if (timeline.isError) return <ProblemPage title="Task" error={timeline.error} retry={() => void timeline.refetch()} />;
   if (!task.data || !timeline.data) return <Loading what="The task" />;
   return <Loaded task={task.data} timeline={timeline.data} />;
 }
