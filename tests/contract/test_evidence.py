@@ -31,6 +31,7 @@ from interlock.governance.audit_records import Filter
 from interlock.governance.decide import Bundle
 from interlock.governance.evidence import Evidence, Materials
 from interlock.governance.pack_container import Container
+from interlock.governance.pack_reader import Broken, Pack
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.orchestration.store import log
 
@@ -105,7 +106,7 @@ def verified(data: bytes, folder: Path, key: str | None = KEY) -> dict[str, obje
 
 
 def files_of(data: bytes) -> dict[str, bytes]:
-    pack = pack_verifier.Pack(io.BytesIO(data))
+    pack = Pack(io.BytesIO(data))
     return {name: pack.read(name) for name in pack.entries}
 
 
@@ -157,7 +158,7 @@ async def test_a_pack_verifies_in_a_process_without_interlock(packed: Packed, tm
 
 async def test_another_key_is_not_believed(packed: Packed, tmp_path: Path) -> None:
     other = checkpoints.verifier_key("interlock.test", Ed25519PrivateKey.generate().public_key())
-    with pytest.raises(pack_verifier.Broken, match="not the key that was given"):
+    with pytest.raises(Broken, match="not the key that was given"):
         verified(packed.whole, tmp_path, key=other)
     assert "--key" in str(verified(packed.whole, tmp_path, key=None)["warnings"])
 
@@ -183,14 +184,14 @@ async def test_a_pack_holds_what_matches_and_nothing_of_others(packed: Packed, t
 async def test_any_flipped_bit_is_found(packed: Packed, tmp_path: Path, place: float, bit: int) -> None:
     data = bytearray(packed.whole)
     data[int(place * len(data))] ^= 1 << bit
-    with pytest.raises((pack_verifier.Broken, ValueError, KeyError)):
+    with pytest.raises((Broken, ValueError, KeyError)):
         verified(bytes(data), tmp_path)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(length=st.floats(0, 1, exclude_max=True))
 async def test_a_pack_that_was_cut_off_is_found(packed: Packed, tmp_path: Path, length: float) -> None:
-    with pytest.raises((pack_verifier.Broken, ValueError, KeyError)):
+    with pytest.raises((Broken, ValueError, KeyError)):
         verified(packed.whole[: int(length * len(packed.whole))], tmp_path)
 
 
@@ -217,7 +218,7 @@ async def test_changed_records_are_found_and_the_position_is_named(
 ) -> None:
     files = files_of(packed.whole)
     files["records.txt"] = lines_changed(files["records.txt"], how, n)
-    with pytest.raises(pack_verifier.Broken, match=rf"records\.txt.* {n}\b"):
+    with pytest.raises(Broken, match=rf"records\.txt.* {n}\b"):
         verified(rebuilt(files, honest=fits), tmp_path)
 
 
@@ -228,13 +229,13 @@ async def test_a_forger_who_makes_everything_fit_lacks_the_key(packed: Packed, t
     place, _, leaf = lines[7].split(b" ", 2)
     leaf = leaf.replace(b'"at":"2026', b'"at":"2025')
     lines[7] = b"%s %s %s" % (place, merkle.leaf_hash(leaf).hex().encode(), leaf)
-    with pytest.raises(pack_verifier.Broken, match="tree over positions 0 to 299 is not the one that was signed"):
+    with pytest.raises(Broken, match="tree over positions 0 to 299 is not the one that was signed"):
         verified(rebuilt({**files, "records.txt": b"\n".join(lines)}), tmp_path)
     manifest = json.loads(files["manifest.json"])
     manifest["positions"][0] = [1, manifest["positions"][0][1]]
     files["records.txt"] = lines_changed(files["records.txt"], "drop", 0)
     files["manifest.json"] = json.dumps(manifest).encode()
-    with pytest.raises(pack_verifier.Broken, match=r"nodes\.txt|tree over"):
+    with pytest.raises(Broken, match=r"nodes\.txt|tree over"):
         verified(rebuilt(files), tmp_path)
 
 
@@ -271,7 +272,7 @@ async def test_keys_nodes_and_checkpoints_are_held_against_each_other(
         before = files[file].decode()
         files[file] = change(before).encode()
         assert files[file].decode() != before
-    with pytest.raises(pack_verifier.Broken, match=finding):
+    with pytest.raises(Broken, match=finding):
         verified(rebuilt(files), tmp_path)
 
 
@@ -283,7 +284,7 @@ async def test_witness_statements_are_checked(packed: Packed, tmp_path: Path, fi
     other = said[number ^ 1]
     said[number][field] = other[field]
     files["witnesses.json"] = json.dumps(said).encode()
-    with pytest.raises(pack_verifier.Broken, match=rf"witnesses\.json, {said[number]['witness']} at"):
+    with pytest.raises(Broken, match=rf"witnesses\.json, {said[number]['witness']} at"):
         verified(rebuilt(files), tmp_path)
 
 
@@ -300,13 +301,13 @@ async def test_a_timestamp_is_checked_to_the_byte(packed: Packed, tmp_path: Path
         changed[place] ^= 0x41
         try:
             time = pack_verifier.check_timestamp(bytes(changed), said["note"].encode(), roots, "here")
-        except pack_verifier.Broken:
+        except Broken:
             continue
         # Beside what is signed: status text, algorithm names that are not used.
         assert time == pack_verifier.check_timestamp(statement, said["note"].encode(), roots, "here")
-    with pytest.raises(pack_verifier.Broken, match="another checkpoint"):
+    with pytest.raises(Broken, match="another checkpoint"):
         pack_verifier.check_timestamp(statement, b"another note", roots, "here")
-    with pytest.raises(pack_verifier.Broken, match="a root that is trusted"):
+    with pytest.raises(Broken, match="a root that is trusted"):
         pack_verifier.check_timestamp(statement, said["note"].encode(), [], "here")
 
 
@@ -314,14 +315,14 @@ async def test_another_policy_text_gives_another_version(packed: Packed, tmp_pat
     files = files_of(packed.whole)
     name = next(name for name in files if name.endswith(".cedar"))
     files[name] += b"\n"
-    with pytest.raises(pack_verifier.Broken, match=f"policies/{BUNDLE.version}"):
+    with pytest.raises(Broken, match=f"policies/{BUNDLE.version}"):
         verified(rebuilt(files), tmp_path)
 
 
 async def test_no_pack_is_made_of_a_log_that_was_tampered_with(packed: Packed, tmp_path: Path) -> None:
     await packed.prepared.tamper("update audit_records set leaf = leaf || ' ' where id = 20")
     try:
-        with pytest.raises(pack_verifier.Broken, match="tree over"):
+        with pytest.raises(Broken, match="tree over"):
             verified(await packed.pack(), tmp_path)
     finally:
         await packed.prepared.tamper("update audit_records set leaf = rtrim(leaf) where id = 20")

@@ -20,11 +20,13 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from tests.contract import model_automation
 from tests.contract.running_api import Running, client, prepare, running_api
+from tests.contract.test_evidence import files_of, rebuilt, verified
 from tests.eventually import eventually
 
 from interlock.app import audit_log
 from interlock.domain.errors import ExecutorFailed, ModelUntrusted
 from interlock.governance import dsse, model_statement
+from interlock.governance.pack_reader import Broken
 from interlock.governance.verify import verify
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.orchestration.model_gate import ModelGate
@@ -462,6 +464,47 @@ async def test_an_evidence_pack_holds_card_bill_and_statement(api: Running, fold
     view = (await api.as_("auditor").get(f"/v1/models/versions/{number}")).json()
     assert json.loads(pack.read(f"{place}/statement.json")) == view["envelope"]
     assert pack.read("model-cards/orders/order-reader.toml") == (model(folder).folder / "model.toml").read_bytes()
+
+
+async def test_a_forged_statement_in_a_pack_is_found_offline(
+    api: Running, folder: Path, clean: None, tmp_path: Path
+) -> None:
+    """Also by whoever makes the manifest fit, and signs with a key of their own that they put beside."""
+    await released(api)
+    task = (await api.as_("author").post("/v1/tasks", json={"automation": "orders", "input": {"message": "d5"}})).json()
+    await api.until(task["id"], "succeeded")
+    digest = model(folder).digest
+    name = f"model-cards/orders/order-reader-{digest[:12]}/statement.json"
+
+    async def covered() -> dict[str, bytes] | None:
+        answer = await api.as_("auditor").get("/v1/evidence")
+        files = files_of(answer.content) if answer.status_code == 200 else {}
+        return files if b'"kind":"model.released"' in files.get("records.txt", b"") else None
+
+    files: dict[str, bytes] = await eventually(covered)
+    whole = verified(rebuilt(files), tmp_path, key=None)
+    assert not any("model statements" in str(warning) for warning in whole["warnings"])  # type: ignore[attr-defined]
+    body = json.loads(files[name])
+    said = json.loads(base64.b64decode(body["payload"]))
+    said["predicate"]["licence"] = "MIT"
+    payload = json.dumps(said).encode()
+    forged = {**body, "payload": base64.b64encode(payload).decode()}
+    with pytest.raises(Broken, match="its signature does not hold"):
+        verified(rebuilt({**files, name: json.dumps(forged).encode()}), tmp_path, key=None)
+    with pytest.raises(Broken, match="its signature does not hold"):
+        verified(rebuilt({**files, name: json.dumps({**body, "signatures": []}).encode()}), tmp_path, key=None)
+    own = Ed25519PrivateKey.generate()
+    keys = name.replace("statement", "keys")
+    theirs = {
+        name: dsse.sign(body["payloadType"], payload, own).encode(),
+        keys: json.dumps([own.public_key().public_bytes_raw().hex()]).encode(),
+    }
+    with pytest.raises(Broken, match="another key signed for this model version"):
+        verified(rebuilt({**files, **theirs}), tmp_path, key=None)
+    # Of a release that is not among the records only the signature can be checked, and the verifier says so.
+    answer = await api.as_("auditor").get("/v1/evidence", params={"task_id": task["id"]})
+    alone = verified(answer.content, tmp_path, key=None)
+    assert any("1 model statements are of releases" in str(w) for w in alone["warnings"])  # type: ignore[attr-defined]
 
 
 LEAF = "what was done is what the leaf commits to"

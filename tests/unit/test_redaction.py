@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from interlock.governance.redaction import checksums
 from interlock.governance.redaction.detect import rules
 from interlock.governance.redaction.findings import IRREVERSIBLE, TYPES, Found, RedactionFailed, disjoint
+from interlock.governance.redaction.plain import plain
 from interlock.governance.redaction.pseudonyms import TOKEN, Pseudonyms, restore
 from interlock.governance.redaction.redact import Line, lines_with, redact
 
@@ -244,3 +245,61 @@ def test_lines_of_a_page_are_found_over_line_breaks_and_by_known_names() -> None
 def test_types_can_be_chosen() -> None:
     value = {"note": "ada@example.org, 10.20.30.40"}
     assert redact(value, RULES, Pseudonyms(), types=["IP_ADDRESS"]).value == {"note": "ada@example.org, IP_ADDRESS_1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        (
+            "paid 4111\u00a01111\u00a01111\u00a01111 today",
+            "CREDIT_CARD",
+            "4111\u00a01111\u00a01111\u00a01111",
+        ),  # no-break spaces
+        ("paid 4111\u202f1111\u202f1111\u202f1111", "CREDIT_CARD", "4111\u202f1111\u202f1111\u202f1111"),
+        ("paid 4111\u20131111\u20131111\u20131111", "CREDIT_CARD", "4111\u20131111\u20131111\u20131111"),  # long dashes
+        (
+            "paid 4111\u200b1111\u200b1111\u200b1111 \u200b.",
+            "CREDIT_CARD",
+            "4111\u200b1111\u200b1111\u200b1111",
+        ),  # of no width
+        (
+            "paid 4111\u00ad1111\u00ad1111\u00ad1111",
+            "CREDIT_CARD",
+            "4111\u00ad1111\u00ad1111\u00ad1111",
+        ),  # soft hyphens
+        ("paid \uff14" + "\uff11" * 15, "CREDIT_CARD", "\uff14" + "\uff11" * 15),  # full width
+        ("paid \u0664" + "\u0661" * 15, "CREDIT_CARD", "\u0664" + "\u0661" * 15),  # other digits
+        (
+            "to DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+            "IBAN_CODE",
+            "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+        ),
+        ("call +49\u00a0170\u00a01234567", "PHONE_NUMBER", "+49\u00a0170\u00a01234567"),
+        ("mail mei\u200b@example.com now", "EMAIL_ADDRESS", "mei\u200b@example.com"),
+        ("mail mei\uff20example.com", "EMAIL_ADDRESS", "mei\uff20example.com"),
+        ("\u00e9t\u00e9 \u2014 ssn 536\u201122\u20111234, \u00e0 bient\u00f4t", "US_SSN", "536\u201122\u20111234"),
+    ],
+)
+def test_what_only_looks_like_ascii_is_found_where_it_stands(text: str, kind: str, value: str) -> None:
+    assert (kind, value) in found(text)
+    book = Pseudonyms()
+    redacted = redact({"t": text}, RULES, book)
+    assert value not in redacted.value["t"]
+    assert restore(redacted.value, book.names) == {"t": text}
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+def test_a_plain_text_keeps_every_place(text: str) -> None:
+    read, places = plain(text)
+    if places is None:
+        assert read == text
+        return
+    assert len(read) == len(places)
+    assert list(places) == sorted(set(places))
+    assert all(a == b for a, b in zip(read, (text[p] for p in places), strict=True) if b.isascii())
+    assert all(c.isascii() or c in text for c in read)
+
+
+def test_a_card_that_came_as_a_number_with_a_point_is_removed() -> None:
+    value = redact({"n": 4111111111111111.0, "share": 0.25, "big": 1e300}, RULES, Pseudonyms()).value
+    assert value == {"n": "CREDIT_CARD_1", "share": 0.25, "big": 1e300}

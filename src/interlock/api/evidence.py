@@ -75,6 +75,7 @@ async def _materials(app: App, tenant: str) -> Materials:
 async def _models_on_record(app: App, tenant: str) -> dict[tuple[str, str], str]:
     """Give card, bill of materials and signed statement of each model version on record, by automation and file."""
     found: dict[tuple[str, str], str] = {}
+    keys = canonical.dumps([key.public_key.hex() for key in await app.models.keys(tenant)]).decode()
     for version, acts in await app.models.on_record(tenant):
         described = version.described
         folder = f"{described.model}-{described.digest[:12]}"
@@ -86,6 +87,7 @@ async def _models_on_record(app: App, tenant: str) -> dict[tuple[str, str], str]
         found[described.automation, f"{folder}/bom.json"] = canonical.dumps(bom).decode()
         if version.envelope is not None:
             found[described.automation, f"{folder}/statement.json"] = version.envelope
+            found[described.automation, f"{folder}/keys.json"] = keys
     return found
 
 

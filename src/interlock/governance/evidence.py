@@ -108,7 +108,7 @@ class Evidence:
                 pack.add(f"model-cards/{automation}/{name}", [text.encode()])
         if materials.tsa_roots is not None:
             pack.add("tsa-roots.pem", [materials.tsa_roots])
-        for name, text in (("verify.py", _own("pack_verifier.py")), ("README.md", _own("pack_readme.md"))):
+        for name, text in (("verify.py", verifier()), ("README.md", _own("pack_readme.md"))):
             pack.add(name, [text.encode()])
         manifest = {
             "v": 1,
@@ -234,6 +234,14 @@ def _ranges(positions: Sequence[int]) -> list[list[int]]:
         else:
             found.append([one, one + 1])
     return found
+
+
+def verifier() -> str:
+    """Give the program that verifies a pack, as one file: the verifier with what it reads packs by in the place of its import."""
+    reader = _own("pack_reader.py").partition("from __future__ import annotations\n")[2].strip()
+    return _own("pack_verifier.py").replace(
+        "from interlock.governance.pack_reader import Broken, Pack\n", reader + "\n"
+    )
 
 
 def _own(name: str) -> str:

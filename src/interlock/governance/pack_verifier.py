@@ -7,7 +7,8 @@ Needs Python 3.9 or later and the package `cryptography`, and nothing of Interlo
 - the tree over them has the root of the checkpoint (RFC 6962 hashing; the hashes of what is not in the pack are in nodes.txt);
 - the checkpoint is signed by the key that signed at its size, and each key was introduced by the one before it, back to VERIFIER_KEY;
 - each witnessed checkpoint is a beginning of the log (RFC 9162, section 2.1.4), and each timestamp (RFC 3161) is of that checkpoint;
-- each policy bundle has the version that the records name.
+- each policy bundle has the version that the records name;
+- each model's statement is signed, by the key that the record of its release names.
 
 What cannot be seen from a pack: whether a matching record was left out of it, what the records commit to, and whether the policies and model
 cards are the only ones. Without --key the pack's own first key is believed; get that key from elsewhere.
@@ -20,12 +21,9 @@ import base64
 import binascii
 import hashlib
 import json
-import struct
 import sys
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -34,107 +32,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-LOCAL, CENTRAL, END = "<4s5H3I2H", "<4s6H3I5H2I", "<4s4H2IH"
-DATE = 33  # 1980-01-01: a pack holds no other time than the log's
-PIECE = 1 << 20
+from interlock.governance.pack_reader import Broken, Pack
+
 DASH = "\u2014 "
-
-
-class Broken(Exception):
-    """Something does not hold; the text names the file and the place."""
-
-
-# The container: uncompressed entries one after the other, each bit of which is determined by the files in it.
-
-
-def read_container(file: BinaryIO) -> dict[str, tuple[int, int]]:
-    """Give where each file lies (offset, size); everything between them is checked."""
-    entries: dict[str, tuple[int, int]] = {}
-    central = b""
-    while True:
-        at = file.tell()
-        head = file.read(30)
-        if head[:4] != b"PK\x03\x04":
-            file.seek(at)
-            break
-        if len(head) < 30:
-            raise Broken(f"container: it ends in a header, at byte {at}")
-        crc, size, _, name_size = struct.unpack_from("<3IH", head, 14)
-        raw = file.read(name_size)
-        fixed = (20, 0x800, 0, 0, DATE, crc, size, size, name_size)
-        if head != struct.pack(LOCAL, b"PK\x03\x04", *fixed, 0):
-            raise Broken(f"container: the header at byte {at} is not one of a pack")
-        try:
-            name = raw.decode("ascii")
-        except UnicodeDecodeError:
-            raise Broken(f"container: the name at byte {at + 30} is not one of a pack") from None
-        if name in entries:
-            raise Broken(f"{name}: it is there twice")
-        entries[name] = (file.tell(), size)
-        found, left = 0, size
-        while left:
-            piece = file.read(min(PIECE, left))
-            if not piece:
-                raise Broken(f"{name}: it is cut off, {left} bytes short")
-            found, left = zlib.crc32(piece, found), left - len(piece)
-        if found != crc:
-            raise Broken(f"{name}: its checksum in the container is another one")
-        central += struct.pack(CENTRAL, b"PK\x01\x02", 0x314, *fixed, 0, 0, 0, 0, 0x81A40000, at) + raw
-    start = file.tell()
-    end = struct.pack(END, b"PK\x05\x06", 0, 0, len(entries), len(entries), len(central), start, 0)
-    if file.read() != central + end:
-        raise Broken(f"container: its directory at byte {start} is not that of its files")
-    return entries
-
-
-class Pack:
-    """The files of a pack, by name."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.entries = read_container(file)
-
-    def read(self, name: str) -> bytes:
-        if name not in self.entries:
-            raise Broken(f"{name}: it is not there")
-        start, size = self.entries[name]
-        self.file.seek(start)
-        return self.file.read(size)
-
-    def text(self, name: str) -> str:
-        try:
-            return self.read(name).decode("utf-8")
-        except UnicodeDecodeError:
-            raise Broken(f"{name}: it is not UTF-8") from None
-
-    def json(self, name: str) -> Any:
-        try:
-            return json.loads(self.text(name))
-        except ValueError:
-            raise Broken(f"{name}: it is not JSON") from None
-
-    def lines(self, name: str) -> Iterator[bytes]:
-        """Give the lines of a file without their newlines, a piece at a time."""
-        start, left = self.entries[name]
-        self.file.seek(start)
-        rest = b""
-        while left:
-            piece = self.file.read(min(PIECE, left))
-            left -= len(piece)
-            *whole, rest = (rest + piece).split(b"\n")
-            yield from whole
-        if rest:
-            raise Broken(f"{name}: its last line has no end")
-
-    def digest(self, name: str) -> str:
-        start, left = self.entries[name]
-        self.file.seek(start)
-        digest = hashlib.sha256()
-        while left:
-            piece = self.file.read(min(PIECE, left))
-            left -= len(piece)
-            digest.update(piece)
-        return digest.hexdigest()
 
 
 def check_files(pack: Pack) -> dict[str, Any]:
@@ -162,8 +62,10 @@ def check_files(pack: Pack) -> dict[str, Any]:
 # Records and their tree.
 
 
-def check_records(pack: Pack, manifest: dict[str, Any]) -> tuple[list[int], list[bytes], set[str]]:
-    """Check each record's line; give positions, leaf hashes, and the policy versions that decided."""
+def check_records(
+    pack: Pack, manifest: dict[str, Any]
+) -> tuple[list[int], list[bytes], set[str], set[tuple[str, str]]]:
+    """Check each record's line; give positions, leaf hashes, policy versions that decided, and which key signed for which model version."""
     tenant, size = manifest["tenant"], manifest["checkpoint_size"]
     ranges: list[list[int]] = manifest["positions"]
     task, since, until = (manifest["filter"].get(name) for name in ("task", "since", "until"))
@@ -171,6 +73,7 @@ def check_records(pack: Pack, manifest: dict[str, Any]) -> tuple[list[int], list
     positions: list[int] = []
     found: list[bytes] = []
     versions: set[str] = set()
+    released: set[tuple[str, str]] = set()
     sha256, loads, unhex = hashlib.sha256, json.loads, binascii.unhexlify
     add_position, add_hash = positions.append, found.append
     for number, line in enumerate(pack.lines("records.txt"), start=1):
@@ -201,6 +104,8 @@ def check_records(pack: Pack, manifest: dict[str, Any]) -> tuple[list[int], list
             raise Broken(f"{where}: the record at position {position} does not match the manifest's filter")
         if facts.get("policy_version"):
             versions.add(facts["policy_version"])
+        if facts.get("kind") == "model.released" and facts.get("model_key"):
+            released.add((facts["digest"], facts["model_key"]))
         add_position(position)
         add_hash(hashed)
     missing = next(expected, None)
@@ -210,7 +115,7 @@ def check_records(pack: Pack, manifest: dict[str, Any]) -> tuple[list[int], list
         raise Broken("records.txt: there are no records")
     if manifest["records_changed"]:
         raise Broken("records.txt: it has another SHA-256 than the manifest says")
-    return positions, found, versions
+    return positions, found, versions, released
 
 
 def tree_root(pack: Pack, positions: list[int], level: list[bytes], size: int) -> bytes:
@@ -519,6 +424,30 @@ def check_policies(pack: Pack, manifest: dict[str, Any], versions: set[str]) -> 
         raise Broken(f"manifest.json: its policies are not those that decided ({sorted(said ^ versions)[0]})")
 
 
+def check_statements(pack: Pack, released: set[tuple[str, str]]) -> int:
+    """Check each model's signed statement (in-toto in DSSE); give how many are of releases that are not among the records."""
+    elsewhere = 0
+    for name in (one for one in pack.entries if one.startswith("model-cards/") and one.endswith("/statement.json")):
+        body = pack.json(name)
+        raw = [bytes.fromhex(key) for key in pack.json(name.replace("/statement.json", "/keys.json"))]
+        keys = {hashlib.sha256(key).hexdigest(): Ed25519PublicKey.from_public_bytes(key) for key in raw}
+        kind, payload = body["payloadType"].encode(), base64.b64decode(body["payload"], validate=True)
+        if not body["signatures"]:
+            raise Broken(f"{name}: its signature does not hold")
+        for one in body["signatures"]:
+            try:
+                signed = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+                keys[one["keyid"]].verify(base64.b64decode(one["sig"], validate=True), signed)
+            except (KeyError, InvalidSignature, ValueError):
+                raise Broken(f"{name}: its signature does not hold") from None
+        digest = json.loads(payload)["predicate"]["digest"]
+        known = {key for model, key in released if model == digest}
+        if known and known.isdisjoint(one["keyid"] for one in body["signatures"]):
+            raise Broken(f"{name}: the log says that another key signed for this model version")
+        elsewhere += not known
+    return elsewhere
+
+
 def verify(path: Path, *, key: str | None, tsa_roots: bytes | None) -> dict[str, Any]:
     """Verify a pack. Raises Broken for the first thing that does not hold."""
     with path.open("rb") as file:
@@ -528,21 +457,25 @@ def verify(path: Path, *, key: str | None, tsa_roots: bytes | None) -> dict[str,
         size, root = keys.checkpoint(pack.text("checkpoint.txt"), "checkpoint.txt")
         if size != manifest["checkpoint_size"]:
             raise Broken(
-                f"checkpoint.txt: it is of {size} records, and the manifest says {manifest['checkpoint_size']}"
+                f"checkpoint.txt: it is of {size} records, not of {manifest['checkpoint_size']} as the manifest says"
             )
-        positions, leaves, versions = check_records(pack, manifest)
+        positions, leaves, versions, released = check_records(pack, manifest)
         if tree_root(pack, positions, leaves, size) != root:
-            raise Broken(
-                f"records.txt, nodes.txt: the tree over positions {positions[0]} to {positions[-1]} is not the one that was signed"
-            )
+            where = f"positions {positions[0]} to {positions[-1]}"
+            raise Broken(f"records.txt, nodes.txt: the tree over {where} is not the one that was signed")
         own = pack.read("tsa-roots.pem") if "tsa-roots.pem" in pack.entries else b""
         pem = own if tsa_roots is None else tsa_roots
         lines, seen = check_witnesses(pack, keys, size, root, x509.load_pem_x509_certificates(pem) if pem else [])
         check_policies(pack, manifest, versions)
+        unbound = check_statements(pack, released)
     warnings = []
     if key is None:
         warnings.append(
-            "No --key was given: the pack's own first key was believed. Compare it with one from elsewhere."
+            "No --key was given: the pack's own first key was believed. Get it from elsewhere, and compare."
+        )
+    if unbound:
+        warnings.append(
+            f"{unbound} model statements are of releases that are not among the records: their key is believed."
         )
     if tsa_roots is None and own:
         warnings.append("No --tsa-roots was given: the pack's own roots were believed.")

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from interlock.governance.redaction import prose, secrets, structured
 from interlock.governance.redaction.findings import PROSE, STRUCTURED, TRAINED, TYPES, Found, RedactionFailed, disjoint
+from interlock.governance.redaction.plain import back, plain
 from interlock.governance.redaction.trained import Trained, installed
 
 TEXT_CHARS_MAX: Final = 1_000_000
@@ -36,7 +37,9 @@ class Detector:
                 f"A text of {len(text):,} characters is over the limit of {self._chars_max:,} for finding personal data.",
                 fix="Send less at a time, or raise INTERLOCK_REDACTION_CHARS_MAX.",
             )
-        return disjoint((f for way in self._ways for f in way(text) if f.type in types), text)
+        read, places = plain(text)
+        found = (f for way in self._ways for f in way(read) if f.type in types)
+        return disjoint(found if places is None else back(found, places), text)
 
 
 def rules(*, chars_max: int = TEXT_CHARS_MAX) -> Detector:

@@ -224,6 +224,8 @@ def _literals(text: str) -> Iterator[Found]:
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return value or None
+    if isinstance(value, float) and value.is_integer():  # a number of a card that somebody's JSON library wrote
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and len(str(abs(value))) >= _INTEGER_DIGITS_MIN:
         return str(value)
     return None
