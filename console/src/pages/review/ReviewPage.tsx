@@ -70,8 +70,8 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const [editing, setEditing] = useState(false);
   const [rejecting, setRejecting] = useState(false);
   const [asking, setAsking] = useState(false);
-  const [giving, setGiving] = useState(false);
   const [comparing, setComparing] = useState(false);
+  const [giving, setGiving] = useState(false);
   const view = useRef<ViewKeys>(null);
   const other = useRef<ViewKeys>(null);
   const rules = useQuery(reviewRulesQuery(review.id)).data;
