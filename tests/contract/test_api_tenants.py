@@ -102,6 +102,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "elevation_id": "elv_1",
         "view_id": "view_1",
         "link_id": "lnk_1",
+        "version": "v770077",
     }
 
 
@@ -116,7 +117,7 @@ async def fill(api: Running, task_id: str) -> None:
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
         ("deliveries", "id, task_id, url, body, state", "'dlv_1', %(task)s, 'https://x', '', 'dead'"),
         ("delivery_attempts", "delivery_id, attempt, duration_ms", "'dlv_1', 1, 1"),
-        ("policy_sets", "number, version, files, note, created_by", "770077, 'v', '{}', 'Ada', 'user:amir'"),
+        ("policy_sets", "number, version, files, note, created_by", "770077, 'v770077', '{}', 'Ada', 'user:amir'"),
         (
             "policy_changes",
             "number, set_number, mode, kind, state, asked_by",

@@ -89,6 +89,11 @@ class Cases:
         ]
         return found
 
+    def free(self, review_id: str) -> None:
+        """Give a review that somebody has to everybody again."""
+        self._mei.post(f"/v1/reviews/{review_id}:assign", json={"to": "user:mei"}).raise_for_status()
+        self._mei.post(f"/v1/reviews/{review_id}:release").raise_for_status()
+
     def review(self, review_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self._mei.get(f"/v1/reviews/{review_id}").json()
         return found

@@ -45,6 +45,8 @@ def test_a_review_is_given_to_somebody_from_its_page_and_many_from_the_inbox(
     dialog.get_by_role("button", name="Give", exact=True).click()
     mei.sees("Given to user:priya: 2 of 2")
     assert {cases.review(review["id"])["assignee"] for review in reviews} == {"user:priya"}
+    for review in reviews:
+        cases.free(review["id"])
 
 
 def test_failed_tasks_are_marked_as_resolved_and_taken_back(person: Callable[..., Person], cases: Cases) -> None:
