@@ -74,7 +74,9 @@ async def test_one_proposes_another_approves_and_one_rolls_back(api: Running) ->
 
     history = (await api.as_("auditor").get("/v1/policies/changes")).json()["items"]
     assert [c["kind"] for c in history[:4]] == ["rollback", "rollback", "rollback", "activate"]
-    kinds = await api.owner("select leaf::json->>'kind' from audit_records where leaf like '%%policy.%%' order by id")
+    kinds = await api.owner(
+        """select leaf::json->>'kind' from audit_records where leaf like '%%"kind":"policy.%%' order by id"""
+    )
     assert [k for (k,) in kinds][:3] == ["policy.proposed", "policy.activated", "policy.rolled-back"]
 
 
