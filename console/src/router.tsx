@@ -82,12 +82,13 @@ const access = createRoute({
 });
 const profile = createRoute({ ...page("/profile"), component: lazyRouteComponent(() => import("./pages/Profile"), "Profile") });
 
-export type AuditSearch = AuditFilter & { tab?: "records" | "checkpoints" | "keys" };
+export type AuditSearch = AuditFilter & { tab?: "records" | "checkpoints" | "keys"; order?: "oldest" };
 const audit = createRoute({
   ...page("/audit"),
   validateSearch: (search: Record<string, unknown>): AuditSearch => ({
     ...readFilter(search),
     tab: (["checkpoints", "keys"] as const).find((tab) => tab === search.tab),
+    order: search.order === "oldest" ? "oldest" : undefined,
   }),
   component: lazyRouteComponent(() => import("./pages/audit/AuditPage"), "AuditPage"),
 });

@@ -63,6 +63,26 @@ async def test_filters_narrow(api: Running) -> None:
     assert len(keys) == 1
 
 
+async def test_newest_first_goes_back_to_the_beginning_page_by_page(api: Running) -> None:
+    task = await api.submit(name="Nell", wait="succeeded")
+    found = await settled(api, task["id"])
+    assert len(found) > 3
+    back: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        params = {"task_id": task["id"], "newest": "true", "limit": "2", **({"cursor": cursor} if cursor else {})}
+        answer = await api.as_("owner").get("/v1/audit/records", params=params)
+        assert answer.status_code == 200, answer.text
+        back += answer.json()["items"]
+        cursor = answer.json()["next_cursor"]
+        if cursor is None:
+            break
+        first = cursor
+    assert back == found[::-1]
+    other_way = await api.as_("owner").get("/v1/audit/records", params={"cursor": first})
+    assert other_way.status_code == 400, other_way.text
+
+
 @pytest.mark.parametrize(
     "params",
     [

@@ -10,6 +10,7 @@ import numpy as np
 import pypdfium2
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from tests.pdf import pdf_with_text
 
 from interlock.data.documents import JPEG, PDF, PNG, DocumentLimits, inspect, render
 from interlock.domain.errors import InvalidInput, TooLarge, UnsafeDocument, UnsupportedDocument
@@ -43,20 +44,6 @@ def pdf_of(pages: int, size: tuple[float, float] = (200, 300)) -> bytes:
     document.save(out)
     document.close()
     return out.getvalue()
-
-
-def pdf_with_text(text: str, *, rotate: int = 0) -> bytes:
-    body = f"BT /F1 18 Tf 20 250 Td ({text}) Tj ET".encode()
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 300] /Rotate %d /Resources << /Font << /F1 5 0 R >> >>"
-        b" /Contents 4 0 R >>" % rotate,
-        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(body), body),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    data = b"%PDF-1.4\n" + b"".join(b"%d 0 obj\n%b\nendobj\n" % item for item in enumerate(objects, start=1))
-    return data + b"trailer << /Size 6 /Root 1 0 R >>\n%%EOF\n"
 
 
 @pytest.mark.parametrize(

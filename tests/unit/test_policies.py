@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interlock.domain.errors import ConfigurationError
-from interlock.governance.policies import BASE, FILE_BYTES_MAX, ROLES, load_rules
+from interlock.governance.policies import BASE, FILE_BYTES_MAX, ROLES, load_rules, split
 
 GOOD = '@id("good") @reason("Good.") permit (principal, action == Action::"expenses.pay", resource);\n'
 SCHEMA = 'action "expenses.pay" appliesTo { principal: [Service], resource: [Task], context: { n: Long } };\n'
@@ -76,6 +76,9 @@ PAY = 'permit (principal, action == Action::"expenses.pay", resource)'
         (f'@id("p") {PAY};', '"p" has no @reason'),
         (f'@id("p") @reason {PAY};', '"p" has no @reason'),
         (f'@id("p") @reason("x") @hint("y") {PAY};', "unknown annotation @hint"),
+        (f'@id("p") @reason("x") @field("") {PAY};', "@field that names none"),
+        (f'@id("p") @reason("x") @field("total,") {PAY};', "@field that names none"),
+        (f'@id("p") @reason("x") @field("/total") {PAY};', "@field that names none"),
         (f'@id("p") @reason("x") @review("manager") {PAY};', "@review that cannot work"),
         ('@id("p") @reason("x") @review forbid (principal, action, resource);', "@review that cannot work"),
         (f'@id("p") @reason("x") @remedy("redact") {PAY};', "@remedy that cannot work"),
@@ -146,6 +149,30 @@ def test_the_version_is_of_the_content_only(tmp_path: Path) -> None:
     (one / "z.cedar").write_text(GOOD.replace("Good.", "Better."))
     assert load_rules([one, two]).version != version
     assert load_rules([one]).version != load_rules([]).version
+
+
+def test_each_policy_has_its_own_text_with_its_comments() -> None:
+    text = (
+        '// About a; with a ; and an @id("no") in the comment.\n'
+        '@id("a") @reason("Ends; here: // no comment, and \\" too.") permit (principal, action, resource);\n\n'
+        '// About b.\n@reason("First the reason.")\n@id("b")\nforbid (principal, action, resource);\n// The end; nothing.\n'
+    )
+    found = split(text)
+    assert list(found) == ["a", "b"]
+    assert found["a"].startswith("// About a;")
+    assert found["a"].endswith("permit (principal, action, resource);")
+    assert found["b"].startswith("// About b.")
+    assert "About a" not in found["b"]
+
+
+def test_every_shipped_policy_has_its_text_and_names_its_fields() -> None:
+    rules = load_rules([Path("automations/expenses/policy")])
+    for policy in rules.policies.values():
+        assert f'@id("{policy.id}")' in policy.text
+        assert policy.text.count("@id(") == 1
+        assert policy.text.endswith(";")
+    assert rules.policies["expense-incomplete"].fields == ("merchant", "date", "total", "currency", "receipt_number")
+    assert rules.policies["owner-does-everything"].fields == ()
 
 
 NEVER = {

@@ -35,11 +35,29 @@ export const reviewQuery = (id: string) =>
     queryFn: () => data(api.GET("/v1/reviews/{review_id}", { params: { path: { review_id: id } } })),
   });
 
+/** The rules that bear on a review: as they were when it was opened. */
+export const reviewRulesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["review", id, "rules"],
+    staleTime: Infinity,
+    queryFn: () => data(api.GET("/v1/reviews/{review_id}/rules", { params: { path: { review_id: id } } })),
+  });
+
 export const documentQuery = (id: string) =>
   queryOptions({
     queryKey: ["document", id],
     staleTime: Infinity, // a document never changes
     queryFn: () => data(api.GET("/v1/documents/{document_id}", { params: { path: { document_id: id } } })),
+  });
+
+export const pageTextQuery = (id: string, page: number) =>
+  queryOptions({
+    queryKey: ["document", id, "text", page],
+    staleTime: Infinity,
+    queryFn: async () => {
+      const found = await data(api.GET("/v1/documents/{document_id}/pages/{page}/text", { params: { path: { document_id: id, page } } }));
+      return found as Schemas["PageText"]; // the client widens boxes of four to lists
+    },
   });
 
 export const taskQuery = (id: string) =>
@@ -100,6 +118,14 @@ export const changesQuery = queryOptions({
   queryKey: ["policies", "changes"],
   queryFn: () => data(api.GET("/v1/policies/changes", { params: { query: { limit: 100 } } })),
 });
+
+/** What decided under a version: it never changes. */
+export const policyVersionQuery = (version: string) =>
+  queryOptions({
+    queryKey: ["policy-version", version],
+    staleTime: Infinity,
+    queryFn: () => data(api.GET("/v1/policies/versions/{version}", { params: { path: { version } } })),
+  });
 
 export const policySetQuery = (number: number) =>
   queryOptions({

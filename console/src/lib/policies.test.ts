@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Schemas } from "../api/client";
-import { asked, counterexamples, fileNames, formerSets, named, sameFiles, unshown, wrongName } from "./policies";
+import { asked, counterexamples, fileNames, formerSets, named, sameFiles, unshown, withCopy, wrongName } from "./policies";
 
 const difference = (action: string, context: Record<string, unknown>): Schemas["PolicyDifference"] => ({
   principal: { type: "User", id: "user:a" },
@@ -49,4 +49,12 @@ it("goes back only to what was in force, and not to what is", () => {
   const changes = [change(4, "proposed"), change(3, "done"), change(2, "done"), change(1, "rejected"), change(5, "done", "shadow")];
   expect(formerSets(changes, 3)).toEqual([2, 0]);
   expect(formerSets([], 0)).toEqual([]);
+});
+
+it("a copy of a shipped policy gets an ID of its own, and stands below what is there", () => {
+  const shipped = { id: "other-tenant", text: '// Nobody.\n@id("other-tenant") forbid (principal, action, resource);' };
+  const once = withCopy({ "cases.yaml": "cases: []", "a.cedar": "// mine\n" }, shipped);
+  expect(once["a.cedar"]).toBe('// mine\n\n// Nobody.\n@id("own-other-tenant") forbid (principal, action, resource);\n');
+  expect(withCopy(once, shipped)["a.cedar"]).toContain('@id("own-other-tenant-2")');
+  expect(withCopy({ "cases.yaml": "" }, shipped)["own.cedar"]).toMatch(/^\/\/ Nobody/);
 });

@@ -35,6 +35,18 @@ export function wrongName(name: string, files: Files): string | null {
   return /^[a-z0-9][a-z0-9._-]{0,60}\.cedar$/.test(name) ? null : "A file of a set is named like own.cedar.";
 }
 
+/** Put a copy of a shipped policy into a set, under an ID of its own: what is shipped stays as it is. */
+export function withCopy(files: Files, policy: { id: string; text: string }): Files {
+  const name = fileNames(files).find((one) => one.endsWith(".cedar")) ?? "own.cedar";
+  const text = policy.text.replace(`@id("${policy.id}")`, `@id("${freeId(files, `own-${policy.id}`)}")`);
+  return { ...files, [name]: `${(files[name] ?? "").trimEnd()}\n\n${text}\n`.trimStart() };
+}
+
+function freeId(files: Files, id: string, number = 1): string {
+  const wanted = number === 1 ? id : `${id}-${number}`;
+  return Object.values(files).some((text) => text.includes(`@id("${wanted}")`)) ? freeId(files, id, number + 1) : wanted;
+}
+
 type Difference = Schemas["PolicyDifference"];
 
 /** Name an entity as policies do: its ID, or its type where it has none that says anything. */

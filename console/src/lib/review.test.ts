@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { amended, band, fieldsOf, findRead, matches, problemOf, type Review } from "./review";
+import { amended, fieldsOf, findRead, matches, type Review } from "./review";
+import { problemOf } from "./rules";
 
 const review = {
   id: "rev_1",
@@ -43,10 +44,6 @@ describe("fields", () => {
 
 it("a box of another shape is no box", () => {
   expect(findRead({ a: { total: { value: "1", confidence: 1, box: [1, 2] } } }, "total")?.box).toBeNull();
-});
-
-it("bands", () => {
-  expect([band(null), band(0.2), band(0.7), band(0.95), band(1)]).toEqual(["Unread", "Low", "Medium", "High", "Certain"]);
 });
 
 it("words find a review in any order", () => {

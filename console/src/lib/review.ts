@@ -22,10 +22,22 @@ export interface Field {
   nullable: boolean;
   description: string;
   pattern: string | null;
+  limits: { minimum: number | null; above: number | null; maximum: number | null; length: number | null };
   found: Found | null;
 }
 
+const NO_LIMITS: Field["limits"] = { minimum: null, above: null, maximum: null, length: null };
+
+/** A field that is shown and not changed: a value with its place. */
+export const shownField = (name: string, found: Found): Field => ({
+  name, label: name, value: found.value, kind: "text", choices: [], required: false, nullable: true, description: "", pattern: null, limits: NO_LIMITS, found,
+}); // prettier-ignore
+
 interface Schema {
+  minimum?: number;
+  exclusiveMinimum?: number;
+  maximum?: number;
+  maxLength?: number;
   title?: string;
   description?: string;
   type?: string;
@@ -87,8 +99,14 @@ function fieldOf(name: string, value: unknown, form: Schema, evidence: unknown):
     nullable: kinds.some((one) => one.type === "null"),
     description: own.description ?? "",
     pattern: kinds.find((one) => one.type === "string")?.pattern ?? null,
+    limits: limitsOf(kinds),
     found: findRead(evidence, name),
   };
+}
+
+function limitsOf(kinds: Schema[]): Field["limits"] {
+  const first = (name: "minimum" | "exclusiveMinimum" | "maximum" | "maxLength") => kinds.find((one) => typeof one[name] === "number")?.[name] ?? null;
+  return { minimum: first("minimum"), above: first("exclusiveMinimum"), maximum: first("maximum"), length: first("maxLength") };
 }
 
 function resolved(schema: Schema, form: Schema): Schema {
@@ -106,15 +124,6 @@ function kindOf(schema: Schema, value: unknown): Field["kind"] {
   return "other";
 }
 
-/** Say what is wrong with a value as it was typed, "" where nothing is. The server judges again. */
-export function problemOf(field: Field, text: string): string {
-  if (text === "") return field.required && !field.nullable ? "It has to be given." : "";
-  if (field.kind === "date" && !/^\d{4}-\d{2}-\d{2}$/.test(text)) return "A day is written 2018-03-04.";
-  if (field.kind === "number" && !/^-?\d+(\.\d+)?$/.test(text)) return "An amount is written 12.30.";
-  if (field.kind === "text" && field.pattern && !new RegExp(field.pattern, "u").test(text)) return `It has to look like ${field.pattern}.`;
-  return "";
-}
-
 /** Give the values with what was typed in their place. A decimal stays text: a float would change it. */
 export function amended(review: Review, fields: Field[], typed: Record<string, string>): Values {
   const values = isValues(review.values) ? review.values : isValues(review.request.values) ? review.request.values : {};
@@ -128,16 +137,6 @@ export function amended(review: Review, fields: Field[], typed: Record<string, s
     else result[field.name] = text;
   }
   return result;
-}
-
-export type Band = "Certain" | "High" | "Medium" | "Low" | "Unread";
-
-/** Name how sure a reading is. */
-export function band(confidence: number | null): Band {
-  if (confidence === null) return "Unread";
-  if (confidence >= 0.99) return "Certain";
-  if (confidence >= 0.9) return "High";
-  return confidence >= 0.7 ? "Medium" : "Low";
 }
 
 export type Risk = "high" | "medium" | "low";
@@ -162,6 +161,12 @@ export function matches(review: Review, words: string): boolean {
 export function likeField(values: unknown): string | null {
   if (!isValues(values)) return null;
   return ["merchant", "vendor", "supplier", "sender", "customer", "from", "name"].find((name) => typeof values[name] === "string" && values[name]) ?? null;
+}
+
+/** The tasks that the evidence names as approved before. */
+export function approvedBefore(evidence: unknown): string[] {
+  const named = isValues(evidence) ? evidence.approved_before : null;
+  return Array.isArray(named) ? named.filter((task) => typeof task === "string") : [];
 }
 
 export const REJECTIONS = ["It is not readable.", "It is not allowed by the rules.", "It does not fit the claim.", "It was handed in before.", "Something is missing."];

@@ -21,6 +21,7 @@ from interlock.governance.proofs import Signed
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 _CURSOR = "audit"
+_NEWEST = "audit-newest"
 _CHECKPOINTS = "audit-checkpoints"
 _POSITION_MAX = 2**62
 Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX, pattern=r"^[^\x00]*$")]
@@ -73,7 +74,7 @@ class AuditRecord(BaseModel):
 
 
 class AuditPage(BaseModel):
-    """A page of records, oldest first."""
+    """A page of records, in the order that was asked for."""
 
     items: list[AuditRecord]
     next_cursor: str | None = Field(None, description="Null on the last page.")
@@ -138,17 +139,23 @@ class AuditKeyList(BaseModel):
     operation_id="list_audit_records",
     response_model=AuditPage,
     responses=responses(),
-    summary="List audit records, oldest first",
+    summary="List audit records",
 )
 async def list_audit_records(
-    caller: CallerDep, matching: FilterDep, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    caller: CallerDep,
+    matching: FilterDep,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+    newest: Annotated[
+        bool, Query(description="Newest first; else oldest first. A cursor goes on in the order that it was given in.")
+    ] = False,
 ) -> AuditPage:
     """List the tenant's records that have a position; those of the last moment follow within the sequencing interval."""
     caller.require("audit.read", ask.audit_log(caller.tenant))
     count = min(limit, caller.app.settings.list_page_size_max)
-    after = pages.after_number(_CURSOR, cursor)
+    of = _NEWEST if newest else _CURSOR
     found = await caller.app.audit_records.read(
-        caller.tenant, after=-1 if after is None else after, matching=matching, limit=count + 1
+        caller.tenant, beyond=pages.after_number(of, cursor), newest=newest, matching=matching, limit=count + 1
     )
     shown = found[:count]
     return AuditPage(
@@ -156,7 +163,7 @@ async def list_audit_records(
             AuditRecord(position=r.position, task_id=r.task_id, facts=r.facts, leaf=r.leaf, leaf_hash=r.leaf_hash.hex())
             for r in shown
         ],
-        next_cursor=pages.encode(_CURSOR, shown[-1].position) if len(found) > count else None,
+        next_cursor=pages.encode(of, shown[-1].position) if len(found) > count else None,
     )
 
 

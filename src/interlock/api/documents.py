@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from interlock.api.auth import CallerDep
@@ -39,6 +40,28 @@ _BODY: Final[dict[str, Any]] = {
 }
 DocumentId = Annotated[str, Path(max_length=128, description="ID of a document.")]
 PageNumber = Annotated[int, Path(ge=1, le=10_000, description="From 1.")]
+
+
+class TextPart(BaseModel):
+    """A text that stands together."""
+
+    text: str
+    box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1 as fractions of the page.")
+
+
+class TextLine(BaseModel):
+    """A line, its parts from left to right."""
+
+    parts: list[TextPart]
+
+
+class PageText(BaseModel):
+    """The text of a page, from top to bottom."""
+
+    source: Literal["layer", "picture"] = Field(
+        description="`layer`: the file's own text. `picture`: it was read from the picture, and may be wrong."
+    )
+    lines: list[TextLine]
 
 
 @router.post(
@@ -140,6 +163,27 @@ async def get_document_page(caller: CallerDep, document_id: DocumentId, page: Pa
     picture = await caller.app.documents.page(caller.tenant, document.id, page)
     # A document never changes, and is the reader's alone.
     return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=3600, immutable"})
+
+
+@router.get(
+    "/{document_id}/pages/{page}/text",
+    operation_id="get_document_page_text",
+    response_model=PageText,
+    responses=responses(404, 415, 503),
+    summary="Get the text of a page with its places",
+)
+async def get_document_page_text(
+    caller: CallerDep, response: Response, document_id: DocumentId, page: PageNumber
+) -> PageText:
+    """Give a page's lines: the file's own text, or what is read from the picture. The first time, that may take seconds."""
+    document = await caller.app.documents.get(caller.tenant, document_id)
+    caller.require("document.read", ask.document(caller.tenant, document.id))
+    found = await caller.app.documents.page_text(caller.tenant, document.id, page)
+    response.headers["cache-control"] = "private, max-age=3600, immutable"
+    return PageText(
+        source="layer" if found.layer else "picture",
+        lines=[TextLine(parts=[TextPart(text=part.text, box=part.box) for part in line]) for line in found.lines],
+    )
 
 
 async def _part(request: Request) -> tuple[bytes, str]:

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from interlock.api import pages
+from interlock.api import pages, policy_schemas
 from interlock.api.auth import Caller, CallerDep
 from interlock.api.bodies import StrictRoute
 from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
+from interlock.api.policy_schemas import PolicySummary, PolicyVersion
 from interlock.api.problems import responses
 from interlock.api.values import At
 from interlock.domain.decisions import Entity
+from interlock.domain.errors import NotFound
 from interlock.governance import ask
 from interlock.governance.policy_diff import Difference
 from interlock.orchestration.policy_changes import SHOWN_MAX, Change, PolicySet
@@ -114,17 +116,6 @@ class PolicyState(BaseModel):
     policies: list[PolicySummary] = Field(description="Every policy that decides about routes.")
 
 
-class PolicySummary(BaseModel):
-    """A policy, and what it tells people."""
-
-    id: str
-    effect: str
-    reason: str
-    obligations: list[str]
-    advice: str | None
-    file: str
-
-
 class PolicyCase(BaseModel):
     """How a case went."""
 
@@ -215,18 +206,37 @@ async def get_policies(caller: CallerDep) -> PolicyState:
         version=bundle.version,
         problem=problem,
         automations={} if problem else {n: deciding.bundle(n).version for n in caller.app.automations.names},
-        policies=[
-            PolicySummary(
-                id=p.id,
-                effect=p.effect,
-                reason=p.reason,
-                obligations=list(p.obligations),
-                advice=p.advice,
-                file=p.file.rpartition("/")[2],
-            )
-            for p in sorted(bundle.rules.policies.values(), key=lambda p: p.id)
-        ],
+        policies=policy_schemas.summaries(bundle.rules.policies.values()),
     )
+
+
+@router.get(
+    "/versions/{version}",
+    operation_id="get_policy_version",
+    response_model=PolicyVersion,
+    responses=responses(404),
+    summary="What decided under a version",
+)
+async def get_policy_version(
+    caller: CallerDep,
+    version: Annotated[str, Path(max_length=64, description="As a decision names it.")],
+    action: Annotated[
+        str | None, Query(max_length=200, description="Only the policies whose scope admits it, such as `task.cancel`.")
+    ] = None,
+) -> PolicyVersion:
+    """Give the policies that a decision was made by, with their text: of what is deployed now, with the tenant's newest sets over it.
+
+    The version of a release that is not deployed any more is not found; it stands in evidence packs of its time.
+    """
+    caller.require("policy.read", ask.policy(caller.tenant))
+    rules = await caller.app.policy_changes.rules(caller.tenant, version)
+    if rules is None:
+        raise NotFound(
+            "This version is made neither of what is deployed now nor of your newest sets over it.",
+            fix="Its texts stand in evidence packs that were taken while it was deployed.",
+        )
+    found = rules.policies.values() if action is None else policy_schemas.about(rules, action)
+    return PolicyVersion(version=version, policies=policy_schemas.summaries(found))
 
 
 @router.get(

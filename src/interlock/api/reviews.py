@@ -89,7 +89,7 @@ async def list_reviews(
 )
 async def get_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Give a review with its evidence, its form and its history."""
-    return await _whole(caller, await _readable(caller, review_id))
+    return await _whole(caller, await readable(caller, review_id))
 
 
 @router.get(
@@ -108,7 +108,7 @@ async def list_similar_reviews(
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> ReviewPage:
     """List the newest closed reviews of the same automation and name that say the same in the field, if one is named, and how they ended."""
-    review = await _readable(caller, review_id)
+    review = await readable(caller, review_id)
     found = await caller.app.reviews.similar(caller.tenant, review, field, limit=limit)
     return ReviewPage(
         items=[
@@ -127,7 +127,7 @@ async def list_similar_reviews(
 )
 async def claim_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Take an open review for yourself: nobody else can answer it until it is released or escalated."""
-    await _readable(caller, review_id)
+    await readable(caller, review_id)
     return await _whole(caller, await caller.app.reviews.claim(caller.principal, review_id))
 
 
@@ -140,7 +140,7 @@ async def claim_review(caller: CallerDep, review_id: ReviewId) -> Review:
 )
 async def release_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Give a review back that you had claimed."""
-    await _readable(caller, review_id)
+    await readable(caller, review_id)
     return await _whole(caller, await caller.app.reviews.claim(caller.principal, review_id, release=True))
 
 
@@ -156,7 +156,7 @@ async def approve_review(
 ) -> Review:
     """Approve. The first valid answer wins; a later one gets 409 with who and when. Where several must approve, this is one of them."""
     given = body or ApproveReview()
-    await _readable(caller, review_id, answer=Verdict.APPROVE, on_behalf_of=given.on_behalf_of)
+    await readable(caller, review_id, answer=Verdict.APPROVE, on_behalf_of=given.on_behalf_of)
     review = await caller.app.reviews.answer(
         caller.principal,
         review_id,
@@ -178,7 +178,7 @@ async def approve_review(
 )
 async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectReview) -> Review:
     """Reject. The first valid answer wins; a later one gets 409 with who and when."""
-    await _readable(caller, review_id, answer=Verdict.REJECT, on_behalf_of=body.on_behalf_of)
+    await readable(caller, review_id, answer=Verdict.REJECT, on_behalf_of=body.on_behalf_of)
     review = await caller.app.reviews.answer(
         caller.principal,
         review_id,
@@ -199,7 +199,7 @@ async def reject_review(caller: CallerDep, review_id: ReviewId, body: RejectRevi
 )
 async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview) -> Review:
     """Approve with changes. They are validated as the automation will, and the policy judges the values as they then stand."""
-    await _readable(caller, review_id, answer=Verdict.AMEND, on_behalf_of=body.on_behalf_of)
+    await readable(caller, review_id, answer=Verdict.AMEND, on_behalf_of=body.on_behalf_of)
     review = await caller.app.reviews.answer(
         caller.principal,
         review_id,
@@ -218,7 +218,7 @@ async def amend_review(caller: CallerDep, review_id: ReviewId, body: AmendReview
 )
 async def ask_review(caller: CallerDep, review_id: ReviewId, body: ReviewText) -> Review:
     """Ask whoever submitted the task, or whom it is about; the review stays open."""
-    await _readable(caller, review_id)
+    await readable(caller, review_id)
     return await _whole(caller, await caller.app.reviews.ask(caller.principal, review_id, body.text))
 
 
@@ -243,7 +243,7 @@ async def reply_review(caller: CallerDep, review_id: ReviewId, body: ReviewText)
 )
 async def escalate_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Give an open review to the role that it escalates to, before its time."""
-    await _readable(caller, review_id)
+    await readable(caller, review_id)
     return await _whole(caller, await caller.app.reviews.escalate(caller.principal, review_id))
 
 
@@ -256,11 +256,11 @@ async def escalate_review(caller: CallerDep, review_id: ReviewId) -> Review:
 )
 async def revoke_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Open the review again, as its author and within the hold."""
-    await _readable(caller, review_id)
+    await readable(caller, review_id)
     return await _whole(caller, await caller.app.reviews.revoke(caller.principal, review_id))
 
 
-async def _readable(
+async def readable(
     caller: Caller, review_id: str, *, answer: Verdict | None = None, on_behalf_of: str | None = None
 ) -> StoredReview:
     """Give a review that the caller, or who lent them their rights, may read, so that a refusal says nothing of its state.

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Final
 
 from interlock.data.documents import DocumentLimits, inspect
+from interlock.data.page_texts import PageLines, PageTexts
 from interlock.domain.documents import Document
 from interlock.domain.errors import DocumentChanged, ExecutorFailed, FieldError, InvalidInput, NotFound, UnsafeDocument
 from interlock.domain.ids import new_id
@@ -55,7 +56,10 @@ class DocumentStore:
         self._objects = objects
         self._limits = limits
         self._drawing = ChildPool(
-            name="drawing", handler="interlock.data.page_child:handler", config=asdict(limits), size=1
+            name="drawing", handler="interlock.data.page_child:draw", config=asdict(limits), size=1
+        )
+        self._texts = PageTexts(
+            ChildPool(name="reading", handler="interlock.data.page_child:read", config=asdict(limits), size=1)
         )
 
     async def add(self, tenant: str, *, data: bytes, filename: str, by: str) -> Document:
@@ -119,9 +123,7 @@ class DocumentStore:
             NotFound: there is no such document or page. DocumentChanged. UnsafeDocument: it cannot be drawn, or not in time.
             Unavailable: too many wait for a page.
         """
-        document = await self.get(tenant, document_id)
-        if number > document.pages:
-            raise NotFound(f"The document {document_id} has {document.pages} pages.")
+        await self._with_page(tenant, document_id, number)
         data = await self.read(tenant, [document_id])
         try:
             drawn = await self._drawing.call(
@@ -131,9 +133,30 @@ class DocumentStore:
             raise UnsafeDocument(f"Page {number} cannot be drawn: {error.detail}", fix="Download the file.") from error
         return base64.b64decode(drawn.value)
 
+    async def page_text(self, tenant: str, document_id: str, number: int) -> PageLines:
+        """Give the text of one page with its places: its own where the file has a text layer, else as it is read from the picture.
+
+        Raises:
+            NotFound: there is no such document or page. DocumentChanged. UnsafeDocument: it cannot be read, or not in time.
+            Unavailable: too many pages wait to be read.
+        """
+        document = await self._with_page(tenant, document_id, number)
+
+        async def data() -> bytes:
+            return (await self.read(tenant, [document_id]))[document_id]
+
+        return await self._texts.read(tenant, document.sha256, number, data)
+
+    async def _with_page(self, tenant: str, document_id: str, number: int) -> Document:
+        document = await self.get(tenant, document_id)
+        if number > document.pages:
+            raise NotFound(f"The document {document_id} has {document.pages} pages.")
+        return document
+
     async def close(self) -> None:
-        """End the process that draws pages, where there is one."""
+        """End the processes that draw and read pages, where there are any."""
         await self._drawing.close()
+        await self._texts.close()
 
     async def read(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Give the bytes of documents by ID, as they were uploaded.

@@ -171,8 +171,8 @@ def render(data: bytes, filename: str = "", limits: DocumentLimits = DEFAULT_LIM
         yield Page(number=1, image=_picture(data, filename, info, limits))
 
 
-def page_picture(data: bytes, number: int, limits: DocumentLimits = DEFAULT_LIMITS) -> bytes:
-    """Give one page as a PNG, as large as it is read: what a person sees is what the model saw.
+def one_page(data: bytes, number: int, limits: DocumentLimits = DEFAULT_LIMITS) -> Page:
+    """Give one page alone, as large as it is read.
 
     Raises:
         NotFound: there is no such page. Else the errors of `render`.
@@ -180,10 +180,15 @@ def page_picture(data: bytes, number: int, limits: DocumentLimits = DEFAULT_LIMI
     info = inspect(data, "", limits)
     if number > info.pages:
         raise NotFound(f"The document has no page {number}.")
-    pdf = info.media_type == PDF
-    image = next(_pdf_pages(data, "", [number], limits)).image if pdf else _picture(data, "", info, limits)
+    if info.media_type == PDF:
+        return next(_pdf_pages(data, "", [number], limits))
+    return Page(number=1, image=_picture(data, "", info, limits))
+
+
+def page_picture(data: bytes, number: int, limits: DocumentLimits = DEFAULT_LIMITS) -> bytes:
+    """Give one page as a PNG: what a person sees is what the model saw. Raises the errors of `one_page`."""
     with io.BytesIO() as file:
-        Image.fromarray(image).save(file, "PNG", compress_level=1)
+        Image.fromarray(one_page(data, number, limits).image).save(file, "PNG", compress_level=1)
         return file.getvalue()
 
 

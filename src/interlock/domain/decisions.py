@@ -40,10 +40,16 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """A policy that decided, with its `@reason` text."""
+    """A policy that decided, with its `@reason` text, and the fields of the values that it is about (`@field`)."""
 
     policy: str
     text: str
+    fields: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as it is recorded; without fields as it was before there were any."""
+        plain: dict[str, Any] = {"policy": self.policy, "text": self.text}
+        return plain | ({"fields": list(self.fields)} if self.fields else {})
 
 
 CURES = ("redact", "reroute:")
@@ -99,7 +105,7 @@ class Decision:
     def as_json(self) -> dict[str, Any]:
         return {
             "answer": self.answer.value,
-            "reasons": [{"policy": r.policy, "text": r.text} for r in self.reasons],
+            "reasons": [r.as_json() for r in self.reasons],
             "obligations": list(self.obligations),
             "policy_version": self.policy_version,
         }
@@ -108,7 +114,9 @@ class Decision:
     def from_json(cls, value: Mapping[str, Any]) -> Decision:
         return cls(
             answer=Answer(value["answer"]),
-            reasons=tuple(Reason(policy=r["policy"], text=r["text"]) for r in value["reasons"]),
+            reasons=tuple(
+                Reason(policy=r["policy"], text=r["text"], fields=tuple(r.get("fields", ()))) for r in value["reasons"]
+            ),
             obligations=tuple(value.get("obligations", ())),
             policy_version=value["policy_version"],
         )

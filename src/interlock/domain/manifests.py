@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from interlock.domain import pointers
 from interlock.domain.effects import Kind
@@ -28,6 +28,21 @@ class Watch(BaseModel):
     documents: str = "/documents"
 
 
+class Bands(BaseModel):
+    """From which confidence on a reading is called high or medium, as its author measured it; below, it is low."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    high: float = Field(gt=0, lt=1)
+    medium: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Bands:
+        if self.medium >= self.high:
+            raise ValueError("medium begins below high")
+        return self
+
+
 class Manifest(BaseModel):
     """The folder's `automation.toml`.
 
@@ -36,6 +51,7 @@ class Manifest(BaseModel):
         subject: JSON pointer into the input to the person whom a task is about; without one each task is its own subject.
         data_class: what kind of data its tasks hold (`personal`, `public`, …), for policies that say where it may go.
         roles: the roles that its reviews and policies name, beside those that every installation has.
+        bands: how its reviews name confidences; without them only the number is shown.
         config: given to its steps; `{data_dir}` in a text stands for the data folder.
     """
 
@@ -52,6 +68,7 @@ class Manifest(BaseModel):
     roles: tuple[str, ...] = ()
     slo: Slo = Slo()
     watch: Watch | None = None
+    bands: Bands | None = None
     config: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from interlock.domain import canonical
 from interlock.governance.audit_keys import KeyRing
@@ -45,7 +45,7 @@ _MATCHING: Final = {
 _RECORDS: Final = """
 select p.position, r.task_id, r.leaf, p.leaf_hash from audit_positions p join audit_records r on r.id = p.record_id
 where p.tenant = current_tenant() and r.tenant = current_tenant() and p.position > %(after)s and p.position < %(below)s
-    {matching} order by p.position {limit}"""
+    {matching} order by p.position {order} {limit}"""
 _LATEST: Final = "select size, root, note, at from audit_checkpoints order by size desc limit 1"
 _CHECKPOINTS: Final = """
 select c.size, c.root, c.note, c.at, coalesce((select array_agg(s.witness order by s.witness) from audit_statements s
@@ -116,11 +116,24 @@ class AuditRecords:
         self._ring = ring
 
     async def read(
-        self, tenant: str, *, after: int = -1, matching: Filter = EVERYTHING, limit: int = READ_MAX
+        self,
+        tenant: str,
+        *,
+        beyond: int | None = None,
+        newest: bool = False,
+        matching: Filter = EVERYTHING,
+        limit: int = READ_MAX,
     ) -> list[AuditRecord]:
-        """Give records after a position, oldest first. What was written in the last moment has no position yet."""
+        """Give records beyond a position (None: from the end that is asked for): after it, oldest first, or below it, newest first.
+
+        What was written in the last moment has no position yet.
+        """
+        after, below = -1 if newest or beyond is None else beyond, beyond if newest and beyond is not None else _LAST
+        query, values = _query(matching, limit="limit %(limit)s", order="desc" if newest else "asc")
+        values |= {"after": after, "below": below, "limit": max(1, min(limit, READ_MAX))}
         async with self._database.tenant(tenant) as conn:
-            return await read(conn, after=after, matching=matching, limit=max(1, min(limit, READ_MAX)))
+            rows = await (await conn.execute(query, values)).fetchall()
+        return [_record(row) for row in rows]
 
     async def latest_checkpoint(self, tenant: str) -> SignedCheckpoint | None:
         """Give the newest signed checkpoint; None before the first."""
@@ -145,14 +158,6 @@ class AuditRecords:
             return await ring.load(conn)
 
 
-async def read(conn: Connection, *, after: int, matching: Filter, limit: int) -> list[AuditRecord]:
-    """Give the records of the connection's tenant after a position, oldest first."""
-    query, values = _query(matching, limit="limit %(limit)s")
-    values |= {"after": after, "below": _LAST, "limit": limit}
-    rows = await (await conn.execute(query, values)).fetchall()
-    return [_record(row) for row in rows]
-
-
 async def stream(conn: Connection, *, matching: Filter, below: int, batch: int) -> AsyncIterator[list[AuditRecord]]:
     """Give all records of the connection's tenant below a position, oldest first, some at a time: one query, whatever its plan."""
     query, values = _query(matching, limit="")
@@ -162,10 +167,10 @@ async def stream(conn: Connection, *, matching: Filter, below: int, batch: int) 
             yield [_record(row) for row in rows]
 
 
-def _query(matching: Filter, *, limit: str) -> tuple[bytes, dict[str, Any]]:
+def _query(matching: Filter, *, limit: str, order: Literal["asc", "desc"] = "asc") -> tuple[bytes, dict[str, Any]]:
     values: dict[str, Any] = {**matching.as_json()}
     narrowed = "".join(f"and {_MATCHING[name]} " for name in values)
-    return _RECORDS.format(matching=narrowed, limit=limit).encode(), values
+    return _RECORDS.format(matching=narrowed, limit=limit, order=order).encode(), values
 
 
 def _record(row: tuple[Any, ...]) -> AuditRecord:

@@ -161,7 +161,8 @@ def _key(question: Question, entities: bytes, context: bytes) -> bytes:
 
 
 def _reason(policy: Policy) -> Reason:
-    return Reason(policy=policy.id, text=policy.reason if policy.advice is None else f"{policy.reason} {policy.advice}")
+    text = policy.reason if policy.advice is None else f"{policy.reason} {policy.advice}"
+    return Reason(policy=policy.id, text=text, fields=policy.fields)
 
 
 def _nothing_permits(question: Question) -> Reason:

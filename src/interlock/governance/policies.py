@@ -6,7 +6,7 @@ A bundle is the shipped `base/` and the `policy/` folder of each automation: `*.
 Every policy carries `@id` (unique in the bundle) and `@reason` (what a person is told). A forbid may carry
 `@review("role")`, or `@remedy` with what would make it allowed: `redact`, `reroute:REGION`, `escalate`, `review:N` (that many
 people). Where only such forbids stand against what the permits allow, these are the decision's obligations. `@advice` says what
-somebody can do about it.
+somebody can do about it, `@field("total,currency")` which fields of the values it is about, so that a review shows it beside these.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ POLICIES_MAX: Final = 2_000
 ROLES: Final = frozenset(
     {"owner", "admin", "author", "operator", "ml-release", "reviewer", "auditor", "privacy", "agent"}
 )
-_ANNOTATIONS: Final = frozenset({"id", "reason", "review", "remedy", "advice"})
+_ANNOTATIONS: Final = frozenset({"id", "reason", "review", "remedy", "advice", "field"})
 _TYPE: Final = f"(?i:{'|'.join(TYPES)})"
+_FIELDS: Final = re.compile(r"[A-Za-z_]\w{0,63}(\s*,\s*[A-Za-z_]\w{0,63}){0,15}")
 _REMEDY: Final = re.compile(rf"redact(:{_TYPE}(,{_TYPE})*)?|escalate|reroute:[a-z][a-z0-9-]{{0,31}}|review:[2-9]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """One policy: what it is called, what it tells a person, and where it was read."""
+    """One policy: what it is called, what it tells a person, where it was read, and its own text there, comments above it included."""
 
     id: str
     effect: str
@@ -48,6 +49,8 @@ class Policy:
     obligations: tuple[str, ...]
     advice: str | None
     file: str
+    text: str
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +214,10 @@ def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, A
         )
     for form in parsed["staticPolicies"].values():
         policy_lint.check_form_depth(file, form)
-    found = [(_lint(file, number, form), form) for number, form in enumerate(parsed["staticPolicies"].values(), 1)]
+    texts = split(text)
+    found = [
+        (_lint(file, number, form, texts), form) for number, form in enumerate(parsed["staticPolicies"].values(), 1)
+    ]
     checked = cedarpy.validate_policies(text, schema)
     if not checked.validation_passed:
         names = checked.id_annotations_by_policy_id
@@ -223,7 +229,7 @@ def _parse(file: str, text: str, schema: cedarpy.Schema) -> list[tuple[Policy, A
     return found
 
 
-def _lint(file: str, number: int, form: Mapping[str, Any]) -> Policy:
+def _lint(file: str, number: int, form: Mapping[str, Any], texts: Mapping[str, str]) -> Policy:
     notes: Mapping[str, str | None] = form.get("annotations", {})
     id_, reason = notes.get("id"), notes.get("reason")
     if not id_:
@@ -252,6 +258,11 @@ def _lint(file: str, number: int, form: Mapping[str, Any]) -> Policy:
             fix="Put redact, redact:TYPE,TYPE, reroute:REGION, escalate or review:N (2 to 9) on a forbid;"
             " words for a person go into @advice.",
         )
+    if "field" in notes and not _FIELDS.fullmatch(notes["field"] or ""):
+        raise ConfigurationError(
+            f'{file}: policy "{id_}" has a @field that names none.',
+            fix='Write @field("total"), or several, at most 16: @field("total,currency").',
+        )
     obligations = [f"review:{notes['review']}"] if "review" in notes else []
     return Policy(
         id=id_,
@@ -260,7 +271,26 @@ def _lint(file: str, number: int, form: Mapping[str, Any]) -> Policy:
         obligations=(*obligations, *filter(None, [notes.get("remedy")])),
         advice=notes.get("advice"),
         file=file,
+        text=texts.get(id_, ""),
+        fields=tuple(name.strip() for name in (notes.get("field") or "").split(",") if name.strip()),
     )
+
+
+_TOKENS: Final = re.compile(r'@id\s*\(\s*"((?:\\.|[^"\\])*)"\s*\)|"(?:\\.|[^"\\])*"|//[^\n]*|;')
+
+
+def split(text: str) -> dict[str, str]:
+    """Give the text of each policy of a file by its `@id`, with the comments above it; a policy ends with a semicolon."""
+    found: dict[str, str] = {}
+    start, id_ = 0, None
+    for token in _TOKENS.finditer(text):
+        if token[0] == ";":
+            if id_ is not None:
+                found[id_] = text[start : token.end()].strip()
+            start, id_ = token.end(), None
+        elif token[1] is not None and id_ is None:
+            id_ = token[1]
+    return found
 
 
 def _read(file: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,10 @@ from interlock.domain.errors import ConfigurationError, Conflict, FieldError, In
 from interlock.governance import ask, audit, policy_diff
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.cases import CaseResult, run_text
+from interlock.governance.decide import Bundle
 from interlock.governance.facts import untagged
 from interlock.governance.identity import Principal
+from interlock.governance.policies import Rules
 from interlock.governance.policy_diff import Difference, Searched
 from interlock.governance.tenant_policies import Deciding, TenantPolicies, version_of
 from interlock.infra.clock import Clock
@@ -35,6 +38,7 @@ FILE_CHARS_MAX: Final = 128 * 1024
 RECORDED_MAX: Final = 10_000
 SHOWN_MAX: Final = 50
 SOURCES_MAX: Final = 50
+KNOWN_MAX: Final = 64
 CASES: Final = "cases.yaml"
 _COLUMNS: Final = "number, set_number, mode, kind, state, asked_by, asked_at, decided_by, decided_at, reason"
 _RECORDED: Final = """
@@ -97,6 +101,8 @@ class PolicyChanges:
         self._policies = policies
         self._keys = keys
         self._clock = clock
+        self._searching = asyncio.Lock()
+        self._known: OrderedDict[tuple[str, str], Rules | None] = OrderedDict()
 
     def check(self, files: Mapping[str, str]) -> list[CaseResult]:
         """Compile the files over everything that is deployed, and run their cases.
@@ -281,6 +287,9 @@ class PolicyChanges:
 
     async def sources(self, tenant: str) -> dict[str, tuple[tuple[str, str], ...]]:
         """Give the texts of every version that is deployed, with each of the tenant's newest sets that were ever in force over it."""
+        return await asyncio.to_thread(self._sources, await self._past_sets(tenant))
+
+    async def _past_sets(self, tenant: str) -> list[Mapping[str, str]]:
         async with self._database.tenant(tenant) as conn:
             rows = await (
                 await conn.execute(
@@ -289,18 +298,36 @@ class PolicyChanges:
                     (SOURCES_MAX,),
                 )
             ).fetchall()
-        return await asyncio.to_thread(self._sources, [row[0] for row in rows])
+        return [row[0] for row in rows]
 
     def _sources(self, sets: Sequence[Mapping[str, str]]) -> dict[str, tuple[tuple[str, str], ...]]:
+        return {bundle.version: bundle.rules.sources for bundle in self._bundles(sets)}
+
+    def _bundles(self, sets: Sequence[Mapping[str, str]]) -> Iterator[Bundle]:
         shipped = self._policies.shipped
-        bundles = [shipped.base, *shipped.bundles.values()]
+        yield from (shipped.base, *shipped.bundles.values())
         for files in sets:
             for name in (None, *shipped.bundles):
                 with contextlib.suppress(
                     ConfigurationError
                 ):  # it no longer fits what is deployed; its version is said to be missing
-                    bundles.append(shipped.compose(name, files))
-        return {bundle.version: bundle.rules.sources for bundle in bundles}
+                    yield shipped.compose(name, files)
+
+    async def rules(self, tenant: str, version: str) -> Rules | None:
+        """Give what decided under a version, as far as what is deployed and the tenant's newest sets still make it; None where they do not.
+
+        It compiles what it has not met, one search at a time, and remembers what came of it, also that nothing did.
+        """
+        async with self._searching:
+            if (tenant, version) not in self._known:
+                sets = await self._past_sets(tenant)
+                self._known[tenant, version] = await asyncio.to_thread(self._search, sets, version)
+                while len(self._known) > KNOWN_MAX:
+                    self._known.popitem(last=False)
+            return self._known[tenant, version]
+
+    def _search(self, sets: Sequence[Mapping[str, str]], version: str) -> Rules | None:
+        return next((bundle.rules for bundle in self._bundles(sets) if bundle.version == version), None)
 
     async def differences(self, tenant: str, *, limit: int = 200) -> list[dict[str, Any]]:
         """List what sets that look on would have answered otherwise, the most frequent first."""

@@ -184,6 +184,18 @@ class TaskViews:
             recorded = [_effect(row, attempts, reviews) for row in rows]
             return recorded + await _open(conn, task_id, task[0], recorded, attempts, reviews)
 
+    async def decision_before(self, tenant: str, task_id: str, at: datetime) -> tuple[str, Mapping[str, Any]] | None:
+        """Give the action and the decision of the newest `decide` that a task had recorded at a time; None where there was none."""
+        async with self._database.tenant(tenant) as conn:
+            row = await (
+                await conn.execute(
+                    "select name, decision::text from effects where tenant = current_tenant() and task_id = %s and kind = 'decide'"
+                    " and decision is not null and recorded_at <= %s order by generation desc, seq desc limit 1",
+                    (task_id, at),
+                )
+            ).fetchone()
+        return None if row is None else (row[0], _json(row[1]))
+
     async def deliveries(self, tenant: str, correlation_id: str, *, limit: int) -> list[DeliveryView]:
         """Give the callbacks of all tasks under a correlation ID, oldest first."""
         async with self._database.tenant(tenant) as conn:

@@ -41,24 +41,35 @@ class Cases:
 
     def open(self, count: int = 1, purpose: str = "lunch") -> list[dict[str, Any]]:
         """Hand in receipts; gives their reviews when all are open, oldest first."""
-        tasks = []
-        for file in itertools.islice(self._files, count):
-            document = self._amir.post("/v1/documents", files={"file": (file.name, file.read_bytes())}).json()
-            claim = {
-                "employee": "user:amir",
-                "amount": "9999.00",
-                "currency": "EUR",
-                "date": "2026-01-02",
-                "purpose": purpose,
-            }
-            body = {"automation": "expenses", "input": {"documents": [document], "claim": claim}}
-            tasks.append(self._amir.post("/v1/tasks", json=body).json()["id"])
-        assert len(tasks) == count, "too few receipts are generated"
+        files = [(file.name, file.read_bytes()) for file in itertools.islice(self._files, count)]
+        assert len(files) == count, "too few receipts are generated"
+        return self._asked([self._hand_in(*file, purpose) for file in files])
 
+    def again(self) -> dict[str, Any]:
+        """Hand in once more what was approved; gives its review."""
+        document = self._amir.get(f"/v1/documents/{self.done()['request']['documents'][0]}").json()
+        data = self._amir.get(f"/v1/documents/{document['id']}/content").content
+        (review,) = self._asked([self._hand_in(f"again-{document['filename']}", data, "dinner")])
+        return self.review(review["id"])
+
+    def _hand_in(self, name: str, data: bytes, purpose: str) -> str:
+        document = self._amir.post("/v1/documents", files={"file": (name, data)}).json()
+        claim = {
+            "employee": "user:amir",
+            "amount": "9999.00",
+            "currency": "EUR",
+            "date": "2026-01-02",
+            "purpose": purpose,
+        }
+        body = {"automation": "expenses", "input": {"documents": [document], "claim": claim}}
+        task: str = self._amir.post("/v1/tasks", json=body).json()["id"]
+        return task
+
+    def _asked(self, tasks: list[str]) -> list[dict[str, Any]]:
         def reviews() -> list[dict[str, Any]] | None:
             found = self.reviews("open")
             own = [review for review in found if review["task_id"] in tasks]
-            return own if len(own) == count else None
+            return own if len(own) == len(tasks) else None
 
         opened: list[dict[str, Any]] = eventually_sync(reviews, timeout_s=90)
         return opened

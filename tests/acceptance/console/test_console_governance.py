@@ -99,6 +99,29 @@ def test_a_record_is_opened_and_its_path_to_the_signed_root_is_verified_here(
     expect(ana.page.get_by_role("img", name=re.compile("to the signed root"))).to_have_count(0)
 
 
+def test_the_log_opens_with_what_happened_last_and_can_be_turned_round(
+    person: Callable[..., Person], cases: Cases
+) -> None:
+    done = cases.done()
+    ana = person("ana")
+    ana.go(f"/audit?task={done['task_id']}")
+    rows = ana.page.get_by_role("button", name=re.compile(r"^#\d+"))
+    expect(rows.first).to_contain_text("task.succeeded")
+    ana.page.get_by_text("Oldest first").click()
+    expect(rows.first).to_contain_text("task.accepted")
+    ana.page.reload()  # the order stands in the address
+    expect(rows.first).to_contain_text("task.accepted")
+    ana.check()
+    ana.go("/audit")
+    expect(rows).to_have_count(25)
+    first = rows.all_inner_texts()
+    ana.page.get_by_role("button", name="More records").click()
+    expect(rows).not_to_have_count(25)
+    at = [int(text.removeprefix("#").split()[0]) for text in rows.all_inner_texts()]
+    assert at == sorted(at, reverse=True)
+    assert len(set(at)) == len(at) > len(first)
+
+
 def test_a_checkpoint_continues_an_older_one_and_a_forged_past_is_found(
     person: Callable[..., Person], cases: Cases
 ) -> None:

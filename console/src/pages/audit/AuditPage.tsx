@@ -11,7 +11,7 @@ import { RecordList } from "./RecordList";
 const route = getRouteApi("/signed-in/audit");
 
 export function AuditPage() {
-  const { tab = "records", ...filter } = route.useSearch();
+  const { tab = "records", order, ...filter } = route.useSearch();
   const navigate = useNavigate();
   useEffect(() => {
     document.title = "Audit log · Interlock";
@@ -26,7 +26,7 @@ export function AuditPage() {
           Evidence pack of these records
         </Button>
       </Group>
-      <Tabs value={tab} onChange={(next) => void navigate({ to: "/audit", search: { ...filter, tab: next === "records" ? undefined : (next as typeof tab) } })} keepMounted={false}>
+      <Tabs value={tab} onChange={(next) => void navigate({ to: "/audit", search: { ...filter, order, tab: next === "records" ? undefined : (next as typeof tab) } })} keepMounted={false}>
         <Tabs.List>
           <Tabs.Tab value="records">Records</Tabs.Tab>
           <Tabs.Tab value="checkpoints">Checkpoints</Tabs.Tab>
@@ -34,8 +34,8 @@ export function AuditPage() {
         </Tabs.List>
         <Tabs.Panel value="records" pt="md">
           <Stack gap="md">
-            <Filters filter={filter} onChange={(next) => void navigate({ to: "/audit", search: next, replace: true })} />
-            <RecordList filter={filter} />
+            <Filters filter={filter} onChange={(next) => void navigate({ to: "/audit", search: { ...next, order }, replace: true })} />
+            <RecordList filter={filter} newest={order !== "oldest"} onOrder={(newest) => void navigate({ to: "/audit", search: { ...filter, order: newest ? undefined : "oldest" }, replace: true })} />
           </Stack>
         </Tabs.Panel>
         <Tabs.Panel value="checkpoints" pt="md">

@@ -1,5 +1,5 @@
-/** Records in the order of the log; an opened one shows its facts, the values before and after, and its proof. */
-import { Accordion, Button, Code, Group, Stack, Table, Text } from "@mantine/core";
+/** Records, newest first or in the order of the log; an opened one shows its facts, the values before and after, and its proof. */
+import { Accordion, Button, Code, Group, SegmentedControl, Stack, Table, Text } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
@@ -14,14 +14,14 @@ import { More } from "../../parts/More";
 
 const PAGE = 25; // each names its actor from what stands beside the log
 
-export function RecordList({ filter }: { filter: AuditFilter }) {
+export function RecordList({ filter, newest, onOrder }: { filter: AuditFilter; newest: boolean; onOrder: (newest: boolean) => void }) {
   const [opened, setOpened] = useState<string[]>([]);
   const [all, setAll] = useState(false);
   const records = useInfiniteQuery({
-    queryKey: ["audit-records", filter],
+    queryKey: ["audit-records", filter, newest],
     initialPageParam: undefined as string | undefined,
     queryFn: ({ pageParam }) =>
-      data(api.GET("/v1/audit/records", { params: { query: { ...asQuery(filter), limit: PAGE, cursor: pageParam } } })),
+      data(api.GET("/v1/audit/records", { params: { query: { ...asQuery(filter), newest, limit: PAGE, cursor: pageParam } } })),
     getNextPageParam: (last: Schemas["AuditPage"]) => last.next_cursor ?? undefined,
   });
   if (records.isError) return <ProblemAlert error={records.error} retry={() => void records.refetch()} />;
@@ -33,8 +33,9 @@ export function RecordList({ filter }: { filter: AuditFilter }) {
       <Group justify="space-between">
         <Text size="sm" c="dimmed" role="status">
           {items.length}
-          {records.hasNextPage ? "+" : ""} records, oldest first
+          {records.hasNextPage ? "+" : ""} records
         </Text>
+        <SegmentedControl size="xs" aria-label="Order" value={newest ? "newest" : "oldest"} onChange={(value) => onOrder(value === "newest")} data={[{ value: "newest", label: "Newest first" }, { value: "oldest", label: "Oldest first" }]} />
         <Button size="compact-sm" variant="default" onClick={() => setAll(true)} disabled={all}>
           Verify all that are shown
         </Button>
@@ -101,7 +102,7 @@ function Row({ record, check }: { record: AuditRecord; check: boolean }) {
 function Opened({ record }: { record: AuditRecord }) {
   const facts = factsOf(record.leaf);
   const { task, review } = useJoined(facts);
-  const changes = textOf(facts, "kind")?.startsWith("review.") ? (review?.answer?.changes ?? []) : [];
+  const changes = textOf(facts, "kind") === "review.answered" ? (review?.answer?.changes ?? []) : [];
   return (
     <RecordDetails record={record}>
       <Group gap="md" fz="sm">

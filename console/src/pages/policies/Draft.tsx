@@ -1,13 +1,13 @@
 /** A new set: written, checked, held against what was decided, and only then proposed. */
-import { Alert, Button, Checkbox, Group, Stack, Table, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, Select, Stack, Table, Text, Textarea } from "@mantine/core";
 import { useSessionStorage } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data } from "../../api/client";
-import { policySetQuery } from "../../api/queries";
+import { policiesQuery, policySetQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { type Files, sameFiles, STARTER } from "../../lib/policies";
+import { type Files, sameFiles, STARTER, withCopy } from "../../lib/policies";
 import { ProblemAlert } from "../../parts/Broken";
 import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
@@ -26,6 +26,7 @@ function Loaded({ active, start }: { active: number; start: Files }) {
   const client = useQueryClient();
   const session = useSession();
   const [files, setFiles] = useSessionStorage<Files>({ key: `interlock.policies.${session.tenant}.${active}`, defaultValue: start, getInitialValueInEffect: false });
+  const state = useQuery(policiesQuery);
   const [note, setNote] = useState("");
   const [shadow, setShadow] = useState(false);
   const check = useMutation({ mutationFn: (given: Files) => data(api.POST("/v1/policies/check", { body: { files: given } })) });
@@ -57,6 +58,19 @@ function Loaded({ active, start }: { active: number; start: Files }) {
         <Button size="xs" onClick={() => diff.mutate(files)} loading={diff.isPending}>
           What would it change?
         </Button>
+        <Select
+          size="xs"
+          w={260}
+          searchable
+          aria-label="Copy a policy that is in force into the set"
+          placeholder="Copy a policy in force"
+          value={null}
+          data={(state.data?.policies ?? []).map((one) => one.id)}
+          onChange={(id) => {
+            const policy = state.data?.policies.find((one) => one.id === id);
+            if (policy) setFiles(withCopy(files, policy));
+          }}
+        />
         <Button size="xs" variant="subtle" color="gray" onClick={() => setFiles(start)} disabled={sameFiles(files, start)}>
           Start over
         </Button>

@@ -4,13 +4,14 @@ import { IconAlertTriangle, IconBan, IconCheck, IconSearch } from "@tabler/icons
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
+import { PolicyText } from "../../parts/PolicyText";
 
 export function InForce({ state }: { state: Schemas["PolicyState"] }) {
   const session = useSession();
   const [find, setFind] = useState("");
   const words = find.toLowerCase().split(/\s+/).filter(Boolean);
   const found = state.policies.filter((one) => {
-    const said = `${one.id} ${one.effect} ${one.reason} ${one.advice ?? ""} ${one.file}`.toLowerCase();
+    const said = `${one.id} ${one.effect} ${one.reason} ${one.advice ?? ""} ${one.file} ${one.text}`.toLowerCase();
     return words.every((word) => said.includes(word));
   });
   return (
@@ -55,6 +56,7 @@ export function InForce({ state }: { state: Schemas["PolicyState"] }) {
                 Then: {one.obligations.join(", ")}
               </Text>
             )}
+            <PolicyText id={one.id} text={one.text} />
           </li>
         ))}
       </Stack>

@@ -4,19 +4,18 @@ import { IconDownload, IconRotateClockwise, IconZoomIn, IconZoomOut, IconZoomRes
 import { useQueries } from "@tanstack/react-query";
 import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
 import { documentQuery } from "../../api/queries";
-import { Loading } from "../../parts/Loading";
+import { useKeyName } from "../../frame/Keys";
+import type { Box as Place } from "../../lib/pagetext";
 import type { Field } from "../../lib/review";
+import { Loading } from "../../parts/Loading";
+import { FindWords, type Page, useFind } from "./Find";
+import { PageText } from "./PageText";
 
 export interface ViewKeys {
   zoom: (by: number) => void;
   rotate: () => void;
-}
-
-interface Page {
-  document: string;
-  number: number; // of the document
-  whole: number; // over all documents, as fields say it
-  picture: boolean;
+  /** Go from the picture to the text, or back. */
+  turnOver: () => void;
 }
 
 const ZOOM_MAX = 4;
@@ -26,9 +25,11 @@ export function DocumentView(props: {
   fields: Field[];
   current: string | null;
   onSelect: (field: string) => void;
+  label?: string;
+  keys?: boolean; // whether `/` leads to its words
   ref?: Ref<ViewKeys>;
 }) {
-  const { documents, fields, current, onSelect, ref } = props;
+  const { documents, fields, current, onSelect, label = "Document", keys = true, ref } = props;
   const found = useQueries({ queries: documents.map((id) => documentQuery(id)) });
   const pages: Page[] = [];
   for (const { data } of found) {
@@ -40,7 +41,11 @@ export function DocumentView(props: {
   const [at, setAt] = useState(1);
   const [zoom, setZoom] = useState(1);
   const [turned, setTurned] = useState(0);
+  const keyName = useKeyName();
+  const [asText, setAsText] = useState(false);
   const shown = pages[Math.min(at, pages.length) - 1];
+  const finding = useFind(pages, asText && shown ? shown.whole : null, setAt);
+  const hits = finding.hits.filter((hit) => hit.page === shown?.whole);
   const field = fields.find((one) => one.name === current)?.found;
   const frame = useRef<HTMLDivElement>(null);
 
@@ -48,9 +53,13 @@ export function DocumentView(props: {
     if (field?.page) setAt(field.page); // the page follows the field
   }, [field?.page]);
   useEffect(() => {
-    frame.current?.querySelector('[data-current="true"]')?.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+    center(frame.current, '[data-current="true"]');
   }, [current, shown?.whole, zoom]);
+  useEffect(() => {
+    center(frame.current, '[data-hit="true"]');
+  }, [finding.current, shown?.whole, asText]);
   useImperativeHandle(ref, () => ({
+    turnOver: () => setAsText((now) => !now),
     zoom: (by) => setZoom((now) => Math.min(ZOOM_MAX, Math.max(0.5, now * by))),
     rotate: () => setTurned((now) => (now + 90) % 360),
   }));
@@ -63,16 +72,18 @@ export function DocumentView(props: {
   return (
     <Stack gap="xs">
       <Group justify="space-between" gap="xs">
-        {pages.length > 1 ? (
+        <SegmentedControl size="xs" value={asText ? "text" : "picture"} onChange={(value) => setAsText(value === "text")} data={[{ value: "picture", label: "Picture" }, { value: "text", label: "Text" }]} aria-label="How it is shown" />
+        <FindWords finding={finding} label={`Find in the ${label.toLowerCase()}`} keys={keys} />
+        {pages.length > 1 && (
           <SegmentedControl size="xs" value={String(shown.whole)} onChange={(value) => setAt(Number(value))} data={pages.map((page) => ({ value: String(page.whole), label: `Page ${page.whole}` }))} aria-label="Page" />
-        ) : (
-          <span />
         )}
         <Group gap={4}>
+          {!asText && <>
           <Button label="Smaller (−)" onClick={() => setZoom(Math.max(0.5, zoom / 1.25))} Icon={IconZoomOut} />
           <Button label="As wide as here" onClick={() => setZoom(1)} Icon={IconZoomReset} />
           <Button label="Larger (+)" onClick={() => setZoom(Math.min(ZOOM_MAX, zoom * 1.25))} Icon={IconZoomIn} />
-          <Button label="Turn (o)" onClick={() => setTurned((turned + 90) % 360)} Icon={IconRotateClockwise} />
+          <Button label={`Turn (${keyName("o")})`} onClick={() => setTurned((turned + 90) % 360)} Icon={IconRotateClockwise} />
+          </>}
           <Tooltip label="Download">
             <ActionIcon component="a" href={`/v1/documents/${shown.document}/content`} variant="subtle" aria-label="Download the document">
               <IconDownload size={18} aria-hidden />
@@ -80,12 +91,16 @@ export function DocumentView(props: {
           </Tooltip>
         </Group>
       </Group>
-      <div className="page-frame" ref={frame} tabIndex={0} role="region" aria-label="Document">
-        <Sheet page={shown} zoom={zoom} turned={turned}>
+      <div className="page-frame" ref={frame} tabIndex={0} role="region" aria-label={label}>
+        {asText ? <PageText text={finding.texts[shown.whole - 1]!} hits={hits} current={finding.current} /> :
+        <Sheet key={`${shown.document} ${shown.number}`} page={shown} zoom={zoom} turned={turned}>
+          {hits.map((hit) => hit.boxes.map((box, part) => (
+            <div key={`${hit.line} ${hit.start} ${part}`} aria-hidden className="page-hit" data-hit={hit === finding.current} style={placed(box)} />
+          )))}
           {fields.map((one) => one.found?.box && (one.found.page ?? 1) === shown.whole && (
             <Box key={one.name} field={one} box={one.found.box} current={one.name === current} onSelect={onSelect} />
           ))}
-        </Sheet>
+        </Sheet>}
       </div>
     </Stack>
   );
@@ -109,16 +124,27 @@ function Sheet({ page, zoom, turned, children }: { page: Page; zoom: number; tur
   );
 }
 
-function Box(props: { field: Field; box: [number, number, number, number]; current: boolean; onSelect: (field: string) => void }) {
+/** Bring what is meant into the middle of the frame; the page around it stays where it is. */
+function center(frame: HTMLElement | null, selector: string) {
+  const meant = frame?.querySelector(selector);
+  if (!frame || !meant) return;
+  const [outer, inner] = [frame.getBoundingClientRect(), meant.getBoundingClientRect()];
+  const by = (start: "left" | "top", size: "width" | "height") => inner[start] + inner[size] / 2 - outer[start] - outer[size] / 2;
+  frame.scrollBy({ left: by("left", "width"), top: by("top", "height"), behavior: "instant" });
+}
+
+/** Put something where a box stands on the page. */
+const placed = ([x0, y0, x1, y1]: Place) => ({ left: `${x0 * 100}%`, top: `${y0 * 100}%`, width: `${(x1 - x0) * 100}%`, height: `${(y1 - y0) * 100}%` });
+
+function Box(props: { field: Field; box: Place; current: boolean; onSelect: (field: string) => void }) {
   const { field, box, current, onSelect } = props;
-  const [x0, y0, x1, y1] = box.map((part) => part * 100) as [number, number, number, number];
   return (
     <div
       aria-hidden // its field is a button of its own
       className="page-box"
       data-current={current}
       title={field.label}
-      style={{ left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` }}
+      style={placed(box)}
       onClick={() => onSelect(field.name)}
     />
   );

@@ -1,12 +1,21 @@
-/** The fields of a review: what stands there, how surely it was read, and a place to change it. */
-import { Badge, Group, Kbd, Select, Stack, Text, TextInput, UnstyledButton } from "@mantine/core";
+/** The fields of a review: what stands there, how surely it was read, the rules that it breaks or keeps, and a place to change it. */
+import { Badge, Group, Kbd, type MantineColor, Select, Stack, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { IconAlertTriangle, IconAntennaBars2, IconAntennaBars3, IconAntennaBars5, IconCheck, IconCircleDashed } from "@tabler/icons-react";
 import { useEffect, useRef } from "react";
-import { band, type Band, type Field, problemOf } from "../../lib/review";
+import type { Schemas } from "../../api/client";
+import type { Field } from "../../lib/review";
+import { band, type Band, limitRules, policyRules, problemOf, type Rule } from "../../lib/rules";
 
-const COLORS: Record<Band, string> = { Certain: "teal", High: "teal", Medium: "yellow", Low: "orange", Unread: "gray" };
+const LOOKS: Record<Band, [MantineColor, typeof IconCheck]> = {
+  High: ["teal", IconAntennaBars5],
+  Medium: ["yellow", IconAntennaBars3],
+  Low: ["orange", IconAntennaBars2],
+  Unread: ["gray", IconCircleDashed],
+};
 
 export function Fields(props: {
   fields: Field[];
+  rules: Schemas["ReviewRules"] | undefined;
   typed: Record<string, string>;
   current: string | null;
   editing: boolean;
@@ -14,13 +23,14 @@ export function Fields(props: {
   onSelect: (name: string, edit?: boolean) => void;
   onType: (name: string, text: string | null) => void;
 }) {
-  const { fields, typed, current, editing, readOnly, onSelect, onType } = props;
+  const { fields, rules, typed, current, editing, readOnly, onSelect, onType } = props;
   return (
     <Stack gap={2} component="ul" p={0} m={0} role="list">
       {fields.map((field, number) => (
         <Row
           key={field.name}
           field={field}
+          rules={rules}
           number={number}
           text={typed[field.name]}
           current={field.name === current}
@@ -38,6 +48,7 @@ export const textOf = (value: unknown): string =>
 
 function Row(props: {
   field: Field;
+  rules: Schemas["ReviewRules"] | undefined;
   number: number;
   text: string | undefined;
   current: boolean;
@@ -45,8 +56,7 @@ function Row(props: {
   onSelect: (name: string, edit?: boolean) => void;
   onType: (name: string, text: string | null) => void;
 }) {
-  const { field, number, text, current, editing, onSelect, onType } = props;
-  const how = band(field.found?.confidence ?? null);
+  const { field, rules, number, text, current, editing, onSelect, onType } = props;
   const shown = text ?? textOf(field.value);
   const changed = text !== undefined && text !== textOf(field.value);
   return (
@@ -57,11 +67,7 @@ function Row(props: {
           <Text size="xs" c="dimmed">
             {field.label}
           </Text>
-          {field.found && (
-            <Badge size="xs" variant="light" color={COLORS[how]} tt="none" title={field.found.confidence === null ? "" : `${Math.round(field.found.confidence * 100)} % sure`}>
-              {how}
-            </Badge>
-          )}
+          {field.found && <Confidence value={field.found.confidence} bands={rules?.bands} />}
         </Group>
         {editing ? (
           <Editor field={field} text={shown} onType={onType} />
@@ -82,8 +88,40 @@ function Row(props: {
             read as {field.found.value}
           </Text>
         )}
+        <RuleList rules={[...limitRules(field, shown), ...policyRules(rules, field.name)]} current={current} changed={changed} />
       </Stack>
     </Group>
+  );
+}
+
+/** How surely it was read: as icon, word and colour by what the automation calls so, and as a number. */
+function Confidence({ value, bands }: { value: number | null; bands: Schemas["ConfidenceBands"] | null | undefined }) {
+  const how = band(value, bands);
+  const [color, Icon] = how ? LOOKS[how] : (["gray", null] as const);
+  const says = bands ? `High from ${bands.high * 100} % on, medium from ${bands.medium * 100} %` : "The automation names no bands.";
+  return (
+    <Badge size="sm" variant="light" color={color} tt="none" title={says} leftSection={Icon && <Icon size={12} aria-hidden />}>
+      {how} {value !== null && `${Math.floor(value * 1000) / 10} %`}
+    </Badge>
+  );
+}
+
+/** What is broken is always shown; what holds where one looks. */
+function RuleList({ rules, current, changed }: { rules: Rule[]; current: boolean; changed: boolean }) {
+  const shown = rules.filter((rule) => current || !rule.holds);
+  if (shown.length === 0) return null;
+  return (
+    <ul className="field-rules" aria-label="Rules">
+      {shown.map((rule) => (
+        <li key={`${rule.policy ?? ""} ${rule.says}`} className={rule.holds ? "good" : "warn"}>
+          {rule.holds ? <IconCheck size={13} aria-label="Holds" role="img" /> : <IconAlertTriangle size={13} aria-label="Broken" role="img" />}
+          <span>
+            {rule.policy === null ? rule.says : rule.holds ? `Not so: ${rule.says}` : rule.says}
+            {rule.policy !== null && changed && <span className="quiet"> (before your change)</span>}
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,15 +1,16 @@
 /** One review: the document, what was read of it, why a person is asked, and the answer. Three key presses or fewer. */
 import { Alert, Badge, Button, Code, Divider, Grid, Group, Kbd, List, Radio, Stack, Text, Textarea, Title, Tooltip } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
-import { IconCheck, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconPlugConnectedX, IconX } from "@tabler/icons-react";
+import { IconCheck, IconColumns2, IconHandGrab, IconInfoCircle, IconMessageQuestion, IconPencilCheck, IconPlugConnectedX, IconX } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, ApiError, data, type Schemas } from "../../api/client";
-import { documentQuery, reviewQuery, reviewsQuery } from "../../api/queries";
+import { documentQuery, reviewQuery, reviewRulesQuery, reviewsQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { usePageKeys } from "../../frame/Keys";
-import { amended, fieldsOf, isValues, problemOf, REJECTIONS } from "../../lib/review";
+import { useKeyName, usePageKeys } from "../../frame/Keys";
+import { amended, approvedBefore, fieldsOf, isValues, REJECTIONS } from "../../lib/review";
+import { problemOf } from "../../lib/rules";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
@@ -17,9 +18,11 @@ import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
 import { answer, type Given, HOLD_S, keepDraft, readDraft } from "./answer";
+import { Compare } from "./Compare";
 import { DocumentView, type ViewKeys } from "./DocumentView";
 import { Fields, textOf } from "./Fields";
 import { Evidence, History, Similar } from "./Sides";
+import { PolicySaid } from "./PolicySaid";
 import { remember, useUndo } from "./undo";
 
 const route = getRouteApi("/signed-in/reviews/$reviewId");
@@ -44,6 +47,7 @@ function useNeighbours(reviewId: string) {
   useEffect(() => {
     if (!next) return;
     void client.fetchQuery(reviewQuery(next)).then((found) => {
+      void client.prefetchQuery(reviewRulesQuery(next));
       for (const id of found.request.documents) {
         void client.prefetchQuery(documentQuery(id));
         new Image().src = `/v1/documents/${id}/content`;
@@ -64,7 +68,11 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const [editing, setEditing] = useState(false);
   const [rejecting, setRejecting] = useState(false);
   const [asking, setAsking] = useState(false);
+  const [comparing, setComparing] = useState(false);
   const view = useRef<ViewKeys>(null);
+  const other = useRef<ViewKeys>(null);
+  const rules = useQuery(reviewRulesQuery(review.id)).data;
+  const known = approvedBefore(review.request.evidence);
   const changed = fields.filter((field) => typed[field.name] !== undefined && typed[field.name] !== textOf(field.value));
   const wrong = changed.filter((field) => problemOf(field, typed[field.name]!));
   const open = review.state === "open" && review.answer === null;
@@ -81,6 +89,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         : navigate({ to: "/inbox", search: { queue } })),
     [navigate, queue],
   );
+  const keyName = useKeyName();
   const undo = useUndo();
   const give = useMutation({
     mutationFn: (given: Given) => answer(review, given),
@@ -99,7 +108,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
             <Button size="compact-xs" variant="default" onClick={() => undo(review.id)}>
               Undo
             </Button>
-            <Kbd size="xs">u</Kbd> <Text size="xs">within {HOLD_S} s</Text>
+            <Kbd size="xs">{keyName("u")}</Kbd> <Text size="xs">within {HOLD_S} s</Text>
           </Group>
         ),
         autoClose: HOLD_S * 1_000,
@@ -145,6 +154,12 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     if (field) select(field.name);
   };
 
+  const zoom = (by: number) => [view, other].forEach((one) => one.current?.zoom(by));
+  const compare = (open: boolean) => {
+    setComparing(open && known.length > 0);
+    window.scrollTo({ top: 0 });
+  };
+
   usePageKeys([
     ["a", () => finish()],
     ["mod+Enter", () => finish()],
@@ -156,14 +171,17 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     ["k", () => before && goTo(before)],
     ["ArrowDown", (event) => { event.preventDefault(); step(1); }],
     ["ArrowUp", (event) => { event.preventDefault(); step(-1); }],
-    ["Escape", () => (editing ? setEditing(false) : void navigate({ to: "/inbox", search: { queue } }))],
-    ["+", () => view.current?.zoom(1.25)],
-    ["=", () => view.current?.zoom(1.25)],
-    ["-", () => view.current?.zoom(0.8)],
+    ["Escape", () => (editing ? setEditing(false) : comparing ? compare(false) : void navigate({ to: "/inbox", search: { queue } }))],
+    ["d", () => compare(!comparing)],
+    ["+", () => zoom(1.25)],
+    ["=", () => zoom(1.25)],
+    ["-", () => zoom(0.8)],
     ["o", () => view.current?.rotate()],
+    ["t", () => view.current?.turnOver()],
     ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((digit): [string, () => void] => [String(digit), () => fields[digit - 1] && select(fields[digit - 1]!.name)]),
   ]); // prettier-ignore
 
+  const ownDocument = <DocumentView ref={view} documents={review.request.documents} fields={fields} current={current} onSelect={select} />;
   return (
     <Stack gap="md" onKeyDown={(event) => {
       if (!editing) return;
@@ -212,10 +230,16 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
       {claim.isError && <ProblemAlert error={claim.error} />}
 
       <Grid gap="lg">
-        <Grid.Col span={{ base: 12, md: 7 }}>
-          <DocumentView ref={view} documents={review.request.documents} fields={fields} current={current} onSelect={select} />
+        <Grid.Col span={{ base: 12, md: comparing ? 12 : 7 }}>
+          {comparing ? (
+            <Compare ref={other} tasks={known} fields={fields} typed={typed} onClose={() => compare(false)}>
+              {ownDocument}
+            </Compare>
+          ) : (
+            ownDocument
+          )}
         </Grid.Col>
-        <Grid.Col span={{ base: 12, md: 5 }}>
+        <Grid.Col span={{ base: 12, md: comparing ? 12 : 5 }}>
           <Stack gap="md">
             {review.request.reasons.length > 0 && (
               <Alert color="yellow" icon={<IconInfoCircle aria-hidden />} title="Why you are asked">
@@ -224,9 +248,14 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                     <List.Item key={reason}>{reason}</List.Item>
                   ))}
                 </List>
+                {known.length > 0 && (
+                  <Button size="compact-sm" variant="default" mt="xs" onClick={() => compare(!comparing)} aria-expanded={comparing} leftSection={<IconColumns2 size={14} aria-hidden />} rightSection={<Key>d</Key>}>
+                    Side by side with what was approved
+                  </Button>
+                )}
               </Alert>
             )}
-            <Fields fields={fields} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />
+            <Fields fields={fields} rules={rules} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />
             {open && (
               <Group gap="xs" className="answer-bar">
                 <Button onClick={finish} loading={give.isPending} disabled={wrong.length > 0 || !may(changed.length ? "amend" : "approve")} color="teal.9" leftSection={changed.length ? <IconPencilCheck size={16} aria-hidden /> : <IconCheck size={16} aria-hidden />} rightSection={<Key>a</Key>}>
@@ -235,7 +264,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                 <Button color="red" variant="light" onClick={() => setRejecting(true)} disabled={!may("reject")} leftSection={<IconX size={16} aria-hidden />} rightSection={<Key>r</Key>}>
                   Reject
                 </Button>
-                <Tooltip label={review.assignee === session.user ? "Give it back (c)" : "Nobody else answers it then (c)"}>
+                <Tooltip label={review.assignee === session.user ? `Give it back (${keyName("c")})` : `Nobody else answers it then (${keyName("c")})`}>
                   <Button variant="default" onClick={() => claim.mutate()} loading={claim.isPending} disabled={review.assignee !== null && review.assignee !== session.user}>
                     {review.assignee === session.user ? "Release" : "Claim"}
                   </Button>
@@ -246,6 +275,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
               </Group>
             )}
             <Divider />
+            <PolicySaid rules={rules} />
             <Evidence evidence={review.request.evidence} />
             {isValues(review.values) && <Similar review={review} />}
             <History review={review} />
@@ -261,11 +291,14 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   );
 }
 
-const Key = ({ children }: { children: string }) => (
-  <Kbd size="xs" visibleFrom="xs">
-    {children}
-  </Kbd>
-);
+function Key({ children }: { children: string }) {
+  const keyName = useKeyName();
+  return (
+    <Kbd size="xs" visibleFrom="xs">
+      {keyName(children)}
+    </Kbd>
+  );
+}
 
 /** The field to look at first: what is missing, else what was read least surely. */
 function firstDoubtful(fields: ReturnType<typeof fieldsOf>): string | null {

@@ -2,7 +2,7 @@
 import { Accordion, Code, Group, List, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, data, type Schemas } from "../../api/client";
-import { isValues, likeField } from "../../lib/review";
+import { approvedBefore, isValues, likeField } from "../../lib/review";
 import { Json } from "../../parts/Json";
 import { AnchorLink } from "../../parts/Link";
 import { State } from "../../parts/State";
@@ -14,7 +14,7 @@ type Review = Schemas["Review"];
 export function Evidence({ evidence }: { evidence: Record<string, unknown> }) {
   const notes = Array.isArray(evidence.notes) ? evidence.notes.map(String) : [];
   const claim = isValues(evidence.claim) ? Object.entries(evidence.claim).filter(([, value]) => value !== null) : [];
-  const known = Array.isArray(evidence.approved_before) ? evidence.approved_before.map(String) : [];
+  const known = approvedBefore(evidence);
   return (
     <Stack gap="sm">
       {notes.length > 0 && (

@@ -1,12 +1,18 @@
 /** Everything that is recorded of one effect, opened in place. */
-import { Alert, Button, Code, Group, List, Stack, Table, Tabs, Text } from "@mantine/core";
+import { Alert, Button, Code, Group, Stack, Table, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { api, data, type Schemas } from "../../api/client";
+import { api, ApiError, data, type Schemas } from "../../api/client";
+import { policyVersionQuery } from "../../api/queries";
+import { useSession } from "../../api/session";
+import { isValues } from "../../lib/review";
+import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
 import { Json } from "../../parts/Json";
+import { PolicyText } from "../../parts/PolicyText";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
+import { Wide } from "../../parts/Wide";
 
 type Effect = Schemas["TimelineEffect"];
 interface Decision {
@@ -16,7 +22,7 @@ interface Decision {
   reasons?: { policy: string; text: string }[];
 }
 
-export function EffectDetails({ effect }: { effect: Effect }) {
+export function EffectDetails({ taskId, effect }: { taskId: string; effect: Effect }) {
   const decision = effect.decision as Decision | null | undefined;
   const facts: [string, React.ReactNode][] = [
     ["Effect", <Code key="id">{effect.id}</Code>],
@@ -70,7 +76,7 @@ export function EffectDetails({ effect }: { effect: Effect }) {
           <Json value={effect.input ?? null} label="the input" />
         </Tabs.Panel>
         <Tabs.Panel value="outcome" pt="xs">
-          <Json value={effect.outcome ?? null} label="the outcome" />
+          <Outcome taskId={taskId} effect={effect} />
         </Tabs.Panel>
         {decision && (
           <Tabs.Panel value="decision" pt="xs">
@@ -78,44 +84,129 @@ export function EffectDetails({ effect }: { effect: Effect }) {
           </Tabs.Panel>
         )}
         <Tabs.Panel value="redactions" pt="xs">
-          <Json value={effect.redactions ?? []} label="what was removed" />
+          <Redactions found={effect.redactions ?? []} />
         </Tabs.Panel>
         <Tabs.Panel value="attempts" pt="xs">
-          <Json value={effect.failed_attempts ?? []} label="the attempts" />
+          <Attempts effect={effect} />
         </Tabs.Panel>
       </Tabs>
     </Stack>
   );
 }
 
+/** What came of it; what is large stands elsewhere, and is read when somebody asks for it. */
+function Outcome({ taskId, effect }: { taskId: string; effect: Effect }) {
+  const large = isValues(effect.outcome) && typeof effect.outcome.ref === "string" && Object.keys(effect.outcome).length === 1;
+  const [asked, setAsked] = useState(false);
+  const whole = useQuery({
+    queryKey: ["effect", taskId, effect.id, effect.recorded_at],
+    enabled: large && asked,
+    queryFn: () => data(api.GET("/v1/tasks/{task_id}/effects/{effect_id}", { params: { path: { task_id: taskId, effect_id: effect.id.replace(/^\//, "") } } })),
+  });
+  if (whole.isError) return <ProblemAlert error={whole.error} retry={() => void whole.refetch()} />;
+  if (!large || whole.data) return <Json value={(large ? whole.data?.value : effect.outcome) ?? null} label="the outcome" />;
+  return (
+    <Button size="xs" variant="default" onClick={() => setAsked(true)} loading={whole.isFetching}>
+      It is large: read it
+    </Button>
+  );
+}
+
+/** The tries that failed: when, why, and when the next one was due. */
+function Attempts({ effect }: { effect: Effect }) {
+  const failed = (effect.failed_attempts ?? []) as { attempt?: number; at?: string; next_attempt_at?: string | null; error?: { kind?: string; message?: string } | null }[];
+  return (
+    <Wide label={`Attempts of ${effect.name}`}>
+      <Table aria-label="Attempts" miw={460}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Attempt</Table.Th>
+            <Table.Th>Failed</Table.Th>
+            <Table.Th>Why</Table.Th>
+            <Table.Th>Next due</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {failed.map((one) => (
+            <Table.Tr key={one.attempt}>
+              <Table.Td>{one.attempt}</Table.Td>
+              <Table.Td>{one.at && <Time at={one.at} />}</Table.Td>
+              <Table.Td>
+                <Code>{one.error?.kind ?? "Error"}</Code> {one.error?.message}
+              </Table.Td>
+              <Table.Td>{one.next_attempt_at ? <Time at={one.next_attempt_at} /> : "none"}</Table.Td>
+            </Table.Tr>
+          ))}
+          {effect.status !== "pending" && (
+            <Table.Tr>
+              <Table.Td>{effect.attempts}</Table.Td>
+              <Table.Td>{effect.recorded_at && <Time at={effect.recorded_at} />}</Table.Td>
+              <Table.Td>
+                <State state={effect.status} size="xs" />
+              </Table.Td>
+              <Table.Td />
+            </Table.Tr>
+          )}
+        </Table.Tbody>
+      </Table>
+    </Wide>
+  );
+}
+
+/** What was removed before it was sent: of which type, where, how often; never a value. */
+function Redactions({ found }: { found: Record<string, unknown>[] }) {
+  return (
+    <Wide label="What was removed">
+      <Table aria-label="Removed" miw={360}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Type</Table.Th>
+            <Table.Th>Where</Table.Th>
+            <Table.Th>Times</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {found.map(({ type, count, ...where }, number) => (
+            <Table.Tr key={number}>
+              <Table.Td>{String(type ?? "")}</Table.Td>
+              <Table.Td className="mono">{Object.entries(where).map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ")}</Table.Td>
+              <Table.Td>{String(count ?? 1)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Wide>
+  );
+}
+
 function DecisionView({ decision }: { decision: Decision }) {
-  const [open, setOpen] = useState(false);
-  const policies = useQuery({ queryKey: ["policies"], staleTime: 60_000, enabled: open, queryFn: () => data(api.GET("/v1/policies")) });
+  const session = useSession();
+  const version = decision.policy_version ?? "";
+  const found = useQuery({ ...policyVersionQuery(version), enabled: version !== "" && session.may.includes("policy.read") });
+  const texts = new Map(found.data?.policies.map((one) => [one.id, one]));
   return (
     <Stack gap="xs">
       <Group gap="sm">
         <State state={decision.answer ?? ""} />
         <Text size="xs" c="dimmed">
-          policies <Code>{decision.policy_version?.slice(0, 12)}</Code>
+          by policies of version <Code>{version.slice(0, 12)}</Code>
         </Text>
       </Group>
-      <List size="sm">
+      <Stack gap={6} component="ul" p={0} m={0} className="plain-list">
         {(decision.reasons ?? []).map((reason) => (
-          <List.Item key={reason.policy}>
-            <Code>{reason.policy}</Code> {reason.text}
-            {open && policies.data && (
-              <Text size="xs" c="dimmed">
-                {policies.data.policies.filter((one) => one.id === reason.policy).map((one) => `${one.effect} in ${one.file}${one.advice ? `: ${one.advice}` : ""}`).join("; ")}
-              </Text>
-            )}
-          </List.Item>
+          <li key={reason.policy}>
+            <Text size="sm">
+              <Code>{reason.policy}</Code> {reason.text}
+            </Text>
+            <PolicyText id={reason.policy} text={texts.get(reason.policy)?.text} />
+          </li>
         ))}
-      </List>
+      </Stack>
       {(decision.obligations?.length ?? 0) > 0 && <Text size="sm">Obligations: {decision.obligations!.join(", ")}</Text>}
-      {!open && (
-        <Button size="compact-xs" variant="default" onClick={() => setOpen(true)} w="fit-content">
-          Where these policies stand
-        </Button>
+      {found.isError && (
+        <Text size="sm" c="dimmed">
+          {found.error.message} {found.error instanceof ApiError && found.error.problem.fix}
+        </Text>
       )}
     </Stack>
   );

@@ -31,12 +31,15 @@ export function spanOf(effect: Effect): Span | null {
   return { start, end: effect.status === "pending" ? null : (recorded ?? start) };
 }
 
-export function Gantt(props: { effects: Effect[]; opened: string | null; onOpen: (id: string | null) => void }) {
-  const { effects, opened, onOpen } = props;
+/** When tries failed, in milliseconds. */
+const failedAt = (effect: Effect): number[] => (effect.failed_attempts ?? []).flatMap(({ at }) => (typeof at === "string" ? [new Date(at).getTime()] : []));
+
+export function Gantt(props: { taskId: string; effects: Effect[]; nothing: string; opened: string | null; onOpen: (id: string | null) => void }) {
+  const { taskId, effects, nothing, opened, onOpen } = props;
   const now = useNow(1_000);
   const spans = effects.map(spanOf);
   const known = spans.filter((span) => span !== null);
-  if (known.length === 0) return <Text c="dimmed">Nothing has happened yet.</Text>;
+  if (known.length === 0) return <Text c="dimmed">{nothing}</Text>;
   const whole = extent(known, now);
   return (
     <Stack gap={2} component="ol" p={0} m={0} role="list">
@@ -50,8 +53,9 @@ export function Gantt(props: { effects: Effect[]; opened: string | null; onOpen:
           <li key={key} className="gantt-item">
             <UnstyledButton className="gantt-row row-link" aria-expanded={opened === key} onClick={() => onOpen(opened === key ? null : key)}>
               <Group gap={6} wrap="nowrap" miw={0}>
-                <Icon size={16} aria-hidden color={color} />
+                <Icon size={16} aria-hidden color={color} style={{ flex: "none" }} />
                 <span className="cut">{effect.name}</span>
+                {effect.kind === "review" && effect.by && <Text span size="sm" className="quiet cut" visibleFrom="sm">{effect.by}</Text>}
                 {(effect.attempts ?? 1) > 1 && (
                   <Badge size="xs" variant="default" tt="none" leftSection={<IconRefresh size={10} aria-hidden />}>
                     {effect.attempts}
@@ -60,11 +64,14 @@ export function Gantt(props: { effects: Effect[]; opened: string | null; onOpen:
               </Group>
               <span className="gantt-track">
                 {place && <span className="gantt-bar" style={{ left: `${place.left}%`, width: `${place.width}%`, background: color, opacity: effect.status === "pending" ? 0.5 : 1 }} />}
+                {failedAt(effect).map((at) => (
+                  <span key={at} className="gantt-retry" title="A try that failed" style={{ left: `${bar({ start: at, end: at }, whole, now).left}%` }} />
+                ))}
               </span>
               <span className="quiet gantt-took">{took === null ? "" : duration(took)}</span>
               <State state={effect.status} size="xs" />
             </UnstyledButton>
-            {opened === key && <EffectDetails effect={effect} />}
+            {opened === key && <EffectDetails taskId={taskId} effect={effect} />}
           </li>
         );
       })}

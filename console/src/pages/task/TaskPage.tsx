@@ -8,7 +8,7 @@ import { useEffect, useMemo, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { taskQuery, timelineQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { findRead, isValues, type Field } from "../../lib/review";
+import { documentsIn, readFields } from "../../lib/task";
 import { duration } from "../../lib/time";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
@@ -24,6 +24,7 @@ import { Records } from "./Records";
 const route = getRouteApi("/signed-in/tasks/$taskId");
 const ENDED = ["succeeded", "failed", "cancelled"];
 type Show = "all" | "failed" | "pending";
+const NOTHING: Record<Show, string> = { all: "Nothing has happened yet.", failed: "Nothing has failed.", pending: "Nothing is pending." };
 
 export function TaskPage() {
   const { taskId } = route.useParams();
@@ -54,7 +55,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
     document.title = `${task.automation} ${task.state} · Interlock`;
   }, [task.automation, task.state]);
   const effects = timeline.effects.filter((effect) =>
-    show === "all" ? true : show === "failed" ? ["failed", "denied", "expired"].includes(effect.status) : effect.status === "pending",
+    show === "all" ? true : show === "failed" ? ["failed", "denied", "expired"].includes(effect.status) || (effect.failed_attempts?.length ?? 0) > 0 : effect.status === "pending",
   );
   const documents = useMemo(() => documentsIn(timeline.effects.map((effect) => effect.input)), [timeline.effects]);
   const took = task.ended_at ? duration(new Date(task.ended_at).getTime() - new Date(task.accepted_at).getTime()) : null;
@@ -136,7 +137,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
               ]}
             />
             <Card withBorder padding="xs">
-              <Gantt effects={effects} opened={opened} onOpen={setOpened} />
+              <Gantt taskId={task.id} nothing={NOTHING[show]} effects={effects} opened={opened} onOpen={setOpened} />
             </Card>
           </Stack>
         </Tabs.Panel>
@@ -155,27 +156,6 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
       </Tabs>
     </Stack>
   );
-}
-
-/** Find the documents that a task was given, wherever they stand in what its effects were asked. */
-function documentsIn(value: unknown, depth = 5): string[] {
-  if (typeof value !== "object" || value === null || depth === 0) return [];
-  if (!Array.isArray(value)) {
-    const { id, media_type: type } = value as { id?: unknown; media_type?: unknown };
-    if (typeof id === "string" && id.startsWith("doc_") && typeof type === "string") return [id];
-  }
-  return [...new Set(Object.values(value).flatMap((below) => documentsIn(below, depth - 1)))];
-}
-
-/** What models read of the documents, as fields that can be marked. */
-function readFields(effects: Schemas["TimelineEffect"][]): Field[] {
-  const outcome = effects.find((effect) => effect.kind === "infer")?.outcome;
-  if (!isValues(outcome)) return [];
-  return Object.keys(outcome).flatMap((name) => {
-    const found = findRead(outcome, name, 1);
-    if (!found?.box) return [];
-    return [{ name, label: name, value: found.value, kind: "text" as const, choices: [], required: false, nullable: true, description: "", pattern: null, found }];
-  });
 }
 
 function CopyAs({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["Timeline"] }) {
