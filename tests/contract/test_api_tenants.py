@@ -28,7 +28,7 @@ OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors", "/", "/console", "/conso
 # Routes that let people in, and are tried by `test_api_sign_in.py`.
 DOORS = {"/v1/sign-in/oidc/{tenant}/{name}", "/v1/sign-in/oidc/{tenant}/{name}/callback"}
 PROVIDER = {"issuer": "https://x.example", "client_id": "x", "groups": [{"display": "x", "roles": ["reviewer"]}]}
-NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999")
+NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999", version="b" * 64)
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
     "expire": {"at": "2090-01-01T00:00:00Z"}, "roles": {"roles": []},
@@ -76,6 +76,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "delegation_id": "dlg_1",
         "elevation_id": "elv_1",
         "link_id": "lnk_1",
+        "version": "770077" + "a" * 58,  # of policies; nobody else's, since the shipped ones are everybody's
     }
 
 
@@ -90,7 +91,11 @@ async def fill(api: Running, task_id: str) -> None:
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
         ("deliveries", "id, task_id, url, body, state", "'dlv_1', %(task)s, 'https://x', '', 'dead'"),
         ("delivery_attempts", "delivery_id, attempt, duration_ms", "'dlv_1', 1, 1"),
-        ("policy_sets", "number, version, files, note, created_by", "770077, 'v', '{}', 'Ada', 'user:amir'"),
+        (
+            "policy_sets",
+            "number, version, files, note, created_by",
+            f"770077, '770077{'a' * 58}', '{{}}', 'Ada', 'user:amir'",
+        ),
         (
             "policy_changes",
             "number, set_number, mode, kind, state, asked_by",
