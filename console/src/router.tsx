@@ -3,9 +3,12 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirec
 import { queryClient } from "./api/queries";
 import { sessionQuery } from "./api/session";
 import { type AuditFilter, readFilter } from "./lib/audit";
+import { type InboxFilter, readInbox } from "./lib/inbox";
 import { Broken, NotFound } from "./parts/Broken";
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
+const viewOf = (search: Record<string, unknown>): { view?: string } => (text(search.view) ? { view: text(search.view)! } : {});
 
 const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Broken });
 
@@ -30,34 +33,28 @@ const signedIn = createRoute({
   component: lazyRouteComponent(() => import("./frame/Frame"), "Frame"),
 });
 
-export type InboxSearch = { queue?: "open" | "mine" | "unassigned" | "done"; find?: string };
-const QUEUES = ["open", "mine", "unassigned", "done"] as const;
+export type InboxSearch = InboxFilter & { view?: string };
 
 const page = <P extends string>(path: P) => ({ getParentRoute: () => signedIn, path });
 
 const home = createRoute({ ...page("/"), component: lazyRouteComponent(() => import("./pages/Home"), "Home") });
 const inbox = createRoute({
   ...page("/inbox"),
-  validateSearch: (search: Record<string, unknown>): InboxSearch => ({
-    queue: QUEUES.find((queue) => queue === search.queue),
-    find: text(search.find),
-  }),
+  validateSearch: (search: Record<string, unknown>): InboxSearch => ({ ...readInbox(search), ...viewOf(search) }),
   component: lazyRouteComponent(() => import("./pages/Inbox"), "Inbox"),
 });
 const review = createRoute({
   ...page("/reviews/$reviewId"),
-  validateSearch: (search: Record<string, unknown>): Pick<InboxSearch, "queue"> => ({
-    queue: QUEUES.find((queue) => queue === search.queue),
-  }),
+  validateSearch: (search: Record<string, unknown>): InboxSearch => ({ ...readInbox(search), ...viewOf(search) }),
   component: lazyRouteComponent(() => import("./pages/review/ReviewPage"), "ReviewPage"),
 });
-export type TasksSearch = { state?: string; automation?: string; find?: string };
+export type TasksSearch = { find?: string; columns?: string; view?: string };
 const tasks = createRoute({
   ...page("/tasks"),
   validateSearch: (search: Record<string, unknown>): TasksSearch => ({
-    state: text(search.state),
-    automation: text(search.automation),
     find: text(search.find),
+    columns: text(search.columns),
+    ...viewOf(search),
   }),
   component: lazyRouteComponent(() => import("./pages/Tasks"), "Tasks"),
 });

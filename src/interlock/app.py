@@ -77,6 +77,7 @@ from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.review_effect import ReviewExecutor
 from interlock.orchestration.reviews import Reviews
+from interlock.orchestration.saved_views import SavedViews
 from interlock.orchestration.secrets import Secrets
 from interlock.orchestration.store import PostgresTasks
 from interlock.orchestration.submit import Submission, Submit
@@ -110,6 +111,7 @@ class App:
     tasks: PostgresTasks
     recorder: Recorder
     views: TaskViews
+    saved_views: SavedViews
     metrics: Metrics
     lineages: Lineages
     actions: TaskActions
@@ -190,6 +192,7 @@ async def opened(
             tasks=tasks,
             recorder=recorder,
             views=(views := TaskViews(database, objects)),
+            saved_views=SavedViews(database, subject_keys, clock),
             metrics=Metrics(database),
             lineages=Lineages(database, objects, views),
             actions=TaskActions(database, subject_keys, clock),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -154,3 +156,32 @@ async def test_numbers_count_what_needed_nobody(api: Running) -> None:
     assert float(after["cost_usd"]) >= 0
     refused = await api.as_("author").get("/v1/statistics", params={"hours": 0})
     assert refused.status_code == 422
+
+
+async def test_a_series_counts_each_hour_or_day_those_without_a_task_too(api: Running) -> None:
+    async def parts(**params: str | int) -> list[dict[str, Any]]:
+        answer = await api.as_("owner").get("/v1/statistics", params={"automation": "greet", **params})
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["series"]
+        return found
+
+    assert await parts(hours=24) == []  # only where it is asked for
+    before = await parts(hours=24, bucket="hour")
+    assert len(before) == 25
+    assert all(datetime.fromisoformat(one["at"]).minute == 0 for one in before)
+    old = await api.submit(name="Ida", wait="succeeded")
+    await api.submit(name="Fay", fail=True, wait="failed")
+    await api.review(name="Ada")
+    # Not into the hour before that is shown first: it may be one that is not whole.
+    await api.owner("update tasks set accepted_at = accepted_at - interval '3 hours' where id = %s", (old["id"],))
+    after = await parts(hours=24, bucket="hour")
+    names = ("succeeded", "straight_through", "failed", "open")
+    grown = [[now[name] - then[name] for name in names] for then, now in zip(before, after, strict=True)]
+    assert grown[-4] == [1, 1, 0, 0]
+    assert grown[-1] == [0, 0, 1, 1]
+    assert sum(map(sum, grown)) == 4
+    days = await parts(hours=72, bucket="day")
+    assert len(days) == 4
+    assert sum(one["failed"] for one in days) == sum(one["failed"] for one in await parts(hours=72, bucket="hour"))
+    wrong = await api.as_("owner").get("/v1/statistics", params={"hours": 169, "bucket": "hour"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/bucket")

@@ -27,12 +27,13 @@ PNG = bytes.fromhex(
 OPEN = {"/healthz", "/readyz", "/docs", "/docs/errors", "/", "/console", "/console/{path:path}"}
 # Routes that let people in, and are tried by `test_api_sign_in.py`.
 DOORS = {"/v1/sign-in/oidc/{tenant}/{name}", "/v1/sign-in/oidc/{tenant}/{name}/callback"}
+VIEW = {"page": "tasks", "name": "x", "filters": {}}
 PROVIDER = {"issuer": "https://x.example", "client_id": "x", "groups": [{"display": "x", "roles": ["reviewer"]}]}
 NOWHERE: dict[str, str] = defaultdict(lambda: "x_nowhere", number="9999", version="b" * 64)
 BODIES: dict[str, Any] = {
     "reject": {"reason": "no"}, "amend": {"values": {"name": "x"}}, "ask": {"text": "why"}, "reply": {"text": "so"},
     "expire": {"at": "2090-01-01T00:00:00Z"}, "roles": {"roles": []},
-    "acknowledge": {"note": "right"}, "password": {"password": "four words stand here"},
+    "acknowledge": {"note": "right"}, "password": {"password": "four words stand here"}, "assign": {"to": "user:mei"}, "resolve": {"note": "right"},
 }  # fmt: skip
 
 
@@ -75,6 +76,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "session_id": "session_1",
         "delegation_id": "dlg_1",
         "elevation_id": "elv_1",
+        "view_id": "view_1",
         "link_id": "lnk_1",
         "version": "770077" + "a" * 58,  # of policies; nobody else's, since the shipped ones are everybody's
     }
@@ -151,6 +153,7 @@ async def fill(api: Running, task_id: str) -> None:
             "id, user_id, persons, actions, reason, ends_at",
             "'elv_1', 'user:mei', '{user:mei}', '{task.read}', 'Ada', time_now() + interval '1 hour'",
         ),
+        ("saved_views", "id, owner, page, name, filters, shared", "'view_1', 'user:ada', 'tasks', 'Ada', '{}', true"),
         ("sign_in_tries", "bucket, tries", "'', 1"),
         ("erasures", "id, subject, requested_by, state", "'erasure_1', 'user:ada', 'user:olga', 'done'"),
         ("attempts", "task_id, generation, effect_id, attempt, error, epoch", "%(task)s, 1, '/x#1', 1, '{}', 1"),
@@ -165,7 +168,7 @@ def path_for(template: str, owned: dict[str, str]) -> str:
 
 async def call(client: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
     verb = path.rpartition(":")[2]
-    put = PROVIDER if "identity-providers" in path else {"value": "something"}
+    put = PROVIDER if "identity-providers" in path else VIEW if "/views/" in path else {"value": "something"}
     json = BODIES.get(verb, {}) if method == "POST" else put if method == "PUT" else None
     return await client.request(method, path, json=json)
 

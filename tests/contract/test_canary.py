@@ -104,6 +104,8 @@ async def work(api: Running) -> None:
     await api.until(stopped.json()["id"], "waiting")
     await author.post(f"/v1/tasks/{stopped.json()['id']}:cancel", json={"reason": f"for {MARK}"})
     await api.until(stopped.json()["id"], "cancelled")
+    resolved = await author.post(f"/v1/tasks/{stopped.json()['id']}:resolve", json={"note": f"{MARK} knows"})
+    assert resolved.status_code == 200, resolved.text
     key = await owner.post("/v1/keys", json={"name": f"key of {MARK}", "user": f"user:{MARK}", "roles": ["reviewer"]})
     assert key.status_code == 201, key.text
     linked = await owner.post("/v1/person-links", json={"one": f"user:{MARK}", "other": "user:mei"})

@@ -38,8 +38,8 @@ export function useLive(may: boolean): boolean {
 
 const TYPES = [
   "task.accepted", "task.effect", "task.waiting", "task.blocked", "task.succeeded", "task.failed", "task.cancelled",
-  "task.cancel_requested", "task.retried",
-  "review.opened", "review.claimed", "review.released", "review.answered", "review.approved", "review.revoked",
+  "task.cancel_requested", "task.retried", "task.unblocked", "task.resolved", "task.reopened",
+  "review.opened", "review.claimed", "review.assigned", "review.released", "review.answered", "review.approved", "review.revoked",
   "review.escalated", "review.expired", "review.asked", "review.replied", "review.cancelled", "review.lapsed",
   "elevation.opened", "elevation.ended", "elevation.acknowledged",
 ]; // prettier-ignore

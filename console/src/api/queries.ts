@@ -1,5 +1,6 @@
 /** What the pages read, each under a key of its own. */
 import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
+import { askedOf, type InboxFilter } from "../lib/inbox";
 import { api, ApiError, data, type Schemas } from "./client";
 
 export const queryClient = new QueryClient({
@@ -11,21 +12,12 @@ export const queryClient = new QueryClient({
   },
 });
 
-export type Queue = "open" | "mine" | "unassigned" | "done";
-const QUEUES = {
-  open: { state: "open" },
-  mine: { state: "open", assignee: "me" },
-  unassigned: { state: "open", assignee: "none" },
-  done: { state: "answered", newest: true },
-} as const;
-
-export const reviewsQuery = (queue: Queue) =>
+export const reviewsQuery = (filter: InboxFilter) =>
   infiniteQueryOptions({
-    queryKey: ["reviews", queue],
+    queryKey: ["reviews", filter],
     refetchInterval: 20_000, // also for whom the policy shows reviews and no events
     initialPageParam: undefined as string | undefined,
-    queryFn: ({ pageParam }) =>
-      data(api.GET("/v1/reviews", { params: { query: { ...QUEUES[queue], limit: 100, cursor: pageParam } } })),
+    queryFn: ({ pageParam }) => data(api.GET("/v1/reviews", { params: { query: { ...askedOf(filter), limit: 100, cursor: pageParam } } })),
     getNextPageParam: (last: Schemas["ReviewPage"]) => last.next_cursor ?? undefined,
   });
 
@@ -87,7 +79,7 @@ export const automationQuery = (name: string) =>
 
 /** The numbers of the last 30 days, by automation. */
 export const numbersQuery = queryOptions({
-  queryKey: ["today", "720"], // as the home page's, and renewed with it
+  queryKey: ["today", "numbers"], // renewed with the home page's
   queryFn: () => data(api.GET("/v1/statistics", { params: { query: { hours: 720 } } })),
 });
 

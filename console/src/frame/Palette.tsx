@@ -1,8 +1,10 @@
 /** The command palette: pages, and anything by its ID or words. */
 import { Spotlight, spotlight, type SpotlightActionData } from "@mantine/spotlight";
-import { IconArrowRight, IconSearch } from "@tabler/icons-react";
+import { IconArrowRight, IconBookmark, IconSearch } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { placeOf, viewsQuery } from "../api/views";
 import { usePages } from "./pages";
 
 export const openPalette = () => spotlight.open();
@@ -11,6 +13,7 @@ export function Palette() {
   const navigate = useNavigate();
   const [query, setQuery] = useState("");
   const pages = usePages();
+  const views = useQuery(viewsQuery);
   const found = query.trim();
   const actions: SpotlightActionData[] = pages.map((page) => ({
     id: page.name,
@@ -19,6 +22,15 @@ export function Palette() {
     leftSection: <page.icon size={18} aria-hidden />,
     onClick: () => void navigate({ to: page.to }),
   }));
+  for (const view of views.data?.items ?? []) {
+    actions.push({
+      id: view.id,
+      label: `View: ${view.name}`,
+      description: `${view.page === "inbox" ? "Inbox" : "Tasks"}${view.shared ? `, shared by ${view.owner}` : ""}`,
+      leftSection: <IconBookmark size={18} aria-hidden />,
+      onClick: () => void navigate(placeOf(view)),
+    });
+  }
   if (/^task_\w{10,}$/.test(found)) {
     actions.unshift({
       id: "open-task",

@@ -8,7 +8,8 @@ export interface Wanted {
   automation?: string;
   correlation_id?: string;
   submitted_by?: string;
-  label?: string[];
+  label?: string[]; // as the API reads them, NAME:VALUE
+  resolved?: boolean;
   words: string[];
 }
 
@@ -20,7 +21,8 @@ export function readFind(find: string, automations: readonly string[]): Wanted {
     if (/^task_[0-9a-f]{32}$/.test(word)) wanted.task = word;
     else if (/^[0-9a-f]{32}$/.test(word)) wanted.correlation_id = word;
     else if (/^(user|service|agent|folder):./.test(word)) wanted.submitted_by = word;
-    else if (/^[\w.-]+=.+$/.test(word)) wanted.label = [...(wanted.label ?? []), word];
+    else if (/^[\w.-]+=.+$/.test(word)) wanted.label = [...(wanted.label ?? []), word.replace("=", ":")];
+    else if (/^(un)?resolved$/i.test(word)) wanted.resolved = !/^un/i.test(word);
     else if (state) wanted.state = [...(wanted.state ?? []), state]; // any of them
     else if (automations.includes(word)) wanted.automation = word;
     else wanted.words.push(word.toLowerCase());
@@ -28,9 +30,19 @@ export function readFind(find: string, automations: readonly string[]): Wanted {
   return wanted;
 }
 
-/** Tell whether a task has every word somewhere in what the list says of it. */
-export function hasWords(task: unknown, words: string[]): boolean {
-  if (words.length === 0) return true;
+const texts = new WeakMap<object, string>(); // of each task once: the list is looked through anew with each page that comes
+
+function textOf(task: object): string {
+  const known = texts.get(task);
+  if (known !== undefined) return known;
   const text = JSON.stringify(task).toLowerCase();
+  texts.set(task, text);
+  return text;
+}
+
+/** Tell whether a task has every word somewhere in what the list says of it. */
+export function hasWords(task: object, words: string[]): boolean {
+  if (words.length === 0) return true;
+  const text = textOf(task);
   return words.every((word) => text.includes(word));
 }

@@ -4,13 +4,13 @@ export type KeyMap = Readonly<Record<string, string>>;
 /** What keys do, by where: the names of the keys, and what they do. A single letter may be moved. */
 export const KEYS: [string, [string[], string][]][] = [
   ["Everywhere", [[["Ctrl", "K"], "Search and commands"], [["?"], "This sheet"], [["/"], "Find on the page"]]],
-  ["Inbox", [[["j"], "Next"], [["k"], "Previous"], [["Enter"], "Open"], [["x"], "Select"], [["a"], "Approve what is selected"], [["u"], "Undo, within 5 s"], [["Esc"], "Select nothing"]]],
+  ["Inbox", [[["j"], "Next"], [["k"], "Previous"], [["Enter"], "Open"], [["x"], "Select"], [["a"], "Approve what is selected"], [["g"], "Give what is selected to somebody"], [["u"], "Undo, within 5 s"], [["Esc"], "Select nothing"]]],
   [
     "Review",
     [
       [["a"], "Approve and go on"], [["r"], "Reject"], [["e"], "Edit the field"], [["↑", "↓"], "Another field"],
       [["1…9"], "That field, or that option"], [["Ctrl", "Enter"], "Finish and go on"], [["j"], "Next review"], [["k"], "Previous review"],
-      [["c"], "Claim or release"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"],
+      [["c"], "Claim or release"], [["g"], "Give it to somebody"], [["u"], "Undo, within 5 s"], [["+"], "Larger"], [["−"], "Smaller"], [["o"], "Turn the page"],
       [["t"], "Its text, or its picture"], [["d"], "Beside what was approved before"], [["Esc"], "Back to the inbox"],
     ],
   ],

@@ -139,24 +139,6 @@ export function amended(review: Review, fields: Field[], typed: Record<string, s
   return result;
 }
 
-export type Risk = "high" | "medium" | "low";
-
-/** How much is at stake, as far as the question says: an amount, several people, a deadline that is near. */
-export function riskOf(review: Review, now: number): Risk {
-  const soon = review.deadline ? new Date(review.deadline).getTime() - now < 86_400_000 : false;
-  if (review.approvals_needed > 1 || review.escalated_at || soon) return "high";
-  return review.request.reasons.length > 1 ? "medium" : "low";
-}
-
-/** Tell whether a review has these words, in its title, its people, its automation or its values. */
-export function matches(review: Review, words: string): boolean {
-  const text = [
-    review.id, review.task_id, review.correlation_id, review.automation, review.name, review.role, review.assignee, review.subject,
-    review.task_submitted_by, review.request.title, ...review.request.reasons, JSON.stringify(review.request.values),
-  ].join(" ").toLowerCase(); // prettier-ignore
-  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
-}
-
 /** The field by which cases are alike: who the other side is. */
 export function likeField(values: unknown): string | null {
   if (!isValues(values)) return null;

@@ -1,15 +1,17 @@
 /** Today in numbers, each of which leads to the tasks behind it; before the first task, how to get to one. */
 import { Anchor, Card, Code, Group, List, SegmentedControl, SimpleGrid, Stack, Table, Text, ThemeIcon, Title } from "@mantine/core";
 import { IconCheck, IconCircle } from "@tabler/icons-react";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { reviewsQuery } from "../api/queries";
 import { useSession } from "../api/session";
 import { duration } from "../lib/time";
 import { ProblemAlert } from "../parts/Broken";
 import { AnchorLink } from "../parts/Link";
+import { Loading } from "../parts/Loading";
 
+const Charts = lazy(() => import("./home/Charts").then((module) => ({ default: module.Charts }))); // the largest part of the page, and not what it is opened for
 type Numbers = Schemas["AutomationNumbers"];
 const PERIODS = [
   { value: "24", label: "24 hours" },
@@ -19,19 +21,23 @@ const PERIODS = [
 
 export function Home() {
   const [hours, setHours] = useState("24");
+  const bucket = hours === "24" ? "hour" : "day";
   const may = useSession().may.includes("task.list");
   const today = useQuery({
     queryKey: ["today", hours],
     enabled: may,
-    queryFn: () => data(api.GET("/v1/statistics", { params: { query: { hours: Number(hours) } } })),
+    placeholderData: keepPreviousData,
+    queryFn: () => data(api.GET("/v1/statistics", { params: { query: { hours: Number(hours), bucket } } })),
   });
-  const open = useInfiniteQuery(reviewsQuery("open"));
+  const open = useInfiniteQuery(reviewsQuery({}));
   const waiting = (open.data?.pages ?? []).reduce((count, page) => count + page.items.length, 0);
   useEffect(() => {
     document.title = "Interlock";
   }, []);
   const items = today.data?.items ?? [];
-  const sum = (name: "tasks" | "succeeded" | "failed" | "blocked" | "straight_through" | "running") => items.reduce((total, one) => total + one[name], 0);
+  const sum = (name: "tasks" | "succeeded" | "failed" | "blocked" | "straight_through" | "running" | "failed_resolved" | "blocked_resolved") => items.reduce((total, one) => total + one[name], 0);
+  const failed = sum("failed") - sum("failed_resolved"); // what somebody has dealt with needs nobody
+  const blocked = sum("blocked") - sum("blocked_resolved");
   return (
     <Stack gap="lg" maw={1100}>
       <Group justify="space-between">
@@ -48,11 +54,14 @@ export function Home() {
           <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }}>
             <Tile label="Done" value={sum("succeeded")} find="succeeded" />
             <Tile label="For a person" value={`${waiting}${open.hasNextPage ? "+" : ""}`} inbox />
-            <Tile label="Failed" value={sum("failed")} find="failed" bad={sum("failed") > 0} />
-            <Tile label="Blocked" value={sum("blocked")} find="blocked" bad={sum("blocked") > 0} />
+            <Tile label="Failed" value={failed} find="failed unresolved" bad={failed > 0} />
+            <Tile label="Blocked" value={blocked} find="blocked unresolved" bad={blocked > 0} />
             <Tile label="Straight through" value={share(sum("straight_through"), sum("succeeded"))} find="succeeded" />
             <Tile label="Running" value={sum("running")} find="running" />
           </SimpleGrid>
+          <Suspense fallback={<Loading what="The charts" height={260} />}>
+            <Charts parts={today.data.series} bucket={bucket} />
+          </Suspense>
           <ByAutomation items={items} />
         </>
       )}
@@ -130,7 +139,7 @@ function ByAutomation({ items }: { items: Numbers[] }) {
 
 /** From nothing to a first reviewed receipt. What is done shows as done. */
 function FirstSteps() {
-  const answered = useInfiniteQuery(reviewsQuery("done"));
+  const answered = useInfiniteQuery(reviewsQuery({ queue: "done" }));
   const done = answered.data?.pages.some((page) => page.items.length > 0) ?? false;
   const steps: [boolean, React.ReactNode][] = [
     [true, "Interlock runs, and you are signed in."],

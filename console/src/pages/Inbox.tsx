@@ -1,19 +1,25 @@
 /** The inbox: what waits for a person, in queues, with why and how long. */
 import { Badge, Button, Card, Checkbox, Group, Stack, Tabs, Text, Title } from "@mantine/core";
 import { IconAlertTriangle, IconArrowDown, IconEqual, IconInboxOff, IconUsers } from "@tabler/icons-react";
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
+import { useDebouncedCallback } from "@mantine/hooks";
 import type { Schemas } from "../api/client";
-import { type Queue, reviewQuery, reviewsQuery } from "../api/queries";
+import { automationsQuery, reviewQuery, reviewsQuery } from "../api/queries";
+import { useSession } from "../api/session";
 import { usePageKeys } from "../frame/Keys";
-import { matches, type Review, type Risk, riskOf } from "../lib/review";
+import { type InboxFilter, narrowing, type Queue } from "../lib/inbox";
+import type { Review } from "../lib/review";
+import { AssignLater } from "../parts/AssignLater";
 import { ProblemAlert } from "../parts/Broken";
 import { ChosenBar, each, useChosen } from "../parts/Chosen";
 import { FindBox } from "../parts/FindBox";
 import { AnchorLink } from "../parts/Link";
+import { Choose, Typed } from "../parts/Narrow";
 import { State } from "../parts/State";
-import { Countdown, Time, useNow } from "../parts/Time";
+import { Views } from "../parts/Views";
+import { Countdown, Time } from "../parts/Time";
 import { answer, HOLD_S } from "./review/answer";
 import { useUndo } from "./review/undo";
 import { More } from "../parts/More";
@@ -34,18 +40,18 @@ const EMPTY: Record<Queue, string> = {
 };
 
 export function Inbox() {
-  const { queue = "open", find = "" } = route.useSearch();
+  const { view, ...filter } = route.useSearch();
+  const { queue = "open", find = "" } = filter;
   const navigate = useNavigate();
   const client = useQueryClient();
-  const reviews = useInfiniteQuery(reviewsQuery(queue));
-  const found = useMemo(() => {
-    const all = (reviews.data?.pages ?? []).flatMap((page) => page.items);
-    return find ? all.filter((review) => matches(review, find)) : all;
-  }, [reviews.data, find]);
+  const reviews = useInfiniteQuery({ ...reviewsQuery(filter), placeholderData: keepPreviousData });
+  const found = useMemo(() => (reviews.data?.pages ?? []).flatMap((page) => page.items), [reviews.data]);
   const [at, setAt] = useState(0);
   const { chosen, choose, clear } = useChosen();
   const current = found[Math.min(at, found.length - 1)];
   const undo = useUndo();
+  const [giving, setGiving] = useState<Review[]>([]);
+  const give = () => setGiving(queue === "done" ? [] : found.filter((review) => chosen.has(review.id)));
 
   useEffect(() => {
     document.title = `Inbox (${found.length}) · Interlock`;
@@ -54,8 +60,11 @@ export function Inbox() {
     if (current) void client.prefetchQuery(reviewQuery(current.id)); // before it is asked for
   }, [client, current]);
 
-  const open = (review: Review) =>
-    void navigate({ to: "/reviews/$reviewId", params: { reviewId: review.id }, search: { queue } });
+  const narrow = (change: InboxFilter & { view?: string }) => {
+    setAt(0);
+    void navigate({ to: "/inbox", search: { ...filter, view, ...change }, replace: true });
+  };
+  const open = (review: Review) => void navigate({ to: "/reviews/$reviewId", params: { reviewId: review.id }, search: { ...filter, view } });
   const move = (by: number) => {
     const next = Math.max(0, Math.min(found.length - 1, at + by));
     setAt(next);
@@ -76,6 +85,7 @@ export function Inbox() {
     ["Enter", () => current && open(current)],
     ["x", () => current && choose(current.id)],
     ["a", () => void approve()],
+    ["g", (event) => { event.preventDefault(); give(); }],
     ["u", () => undo()],
     ["Escape", clear],
   ]); // prettier-ignore
@@ -86,15 +96,9 @@ export function Inbox() {
         <Title order={1} size="h2">
           Inbox
         </Title>
-        <FindBox
-          label="Find in the inbox"
-          placeholder="Find: merchant, person, ID"
-          value={find}
-          onFind={(text) => void navigate({ to: "/inbox", search: { queue, find: text || undefined }, replace: true })}
-          width={280}
-        />
+        <Find value={find} onFind={(text) => narrow({ find: text })} />
       </Group>
-      <Tabs value={queue} onChange={(value) => { setAt(0); clear(); void navigate({ to: "/inbox", search: { queue: value as Queue } }); }}>
+      <Tabs value={queue} onChange={(value) => { clear(); narrow({ queue: value as Queue }); }}>
         <Tabs.List>
           {QUEUES.map(([name, label]) => (
             <Tabs.Tab key={name} value={name}>
@@ -103,16 +107,20 @@ export function Inbox() {
           ))}
         </Tabs.List>
       </Tabs>
+      <Filters filter={filter} view={view} found={found} onNarrow={narrow} onClear={() => void navigate({ to: "/inbox", search: { queue } })} />
       <ChosenBar count={chosen.size} onClear={clear}>
         <Button size="xs" onClick={() => void approve()}>
           Approve selected
+        </Button>
+        <Button size="xs" variant="default" onClick={give}>
+          Give to…
         </Button>
       </ChosenBar>
       {reviews.isError && <ProblemAlert error={reviews.error} retry={() => void reviews.refetch()} />}
       {reviews.isSuccess && found.length === 0 && (
         <Card withBorder ta="center" padding="xl">
           <IconInboxOff size={32} aria-hidden className="empty-icon" />
-          <Text mt="sm">{find ? `Nothing here has “${find}”.` : EMPTY[queue]}</Text>
+          <Text mt="sm">{narrowing(filter) ? "Nothing here has all of this." : EMPTY[queue]}</Text>
         </Card>
       )}
       <Stack gap="xs" component="ul" p={0} m={0} role="list">
@@ -120,7 +128,7 @@ export function Inbox() {
           <Row
             key={review.id}
             review={review}
-            queue={queue}
+            search={{ ...filter, view }}
             current={number === at}
             chosen={chosen.has(review.id)}
             onChoose={() => choose(review.id)}
@@ -128,19 +136,76 @@ export function Inbox() {
         ))}
       </Stack>
       <More of={reviews} />
+      <AssignLater
+        reviews={giving}
+        onClose={(done) => {
+          setGiving([]);
+          if (done) clear();
+        }}
+      />
     </Stack>
   );
 }
 
-const RISKS: Record<Risk, [string, string, typeof IconEqual]> = {
+/** The box for words: they are asked for when the typing rests. */
+function Find({ value, onFind }: { value: string; onFind: (find: string | undefined) => void }) {
+  const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
+  const settle = useDebouncedCallback((text: string) => onFind(text.trim() || undefined), 200);
+  const find = (text: string) => {
+    setTyped(text);
+    settle(text);
+  };
+  return <FindBox label="Find in the inbox" placeholder="Find: merchant, person, ID" value={typed} onFind={find} width={280} />;
+}
+
+const CHOICES = {
+  risk: [{ value: "high", label: "High risk" }, { value: "medium", label: "Medium risk" }, { value: "low", label: "Low risk" }],
+  due: [{ value: "hour", label: "Due within 1 h" }, { value: "day", label: "Due within 24 h" }, { value: "week", label: "Due within 7 days" }],
+  order: [{ value: "oldest", label: "Oldest first" }, { value: "newest", label: "Newest first" }, { value: "due", label: "Soonest due first" }],
+}; // prettier-ignore
+
+interface FiltersProps {
+  filter: InboxFilter;
+  view: string | undefined;
+  found: Review[];
+  onNarrow: (change: InboxFilter) => void;
+  onClear: () => void;
+}
+
+function Filters({ filter, view, found, onNarrow, onClear }: FiltersProps) {
+  const session = useSession();
+  const automations = useQuery({ ...automationsQuery, enabled: session.may.includes("automation.read") });
+  const names = new Set([...(automations.data?.items ?? []).map((one) => one.name), ...found.map((one) => one.automation)]);
+  const roles = new Set([...found.map((one) => one.role), ...session.roles]);
+  const people = new Set([session.user, ...found.flatMap((one) => [one.assignee, one.subject, one.task_submitted_by]).filter((one) => one !== null)]);
+  const order = filter.order ?? (filter.queue === "done" ? "newest" : "oldest");
+  return (
+    <Group gap={10} role="group" aria-label="Filters">
+      <Choose label="Automation" value={filter.automation} choices={[...names].sort().map((name) => ({ value: name, label: name }))} onChange={(automation) => onNarrow({ automation })} />
+      <Typed label="Role" value={filter.role} offered={[...roles].sort()} onChange={(role) => onNarrow({ role })} />
+      <Typed label="Person" value={filter.person} offered={[...people].sort()} onChange={(person) => onNarrow({ person })} />
+      <Choose label="Risk" value={filter.risk} choices={CHOICES.risk} onChange={(risk) => onNarrow({ risk: risk as InboxFilter["risk"] })} />
+      <Choose label="Due" value={filter.due} choices={CHOICES.due} onChange={(due) => onNarrow({ due: due as InboxFilter["due"] })} />
+      <Choose label="Order" always value={order} choices={CHOICES.order} onChange={(chosen) => onNarrow({ order: chosen as InboxFilter["order"] })} />
+      <Views page="inbox" filters={filter} picked={view} />
+      {narrowing(filter) > 0 && (
+        <Button size="xs" variant="subtle" onClick={onClear}>
+          Clear
+        </Button>
+      )}
+    </Group>
+  );
+}
+
+const RISKS: Record<Review["risk"], [string, string, typeof IconEqual]> = {
   high: ["red", "High", IconAlertTriangle],
   medium: ["orange", "Medium", IconEqual],
   low: ["gray", "Low", IconArrowDown],
 };
 
 function RiskBadge({ review }: { review: Review }) {
-  const now = useNow(60_000);
-  const [color, word, Icon] = RISKS[riskOf(review, now)];
+  const [color, word, Icon] = RISKS[review.risk];
   return (
     <Badge color={color} variant="light" tt="none" leftSection={<Icon size={12} aria-hidden />}>
       {word} risk
@@ -148,8 +213,8 @@ function RiskBadge({ review }: { review: Review }) {
   );
 }
 
-function Row(props: { review: Review; queue: Queue; current: boolean; chosen: boolean; onChoose: () => void }) {
-  const { review, queue, current, chosen, onChoose } = props;
+function Row(props: { review: Review; search: InboxFilter & { view?: string }; current: boolean; chosen: boolean; onChoose: () => void }) {
+  const { review, search, current, chosen, onChoose } = props;
   return (
     <Card component="li" withBorder padding="sm" className="row-link" data-current={current} id={`review-${review.id}`}>
       <Group wrap="nowrap" align="flex-start" gap="sm">
@@ -158,7 +223,7 @@ function Row(props: { review: Review; queue: Queue; current: boolean; chosen: bo
         )}
         <Stack gap={4} flex={1} miw={0}>
           <Group justify="space-between" gap="xs">
-            <AnchorLink to="/reviews/$reviewId" params={{ reviewId: review.id }} search={{ queue }} fw={600} className="title-link" truncate>
+            <AnchorLink to="/reviews/$reviewId" params={{ reviewId: review.id }} search={search} fw={600} className="title-link" truncate>
               {review.request.title}
             </AnchorLink>
             <Group gap="xs">

@@ -15,6 +15,7 @@ from interlock.api.task_schemas import TaskSummary
 from interlock.api.values import At
 from interlock.domain.errors import NotFound
 from interlock.governance import ask
+from interlock.orchestration.review_rows import ReviewFilter
 from interlock.orchestration.task_views import Filter
 
 router = APIRouter(prefix="/v1/correlations", tags=["correlations"])
@@ -62,7 +63,7 @@ async def get_correlation(
     if not seen:
         resource = ask.task(caller.tenant, first.id, automation=first.automation, submitted_by=first.submitted_by)
         caller.require("task.read", resource, automation=first.automation)
-    reviews = await app.reviews.find(caller.tenant, state=None, correlation_id=correlation_id, limit=most + 1)
+    reviews = await app.reviews.find(caller.tenant, ReviewFilter(correlation_id=correlation_id), limit=most + 1)
     deliveries = await app.views.deliveries(caller.tenant, correlation_id, limit=most + 1)
     return Correlation(
         correlation_id=correlation_id,

@@ -94,6 +94,17 @@ class KeptSession(BaseModel):
     ended_at: At | None
 
 
+class KeptView(BaseModel):
+    """A view that the person keeps; gone once they were erased."""
+
+    id: str
+    page: str
+    name: str
+    filters: dict[str, str]
+    shared: bool
+    changed_at: At
+
+
 class KeptLink(BaseModel):
     """Another name of the person, that an owner linked to theirs."""
 
@@ -121,6 +132,7 @@ class AboutSubject(BaseModel):
     documents: list[KeptDocument] = Field(description="Newest first.")
     accounts: list[KeptAccount]
     sessions: list[KeptSession] = Field(description="Newest first.")
+    views: list[KeptView] = Field(description="By page and name.")
     links: list[KeptLink] = Field(description="Other names of the person, newest first; ended ones too.")
     elevations: list[KeptElevation] = Field(description="Newest first.")
     erasures: list[Erasure] = Field(description="Newest first.")
@@ -190,6 +202,7 @@ async def get_subject(caller: CallerDep, subject: Subject) -> AboutSubject:
         documents=[KeptDocument.model_validate(row) for row in about.documents[:most]],
         accounts=[KeptAccount.model_validate(row) for row in about.accounts],
         sessions=[KeptSession.model_validate(row) for row in about.sessions[:most]],
+        views=[KeptView.model_validate(row) for row in about.views[:most]],
         links=[KeptLink.model_validate(row) for row in about.links[:most]],
         elevations=[KeptElevation.model_validate(row) for row in about.elevations[:most]],
         erasures=[_shown(one) for one in about.erasures[:most]],

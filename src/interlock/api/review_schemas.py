@@ -86,6 +86,9 @@ class ReviewApproval(BaseModel):
     )
 
 
+Risk = Literal["high", "medium", "low"]
+
+
 class ReviewSummary(BaseModel):
     """A review in a list."""
 
@@ -104,7 +107,7 @@ class ReviewSummary(BaseModel):
         description="Counts amendments while approvals are collected; an approval says which it has seen."
     )
     values: Json = Field(None, description="As they stand: as amended by who has approved so far, else as shown.")
-    assignee: str | None = Field(description="Who has claimed it.")
+    assignee: str | None = Field(description="Who has claimed it, or was given it.")
     subject: str | None = Field(description="Whom it is about; that person may not answer.")
     task_submitted_by: str
     request: ReviewQuestion
@@ -117,6 +120,9 @@ class ReviewSummary(BaseModel):
     hold_until: At | None = Field(description="Until then its author may take the answer back.")
     opened_at: At
     closed_at: At | None
+    risk: Risk = Field(
+        description="High: several must approve, it was escalated, or is due within a day; medium: there is more than one reason."
+    )
 
 
 class HistoryLine(BaseModel):
@@ -135,7 +141,7 @@ class Review(ReviewSummary):
 
 
 class ReviewPage(BaseModel):
-    """A page of reviews, oldest first."""
+    """A page of reviews, in the order that was asked for."""
 
     items: list[ReviewSummary]
     next_cursor: str | None = Field(None, description="Null on the last page.")
@@ -171,6 +177,21 @@ class AmendReview(BaseModel):
     hold_s: Hold = 0.0
     on_behalf_of: OnBehalfOf = None
     revision: Revision = None
+
+
+class AssignReview(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "user:mei"}]})
+
+    to: str = Field(
+        pattern=r"^user:[A-Za-z0-9][A-Za-z0-9._@+-]{0,126}$",
+        description="Who shall have it: a person who may answer it.",
+    )
+
+
+class Assignees(BaseModel):
+    """People whom a review could be given to, by name."""
+
+    items: list[str]
 
 
 class ReviewText(BaseModel):

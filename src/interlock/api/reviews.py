@@ -14,22 +14,28 @@ from interlock.api.problems import responses
 from interlock.api.review_schemas import (
     AmendReview,
     ApproveReview,
+    Assignees,
+    AssignReview,
     RejectReview,
     Review,
     ReviewPage,
     ReviewText,
+    Risk,
     StateFilter,
 )
 from interlock.api.values import TEXT_CHARS_MAX, ReviewId
-from interlock.domain.errors import Refused
+from interlock.domain.errors import InvalidInput, Refused
 from interlock.domain.reviews import ReviewState, Verdict
 from interlock.governance import ask
 from interlock.orchestration.review_rights import entity
+from interlock.orchestration.review_rows import Order, ReviewFilter, sorted_by
 from interlock.orchestration.review_rows import Review as StoredReview
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=StrictRoute)
 
-_CURSOR = "reviews"
+# Each order has cursors of its own: one of another would lose or repeat what lies between.
+_CURSORS = {Order.OLDEST: "reviews", Order.NEWEST: "reviews-newest", Order.DUE: "reviews-due"}
+DUE_WITHIN_S_MAX = 366 * 86_400
 _ANSWER = responses(404, 409, 413)
 Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
 
@@ -51,7 +57,25 @@ async def list_reviews(
         str | None, Query(max_length=TEXT_CHARS_MAX, description="`me`, `none`, or a person such as `user:amir`.")
     ] = None,
     task_id: Text = None,
-    newest: Annotated[bool, Query(description="Newest first; else oldest first.")] = False,
+    automation: Text = None,
+    risk: Annotated[Risk | None, Query(description="As the list shows it.")] = None,
+    person: Annotated[
+        str | None,
+        Query(
+            max_length=TEXT_CHARS_MAX,
+            description="Who has it, whom it is about, or who asked for it; `me` for yourself.",
+        ),
+    ] = None,
+    due_within: Annotated[
+        float | None,
+        Query(gt=0, le=DUE_WITHIN_S_MAX, allow_inf_nan=False, description="Due in so many seconds, or before."),
+    ] = None,
+    find: Annotated[
+        str | None,
+        Query(max_length=TEXT_CHARS_MAX, description="Words; each stands in what the list says of a review."),
+    ] = None,
+    order: Annotated[Order, Query(description="`due`: soonest due first, what is never due last.")] = Order.OLDEST,
+    newest: Annotated[bool, Query(description="The same as `order=newest`.")] = False,
 ) -> ReviewPage:
     """List reviews that the policy lets the caller read; without `review.list`, of those that their roles may answer."""
     roles = None if role is None else [role]
@@ -65,20 +89,31 @@ async def list_reviews(
         if role is not None and role not in own:
             caller.require("review.list", ask.system(caller.tenant))
         roles = roles or own
+    if newest and order is Order.DUE:
+        raise InvalidInput.of("/newest", "The list has one order.", "Leave it out, or order by `newest`.")
+    order = Order.NEWEST if newest else order
     count = min(limit, caller.app.settings.list_page_size_max)
+    me = caller.principal.id
     found = await caller.app.reviews.find(
         caller.tenant,
-        state=None if state == "any" else ReviewState(state),
-        roles=roles,
-        assignee=caller.principal.id if assignee == "me" else None if assignee == "none" else assignee,
-        unassigned=assignee == "none",
-        task_id=task_id,
-        after=pages.after_time(_CURSOR, cursor),
-        newest=newest,
+        ReviewFilter(
+            state=None if state == "any" else ReviewState(state),
+            roles=roles,
+            assignee=me if assignee == "me" else None if assignee == "none" else assignee,
+            unassigned=assignee == "none",
+            task_id=task_id,
+            automation=automation,
+            risk=risk,
+            person=me if person == "me" else person,
+            due_within_s=due_within,
+            words=(find or "").lower().split(),
+        ),
+        order=order,
+        after=pages.after_time(_CURSORS[order], cursor),
         limit=count + 1,
     )
     shown = found[:count]
-    more = pages.encode(_CURSOR, shown[-1].opened_at, shown[-1].id) if len(found) > count else None
+    more = pages.encode(_CURSORS[order], sorted_by(shown[-1], order), shown[-1].id) if len(found) > count else None
     return ReviewPage(
         items=[review_schemas.summary(review) for review in visible.reviews(all_of_them, shown)], next_cursor=more
     )
@@ -142,6 +177,32 @@ async def release_review(caller: CallerDep, review_id: ReviewId) -> Review:
     """Give a review back that you had claimed."""
     await readable(caller, review_id)
     return await _whole(caller, await caller.app.reviews.claim(caller.principal, review_id, release=True))
+
+
+@router.get(
+    "/{review_id}/assignees",
+    operation_id="list_assignees",
+    response_model=Assignees,
+    responses=responses(404, 409),
+    summary="List whom a review could be given to",
+)
+async def list_assignees(caller: CallerDep, review_id: ReviewId) -> Assignees:
+    """List who could approve an open review as the policies stand, for whoever may give it to them."""
+    await readable(caller, review_id)
+    return Assignees(items=await caller.app.reviews.assignees(caller.principal, review_id))
+
+
+@router.post(
+    "/{review_id}:assign",
+    operation_id="assign_review",
+    response_model=Review,
+    responses=_ANSWER,
+    summary="Give a review to somebody",
+)
+async def assign_review(caller: CallerDep, review_id: ReviewId, body: AssignReview) -> Review:
+    """Give an open review to a person who may answer it, whoever has it now: nobody else can answer it then."""
+    await readable(caller, review_id)
+    return await _whole(caller, await caller.app.reviews.assign(caller.principal, review_id, body.to))
 
 
 @router.post(

@@ -28,6 +28,10 @@ def _any_model(tenant: str) -> Entity:
     return ask.model_version(tenant, automation="any", model="any", version="0")
 
 
+def _any_view(tenant: str) -> Entity:
+    return ask.view(tenant, "any")
+
+
 # What whole pages depend on; each route asks by itself, of the very thing that it is about.
 _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
     "account.create": ask.system,
@@ -56,6 +60,7 @@ _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
     "secret.read": ask.system,
     "session.list": ask.system,
     "task.list": ask.system,
+    "view.share": _any_view,
 }
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from interlock.api.values import At, GivenAt, Json
 from interlock.domain.tasks import State
+from interlock.orchestration.task_actions import NOTE_CHARS_MAX
 from interlock.orchestration.task_views import EffectView, TaskView
 
 EffectStatus = Literal["ok", "denied", "failed", "expired", "cancelled", "pending"]
@@ -122,6 +123,14 @@ class TimelineEffect(Effect):
     failed_attempts: list[dict[str, Any]] = Field(default_factory=list)
 
 
+class Resolution(BaseModel):
+    """That somebody has dealt with a task."""
+
+    at: At
+    by: str
+    note: str | None = Field(description="Null where it was erased.")
+
+
 class TaskSummary(BaseModel):
     """A task in a list."""
 
@@ -142,6 +151,9 @@ class TaskSummary(BaseModel):
     accepted_at: At
     started_at: At | None
     ended_at: At | None
+    resolved: Resolution | None = Field(
+        description="Who says that nobody needs to look at it any more, of a failed, blocked or cancelled one."
+    )
     links: TaskLinks
 
 
@@ -180,6 +192,12 @@ class CancelTask(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str | None = Field(None, max_length=4000, description="Goes into the task's events.")
+
+
+class ResolveTask(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "Paid by hand, voucher 4711."}]})
+
+    note: str = Field(min_length=1, max_length=NOTE_CHARS_MAX, pattern=r"\S", description="Why; erased with the task.")
 
 
 class RetryTask(BaseModel):

@@ -1,4 +1,4 @@
-"""Tasks: submit, get, list, timeline, cancel, retry."""
+"""Tasks: submit, get, list, timeline, cancel, retry, resolve."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from interlock.api.task_schemas import (
     AcceptedTask,
     CancelTask,
     EffectValue,
+    ResolveTask,
     RetryTask,
     Task,
     TaskAction,
     TaskPage,
     TaskSubmission,
+    TaskSummary,
     Timeline,
 )
 from interlock.api.values import TEXT_CHARS_MAX, GivenAt, TaskId
@@ -105,6 +107,9 @@ async def list_tasks(
     ] = None,
     accepted_from: Annotated[GivenAt | None, Query(description="Accepted at this time or later.")] = None,
     accepted_to: Annotated[GivenAt | None, Query(description="Accepted before this time.")] = None,
+    resolved: Annotated[
+        bool | None, Query(description="Only those that somebody has dealt with, or with false only the others.")
+    ] = None,
 ) -> TaskPage:
     """List the tasks of the tenant that the policy lets the caller read; without `task.list`, of those that they submitted themselves."""
     own = submitted_by == caller.principal.id
@@ -123,6 +128,7 @@ async def list_tasks(
             labels=_labels(label or []),
             accepted_from=accepted_from,
             accepted_to=accepted_to,
+            resolved=resolved,
         ),
         after=pages.after_time(_CURSOR, cursor),
         limit=count + 1,
@@ -205,6 +211,34 @@ async def retry_task(
     view = await for_action(caller, "task.retry", task_id)
     await caller.app.actions.retry(caller.tenant, task_id, by=caller.principal.id, redo=body.redo if body else False)
     return await _action(caller, view.id)
+
+
+@router.post(
+    "/{task_id}:resolve",
+    operation_id="resolve_task",
+    response_model=TaskSummary,
+    responses=responses(404, 409, 413),
+    summary="Say that a task is dealt with",
+)
+async def resolve_task(caller: CallerDep, task_id: TaskId, body: ResolveTask) -> TaskSummary:
+    """Say of a failed, blocked or cancelled task that nobody needs to look at it any more, and why. A retry clears it."""
+    await for_action(caller, "task.resolve", task_id)
+    await caller.app.actions.resolve(caller.tenant, task_id, by=caller.principal.id, note=body.note)
+    return task_schemas.summary(await caller.app.views.get(caller.tenant, task_id))
+
+
+@router.post(
+    "/{task_id}:reopen",
+    operation_id="reopen_task",
+    response_model=TaskSummary,
+    responses=responses(404, 409),
+    summary="Take back that a task is dealt with",
+)
+async def reopen_task(caller: CallerDep, task_id: TaskId) -> TaskSummary:
+    """Take back that nobody needs to look at a task any more."""
+    await for_action(caller, "task.resolve", task_id)
+    await caller.app.actions.reopen(caller.tenant, task_id, by=caller.principal.id)
+    return task_schemas.summary(await caller.app.views.get(caller.tenant, task_id))
 
 
 async def readable(caller: Caller, task_id: str) -> TaskView:

@@ -23,8 +23,9 @@ EXIT_INTERRUPTED = 130
 
 
 GROUPS: Final = {
-    "task": ("interlock.cli.tasks:app", "Submit, watch, list, cancel and retry tasks."),
+    "task": ("interlock.cli.tasks:app", "Submit, watch, list, cancel, retry and resolve tasks."),
     "review": ("interlock.cli.reviews:app", "The inbox: list, claim and answer reviews."),
+    "view": ("interlock.cli.saved_views:app", "Views: list, save, delete."),
     "audit": ("interlock.cli.audit:app", "The audit log: verify, read, prove, export."),
     "policy": ("interlock.cli.policies:app", "Policies: check, diff, activate, roll back."),
     "metrics": ("interlock.cli.metrics:app", "Metrics: the tenant's figures, as Prometheus reads them."),

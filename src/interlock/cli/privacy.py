@@ -19,7 +19,7 @@ Person = Annotated[str, typer.Argument(help="The person, as tasks name them, suc
 
 @app.command(epilog="Example: interlock privacy show user:amir")
 def show(subject: Person, data: Data = None, as_json: Json = False) -> None:
-    """Show what is kept of a person: tasks about them, documents, account, sessions, elevations, other names, erasures."""
+    """Show what is kept of a person: tasks about them, documents, account, sessions, views, elevations, other names, erasures."""
     found = Client(settings_for(data)).get(f"/v1/privacy/subjects/{quote(subject, safe='')}")
     if as_json:
         print_json(found)
@@ -39,6 +39,13 @@ def show(subject: Person, data: Data = None, as_json: Json = False) -> None:
     print_table(
         ("session", "by", "began", "last used", "ended"),
         [(s["id"], s["method"], s["created_at"], s["last_used_at"], s["ended_at"]) for s in found["sessions"]],
+    )
+    print_table(
+        ("view", "page", "name", "filters", "shared"),
+        [
+            (v["id"], v["page"], v["name"], " ".join(f"{k}={s}" for k, s in v["filters"].items()), v["shared"])
+            for v in found["views"]
+        ],
     )
     print_table(
         ("elevation", "opened", "as", "why", "note"),

@@ -29,6 +29,14 @@ def list_(
     state: Annotated[str, typer.Option(help="open, answered, expired or cancelled.")] = "open",
     role: Annotated[str | None, typer.Option(help="Only those for this role.")] = None,
     assignee: Annotated[str | None, typer.Option(help="me, none, or a user's ID.")] = None,
+    automation: Annotated[str | None, typer.Option(help="Only those of this automation.")] = None,
+    risk: Annotated[str | None, typer.Option(help="high, medium or low.")] = None,
+    person: Annotated[
+        str | None, typer.Option(help="Who has it, whom it is about, or who asked; me for yourself.")
+    ] = None,
+    due_within: Annotated[float | None, typer.Option(metavar="SECONDS", help="Due in so long, or before.")] = None,
+    find: Annotated[str | None, typer.Option(help="Words that stand in it.")] = None,
+    order: Annotated[str | None, typer.Option(help="oldest, newest, or due: soonest due first.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
     data: Data = None,
@@ -36,7 +44,18 @@ def list_(
 ) -> None:
     """List reviews, oldest first."""
     page = Client(settings_for(data)).get(
-        "/v1/reviews", state=state, role=role, assignee=assignee, limit=limit, cursor=cursor
+        "/v1/reviews",
+        state=state,
+        role=role,
+        assignee=assignee,
+        automation=automation,
+        risk=risk,
+        person=person,
+        due_within=due_within,
+        find=find,
+        order=order,
+        limit=limit,
+        cursor=cursor,
     )
     if as_json:
         print_json(page)
@@ -74,6 +93,28 @@ def claim(
     """Take a review for yourself."""
     verb = "release" if release else "claim"
     _print(Client(settings_for(data)).post(f"/v1/reviews/{part(review_id)}:{verb}", repeat=True), as_json)
+
+
+@app.command(epilog="Example: interlock review assign rev_0193… --to user:mei")
+def assign(
+    review_id: ReviewId,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="USER", help="Who shall have it; without it, who could is listed.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Give a review to somebody who may answer it, whoever has it now."""
+    client = Client(settings_for(data))
+    if to is not None:
+        _print(client.post(f"/v1/reviews/{part(review_id)}:assign", {"to": to}, repeat=True), as_json)
+        return
+    found = client.get(f"/v1/reviews/{part(review_id)}/assignees")
+    if as_json:
+        print_json(found)
+        return
+    for user in found["items"]:
+        say(user)
 
 
 @app.command(epilog='Example: interlock review approve rev_0193… --reason "checked with the hotel"')

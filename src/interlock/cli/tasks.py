@@ -1,4 +1,4 @@
-"""`interlock task …`: submit, watch, list, cancel and retry tasks."""
+"""`interlock task …`: submit, watch, list, cancel, retry and resolve tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import bold, console, line, print_json, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Submit, watch, list, cancel and retry tasks.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Submit, watch, list, cancel, retry and resolve tasks."
+)
 ENDED = ("succeeded", "failed", "cancelled")
 POLL_S = 0.15
 EXIT_FAILED, EXIT_GOES_ON = 1, 5
@@ -102,6 +104,9 @@ def list_(
     state: Annotated[list[str] | None, typer.Option(help="Only tasks in this state; may be repeated.")] = None,
     automation: Annotated[str | None, typer.Option(help="Only tasks of this automation.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this label.")] = None,
+    resolved: Annotated[
+        bool | None, typer.Option("--resolved/--unresolved", help="Only tasks that somebody has dealt with, or not.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
     data: Data = None,
@@ -110,7 +115,13 @@ def list_(
     """List tasks, newest first."""
     labels = [f"{name}:{value}" for name, value in _pairs(label or []).items()]
     page = Client(settings_for(data)).get(
-        "/v1/tasks", state=state, automation=automation, label=labels or None, limit=limit, cursor=cursor
+        "/v1/tasks",
+        state=state,
+        automation=automation,
+        label=labels or None,
+        resolved=None if resolved is None else str(resolved).lower(),
+        limit=limit,
+        cursor=cursor,
     )
     if as_json:
         print_json(page)
@@ -154,6 +165,27 @@ def retry(
     """Try a failed or blocked task again, from the effect that failed."""
     client = Client(settings_for(data))
     client.post(f"/v1/tasks/{part(task_id)}:retry", {"redo": redo})
+    _print_task(client.get(f"/v1/tasks/{part(task_id)}"), as_json)
+
+
+@app.command(epilog='Example: interlock task resolve task_0193… --note "paid by hand"')
+def resolve(
+    task_id: TaskId,
+    note: Annotated[str, typer.Option(help="Why nobody needs to look at it any more; it stands in the record.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Say that a failed, blocked or cancelled task is dealt with."""
+    client = Client(settings_for(data))
+    client.post(f"/v1/tasks/{part(task_id)}:resolve", {"note": note})
+    _print_task(client.get(f"/v1/tasks/{part(task_id)}"), as_json)
+
+
+@app.command(epilog="Example: interlock task reopen task_0193…")
+def reopen(task_id: TaskId, data: Data = None, as_json: Json = False) -> None:
+    """Take back that a task is dealt with."""
+    client = Client(settings_for(data))
+    client.post(f"/v1/tasks/{part(task_id)}:reopen")
     _print_task(client.get(f"/v1/tasks/{part(task_id)}"), as_json)
 
 
@@ -227,6 +259,8 @@ def _print_task(task: dict[str, Any], as_json: bool) -> None:
         say_json("  output       ", task["output"])
     if task.get("error"):
         say_json("  error        ", task["error"])
+    if task.get("resolved"):
+        say("  resolved     ", task["resolved"]["by"], ": ", task["resolved"]["note"] or "(erased)")
     if task.get("effects"):
         print_effects(task["effects"])
     if needs_person(task):

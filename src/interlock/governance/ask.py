@@ -140,11 +140,12 @@ def review(
     subjects: Iterable[str] | None = None,
     also: Iterable[str] = (),
     approved_by: Iterable[str] = (),
+    assignee: str | None = None,
 ) -> Entity:
     """Give a review.
 
     Args:
-        also: further roles and people who may answer.
+        also: further roles and people who may answer. assignee: who has it.
         submitters, subjects, approved_by: persons (`person_of`), with those behind services; an answer needs them.
     """
     attrs: dict[str, Any] = {"tenant": tenant, "automation": automation, "role": role}
@@ -155,6 +156,8 @@ def review(
     if further := sorted({*also}):
         attrs["also_roles"] = [name for name in further if ":" not in name]
         attrs["also_people"] = [Entity(type="User", id=name) for name in further if ":" in name]
+    if assignee is not None:
+        attrs["assignee"] = Entity(type="User", id=assignee)
     if before := sorted({*approved_by}):
         attrs["approved_by"] = before
     if not submitted_by.startswith("agent:"):
@@ -203,6 +206,13 @@ def delegation(tenant: str, delegation_id: str, *, from_user: str, to_user: str)
 
 def elevation(tenant: str, elevation_id: str, *, user: str) -> Entity:
     return Entity(type="Elevation", id=elevation_id, attrs={"tenant": tenant, "user": Entity(type="User", id=user)})
+
+
+def view(tenant: str, view_id: str, *, owner: str | None = None, shared: bool = False) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant, "shared": shared}
+    if owner is not None and not owner.startswith("agent:"):
+        attrs["owner"] = Entity(type="User", id=owner)
+    return Entity(type="View", id=view_id, attrs=attrs)
 
 
 def behalf(principal: Principal) -> dict[str, Any]:

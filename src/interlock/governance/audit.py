@@ -68,6 +68,11 @@ def approval_parts(*, answer: str | None, by: str, persons: Sequence[str]) -> tu
     return (answer, by, *persons)
 
 
+def view_parts(*, owner: str, name: str, filters: str) -> tuple[str | None, ...]:
+    """Give what the leaf of a kept view commits to."""
+    return (owner, name, filters)
+
+
 def history_line(key: bytes, *, by: str, data: str) -> dict[str, str]:
     """Give what a leaf says of the line that it writes into a review's history: a commitment to who did it, and in which words."""
     salt = new_salt()

@@ -23,6 +23,10 @@ AFTER: Final[Mapping[str, frozenset[str]]] = {
     "task.blocked": frozenset({"blocked", "running"}),
     **{f"task.{state}": frozenset({state}) for state in ENDED},
 }
+# What makes a task resolved, and what ends that: whatever brings it to stand otherwise. One that blocks again stands as before.
+RESOLUTION: Final = frozenset(
+    {"task.resolved", "task.reopened", "task.retried", "task.unblocked", "task.waiting", *(f"task.{s}" for s in ENDED)}
+)
 ROLE_GIVEN: Final = ("review.opened", "review.escalated")
 REVIEW_AFTER: Final[Mapping[str, str]] = {
     "review.opened": "open",
@@ -60,6 +64,9 @@ class TaskRow:
     key: bytes | None
     erased: bool
     erased_at: datetime | None = None
+    resolved_by: str | None = None
+    resolution_note: str | None = None
+    resolution_salt: bytes | None = None
 
     @property
     def content_gone(self) -> bool:
@@ -91,9 +98,31 @@ def settle_erasure(where: str, task: TaskRow, leaves: Sequence[Facts], findings:
     if not said:
         return
     task.key, task.erased = None, True
-    left = (task.input, task.input_ref, task.output, task.output_ref, task.error, task.callback_url)
+    left = (
+        task.input,
+        task.input_ref,
+        task.output,
+        task.output_ref,
+        task.error,
+        task.callback_url,
+        task.resolution_note,
+    )
     if any(part is not None for part in left) or task.labels:
         findings.add("of an erased task nothing is left", where)
+
+
+def check_resolution(where: str, task: TaskRow, leaves: Sequence[Facts], findings: Findings) -> None:
+    """Check that a task is resolved where its leaves (oldest first) say so, by whom and with which note they commit to."""
+    steps = [facts for facts in leaves if facts.get("kind") in RESOLUTION]
+    said = bool(steps) and steps[-1]["kind"] == "task.resolved"
+    what = "the task is resolved as the log says"
+    if not findings.check(what, where, expected=said, found=task.resolved_by is not None) or not said:
+        return
+    if task.content_gone:
+        return  # the note went with the content, and that is counted
+    parts = (task.resolved_by, task.resolution_note)
+    what = "who resolved the task, and why, is what the leaf commits to"
+    check_commitment(what, where, task, task.resolution_salt, parts, steps[-1], findings)
 
 
 def check_state(where: str, task: TaskRow, leaves: Sequence[Facts], findings: Findings) -> None:
@@ -193,6 +222,26 @@ def check_history(
             continue
         committed = audit.commit(task.key, salt, (by, data))
         findings.check(what, f"{where} line {number}", expected=facts["line"], found=committed)
+
+
+# Who has a review after each line of its history; what stands nowhere here changes nothing.
+_FREED: Final = frozenset({"released", "escalated", "approved"})
+
+
+def check_assignee(
+    where: str, events: Sequence[tuple[str, str, str]], assignee: str | None, findings: Findings
+) -> None:
+    """Check who has a review against its history (kind, data, who), oldest first, which `check_history` holds against the leaves."""
+    expected: str | None = None
+    for kind, data, by in events:
+        if kind == "claimed":
+            expected = by
+        elif kind == "assigned":
+            with suppress(ValueError, AttributeError):
+                expected = canonical.loads(data).get("assignee")
+        elif kind in _FREED:
+            expected = None
+    findings.check("who has the review is whom its history says", where, expected=expected, found=assignee)
 
 
 def check_approvals(

@@ -19,9 +19,11 @@ from interlock.governance.findings import Findings
 from interlock.governance.verify_states import (
     TaskRow,
     check_approvals,
+    check_assignee,
     check_commitment,
     check_cuts,
     check_history,
+    check_resolution,
     check_review,
     check_state,
     settle_erasure,
@@ -37,7 +39,8 @@ _TASKS = """
 select t.id, t.state, t.generation, t.automation, t.automation_version, t.correlation_id, t.submitted_by, t.input::text, t.input_ref,
     t.output::text, t.output_ref, t.error::text, t.commit_salt, t.labels, t.priority, t.deadline,
     t.callback_url, t.subject, k.subject is not null, k.wrapped_key, k.erased_at,
-    (select count(*) from audit_records r where r.tenant = t.tenant and r.task_id = t.id), t.erased_at
+    (select count(*) from audit_records r where r.tenant = t.tenant and r.task_id = t.id), t.erased_at,
+    t.resolved_by, t.resolution_note, t.resolution_salt
 from tasks t left join subject_keys k on k.tenant = t.tenant and k.subject = t.subject
 where t.tenant = current_tenant() and t.id > %s order by t.id limit %s"""
 _LEAVES = """
@@ -51,7 +54,7 @@ _OPENINGS = """
 select task_id, generation, effect_id, kind from openings where tenant = current_tenant() and task_id > %(low)s {upto}"""
 _REVIEWS = """
 select id, task_id, state, answer::text, answer_salt, answered_by,
-    role, request::text, subject, deadline, automation, name, task_submitted_by from reviews
+    role, request::text, subject, deadline, automation, name, task_submitted_by, assignee from reviews
 where tenant = current_tenant() and task_id > %(low)s {upto}"""
 _APPROVALS = """
 select a.review_id, a.number, a.revision, a.verdict, a.answer::text, a.salt, a.by_whom, a.persons, a.revoked_at is not null
@@ -128,6 +131,7 @@ class _Checker:
             self._findings.tasks += 1
             settle_erasure(self._at(task.id), task, leaves.tasks.get(task.id, []), self._findings)
             check_state(self._at(task.id), task, leaves.tasks.get(task.id, []), self._findings)
+            check_resolution(self._at(task.id), task, leaves.tasks.get(task.id, []), self._findings)
         async for row in self._effects(low, high):
             self._effect(row, tasks, leaves)
         for row in await self._rows(_OPENINGS, low, high):
@@ -141,10 +145,11 @@ class _Checker:
         for row in await self._rows(_REVIEWS, low, high):
             self._findings.reviews += 1
             where, said = f"{self._tenant}/{row[0]}", leaves.reviews.pop(row[0], [])
-            check_review(where, row, tasks, said, self._findings)
+            check_review(where, row[:-1], tasks, said, self._findings)
             check_approvals(where, approvals.get(row[0], []), row, said, tasks.get(row[1]), self._findings)
             if (owner := tasks.get(row[1])) is None or not owner.content_gone:
                 check_history(where, history.get(row[0], []), said, owner, self._findings)
+                check_assignee(where, history.get(row[0], []), row[-1], self._findings)
         for key in leaves.effects:
             self._findings.add("an effect with a leaf is in the journal", self._at(*key))
         for key in leaves.openings:
@@ -242,7 +247,7 @@ def _groups(tasks: Sequence[TaskRow]) -> Iterator[list[TaskRow]]:
 
 
 def _task(tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings) -> TaskRow:
-    subject, known, wrapped, erased_at, leaf_count, task_erased_at = row[17:]
+    subject, known, wrapped, erased_at, leaf_count, task_erased_at, *resolution = row[17:]
     key = _key(tenant, row[0], subject, known, wrapped, erased_at, keys, findings)
     names = (
         *("id", "state", "generation", "automation", "version", "correlation_id", "submitted_by"),
@@ -255,6 +260,7 @@ def _task(tenant: str, row: Sequence[Any], keys: SubjectKeys, findings: Findings
         key=key,
         erased=key is None and known and wrapped is None and erased_at is not None,
         erased_at=task_erased_at,
+        **dict(zip(("resolved_by", "resolution_note", "resolution_salt"), resolution, strict=True)),
     )
 
 

@@ -21,6 +21,7 @@ from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
+from interlock.orchestration.held_rights import held_by
 from interlock.orchestration.review_rights import persons_behind
 from interlock.orchestration.store import log, tell
 from interlock.orchestration.submit import subject_key
@@ -32,13 +33,6 @@ WITHOUT_REVIEWS: Final = frozenset({"auditor", "privacy", "ml-release", "agent"}
 _COLUMNS: Final = "id, from_user, to_user, roles, approval_limit, given_at, ends_at, revoked_at, time_now()"
 _SELECT: Final = f"select {_COLUMNS} from delegations where tenant = current_tenant()"
 _OPEN: Final = "revoked_at is null and ends_at > time_now()"
-# What somebody holds by themselves now: each key that is not narrowed, and their account.
-_HELD: Final = """
-select roles, approval_limit from api_keys where tenant = current_tenant() and user_id = %(user)s and revoked_at is null
-    and (expires_at is null or expires_at > time_now()) and scope_actions is null and scope_automations is null
-    and not exists (select from accounts d where d.tenant = api_keys.tenant and d.id = api_keys.user_id and d.disabled_at is not null)
-union all
-select roles, approval_limit from accounts where tenant = current_tenant() and id = %(user)s and disabled_at is null"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,9 +253,8 @@ async def acting(conn: Connection, principal: Principal, on_behalf_of: str) -> P
 
 
 async def _acting(conn: Connection, principal: Principal, delegation: Delegation) -> Principal | None:
-    held = await (await conn.execute(_HELD.encode(), {"user": delegation.from_user})).fetchall()
     given = Rights(roles=frozenset(delegation.roles), limit=delegation.approval_limit)
-    rights = usable(given, (Rights(roles=frozenset(row[0]), limit=row[1]) for row in held))
+    rights = usable(given, await held_by(conn, delegation.from_user))
     if rights is None:
         return None
     return replace(

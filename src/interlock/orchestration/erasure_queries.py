@@ -45,6 +45,9 @@ order by id desc limit %s"""
 SESSIONS_ABOUT: Final = f"""
 select id, method, created_at, last_used_at, expires_at, ended_at from sessions where {_OWN} and user_id = %s
 order by created_at desc, id limit %s"""
+VIEWS_ABOUT: Final = f"""
+select id, page, name, filters, shared, changed_at from saved_views where {_OWN} and owner = %s order by page, name limit %s"""
+REMOVE_VIEWS: Final = f"delete from saved_views where {_OWN} and owner = %s returning id"
 
 TASKS_LEFT: Final = f"""
 select id, generation, input::text, input_ref from tasks where {_OWN} and subject = %s and erased_at is null order by id limit %s"""
@@ -69,6 +72,7 @@ OWN_DOCUMENTS: Final = f"select id from documents where {_OWN} and created_by = 
 
 ERASE_ELEVATIONS: Final = "select erase_elevations(%s)"
 LOCK: Final = f"select 1 from erasures where {_OWN} and id = %s and state = 'pending' for update skip locked"
+ERASE_RESOLUTION: Final = f"update tasks set resolution_note = null where {_OWN} and id = %s"
 OPEN_OR_LEFT: Final = f"select 1 from tasks where {_OWN} and subject = %s and erased_at is null limit 1"
 DESTROY_KEY: Final = f"update subject_keys set wrapped_key = null, erased_at = time_now() where {_OWN} and subject = %s"
 DONE: Final = f"""

@@ -54,13 +54,14 @@ class Erasure:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account, other names of theirs, elevations, erasures."""
+    """What is kept of a person: rows of tasks, documents and sessions, newest first, their account, views, other names, elevations, erasures."""
 
     subject: str
     tasks: Sequence[Mapping[str, Any]]
     documents: Sequence[Mapping[str, Any]]
     accounts: Sequence[Mapping[str, Any]]
     sessions: Sequence[Mapping[str, Any]]
+    views: Sequence[Mapping[str, Any]]
     links: Sequence[Mapping[str, Any]]
     elevations: Sequence[Mapping[str, Any]]
     erasures: Sequence[Erasure]
@@ -68,7 +69,7 @@ class About:
     @property
     def lists(self) -> tuple[Sequence[Any], ...]:
         """What there may be more of than was asked for."""
-        return (self.tasks, self.documents, self.sessions, self.links, self.elevations, self.erasures)
+        return (self.tasks, self.documents, self.sessions, self.views, self.links, self.elevations, self.erasures)
 
 
 class Erasures:
@@ -138,12 +139,13 @@ class Erasures:
             documents = await (await conn.execute(sql.DOCUMENTS_ABOUT, (subject, subject, limit))).fetchall()
             accounts = await (await conn.execute(sql.ACCOUNTS_ABOUT, (subject,))).fetchall()
             sessions = await (await conn.execute(sql.SESSIONS_ABOUT, (subject, limit))).fetchall()
+            views = await (await conn.execute(sql.VIEWS_ABOUT, (subject, limit))).fetchall()
             elevations = await (await conn.execute(sql.ELEVATIONS_ABOUT, {"who": subject, "limit": limit})).fetchall()
             links = await (await conn.execute(sql.LINKS_ABOUT, (subject, subject, limit))).fetchall()
             rows = await (
                 await conn.execute(f"{sql.ERASURES} and subject = %s order by requested_at desc".encode(), (subject,))
             ).fetchall()
-        if not (tasks or documents or accounts or sessions or links or elevations or rows):
+        if not (tasks or documents or accounts or sessions or views or links or elevations or rows):
             raise NotFound("Nothing is kept under this subject.")
         named = ("id", "automation", "state", "accepted_at", "ended_at", "erased_at")
         files = ("id", "filename", "media_type", "size_bytes", "created_at", "erased_at")
@@ -154,6 +156,9 @@ class Erasures:
             tasks=[dict(zip(named, row, strict=True)) for row in tasks],
             accounts=[
                 dict(zip(("id", "name", "roles", "created_at", "disabled_at"), row, strict=True)) for row in accounts
+            ],
+            views=[
+                dict(zip(("id", "page", "name", "filters", "shared", "changed_at"), row, strict=True)) for row in views
             ],
             sessions=[dict(zip(signed_in, row, strict=True)) for row in sessions],
             elevations=[dict(zip(lifted, row, strict=True)) for row in elevations],
@@ -209,6 +214,7 @@ class Erasures:
             for task_id, generation in [(row[0], row[1]) for row in rows if row[0] in ids]:
                 if (await _one(conn, "select erase_task(%s)", (task_id,)) or (False,))[0]:
                     await conn.execute("select erase_approvals(%s)", (task_id,))
+                    await conn.execute(sql.ERASE_RESOLUTION, (task_id,))
                     await self._leaf(
                         conn, tenant, "task.erased", {"task": task_id, "generation": generation, **why}, task_id=task_id
                     )
@@ -252,6 +258,8 @@ class Erasures:
                 await self._leaf(
                     conn, tenant, "account.erased", {"account": account[0], **stands, "erasure": erasure.id}
                 )
+            for (view_id,) in await (await conn.execute(sql.REMOVE_VIEWS, (erasure.subject,))).fetchall():
+                await self._leaf(conn, tenant, "view.removed", {"view": view_id, "erasure": erasure.id})
             await conn.execute(sql.ERASE_ELEVATIONS, (erasure.subject,))
             await conn.execute(sql.COUNT, (0, erased, kept, erasure.id))
             await conn.execute(sql.DESTROY_KEY, (erasure.subject,))

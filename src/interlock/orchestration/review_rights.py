@@ -6,7 +6,7 @@ owner linked are one person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from interlock.governance.tenant_policies import TenantPolicies
 from interlock.infra.database import Connection
 from interlock.orchestration.answers import amount_after, answer_facts, unknown_amount
 from interlock.orchestration.automations import Automations
+from interlock.orchestration.held_rights import held_by
 from interlock.orchestration.review_rows import Review
 
 MAKERS_DEPTH_MAX: Final = 16
@@ -64,10 +65,12 @@ class ReviewRights:
         self._automations = automations
         self._policies = policies
 
-    def require(self, principal: Principal, review: Review, action: str) -> Decision:
+    def require(
+        self, principal: Principal, review: Review, action: str, context: Mapping[str, Any] | None = None
+    ) -> Decision:
         """Ask whether somebody may do something with a review, but for answering it. Raises Refused."""
         bundle = self._policies.held(principal.tenant).bundle(review.automation)
-        return ask.require(bundle, principal, action, entity(principal.tenant, review))
+        return ask.require(bundle, principal, action, entity(principal.tenant, review), context=context)
 
     async def judge(
         self,
@@ -88,6 +91,59 @@ class ReviewRights:
             persons: who stands behind the answer (`persons_behind`).
         """
         registered = self._automations.get(review.automation)
+        decision = await self._person(conn, principal, review, verdict, after, persons=persons)
+        if review.request.policy is None:
+            return decision
+        question = Question(
+            principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
+            action=f"{review.automation}.{review.request.policy}",
+            resource=ask.task(
+                principal.tenant,
+                review.task_id,
+                automation=review.automation,
+                submitted_by=review.task_submitted_by,
+            ),
+            context=answer_facts(review.request, verdict, after, today=now.date()),
+        )
+        bundle = self._policies.held(principal.tenant).bundle(review.automation)
+        own = _passed(bundle.decide(question), "The automation's policy refuses this answer")
+        return Decision(
+            answer=max(decision.answer, own.answer, key=lambda a: a is Answer.NEEDS_REVIEW),
+            reasons=decision.reasons + own.reasons,
+            policy_version=own.policy_version,
+            obligations=tuple(sorted({*decision.obligations, *own.obligations})),
+        )
+
+    async def check_assignee(self, conn: Connection, tenant: str, review: Review, user: str) -> None:
+        """Raise Refused where somebody could not approve a review as it stands, with any right that they hold by themselves.
+
+        What the automation's own policy says of the values is left out: it would say the same of anybody.
+        """
+        verdict = next((v for v in (Verdict.APPROVE, Verdict.AMEND) if v in review.request.allow), Verdict.REJECT)
+        persons = await persons_behind(conn, [user])
+        refused = Refused(f"There is no {user} who could act.", fix="Name somebody who has a key or an account.")
+        for rights in await held_by(conn, user):
+            one = Principal(
+                tenant=tenant, id=user, roles=tuple(sorted(rights.roles)), key_id="", approval_limit=rights.limit
+            )
+            try:
+                await self._person(conn, one, review, verdict, review.values, persons=persons)
+                return
+            except Refused as error:
+                refused = error
+        raise refused
+
+    async def _person(
+        self,
+        conn: Connection,
+        principal: Principal,
+        review: Review,
+        verdict: Verdict,
+        after: Any,
+        *,
+        persons: frozenset[str],
+    ) -> Decision:
+        """Ask whether this person may give this answer, whatever the automation's own policy says of the values. Raises Refused."""
         if principal.approval_limit is not None and unknown_amount(review.request, verdict, after):
             raise Refused(
                 "The amount as it would stand cannot be compared with your approval limit: it was not known, or its currency changed.",
@@ -118,27 +174,7 @@ class ReviewRights:
             )
         bundle = self._policies.held(principal.tenant).bundle(review.automation)
         question = Question(principal=principal.entity(), action="review.answer", resource=resource, context=context)
-        decision = _passed(bundle.decide(question), "review.answer is refused")
-        if review.request.policy is None:
-            return decision
-        question = Question(
-            principal=ask.service(principal.tenant, review.automation, registered.manifest.effects),
-            action=f"{review.automation}.{review.request.policy}",
-            resource=ask.task(
-                principal.tenant,
-                review.task_id,
-                automation=review.automation,
-                submitted_by=review.task_submitted_by,
-            ),
-            context=answer_facts(review.request, verdict, after, today=now.date()),
-        )
-        own = _passed(bundle.decide(question), "The automation's policy refuses this answer")
-        return Decision(
-            answer=max(decision.answer, own.answer, key=lambda a: a is Answer.NEEDS_REVIEW),
-            reasons=decision.reasons + own.reasons,
-            policy_version=own.policy_version,
-            obligations=tuple(sorted({*decision.obligations, *own.obligations})),
-        )
+        return _passed(bundle.decide(question), "review.answer is refused")
 
 
 def _passed(decision: Decision, otherwise: str) -> Decision:
@@ -159,5 +195,6 @@ def entity(tenant: str, review: Review, **facts: Any) -> Entity:
         submitted_by=review.task_submitted_by,
         subject=review.subject,
         also=review.also,
+        assignee=review.assignee,
         **facts,
     )

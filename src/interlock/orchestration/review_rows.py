@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from interlock.domain import canonical
@@ -15,6 +16,13 @@ from interlock.governance import audit
 from interlock.infra.database import Connection
 
 SIMILAR_AMONG = 2_000
+NEVER = datetime(9998, 12, 31, tzinfo=UTC)  # what is never due is due last
+DUE_SOON_S = 86_400
+# How much is at stake, as far as the question says: several people, an escalation, a deadline that is near; then more than one reason.
+RISK = (
+    f"case when approvals_needed > 1 or escalated_at is not null or deadline < time_now() + interval '{DUE_SOON_S} seconds' then 'high'"
+    " when coalesce(json_array_length(request->'reasons'), 0) > 1 then 'medium' else 'low' end"
+)
 COLUMNS = (
     "id, task_id, effect_id, automation, name, state, request::text, role, assignee, subject, task_submitted_by, correlation_id,"
     " deadline, escalate_at, escalated_at, answer::text, answered_by, answered_at, hold_until, opened_at, closed_at, input_digest,"
@@ -26,8 +34,15 @@ COLUMNS = (
     " exists (select from api_keys k where k.tenant = a.tenant and k.id = a.by_key and k.revoked_at is not null) or"
     " exists (select from accounts o where o.tenant = a.tenant and lower(o.id) = any(a.persons) and o.disabled_at is not null)"
     ")) order by a.number) from review_approvals a"
-    " where a.tenant = reviews.tenant and a.review_id = reviews.id)::text"
+    " where a.tenant = reviews.tenant and a.review_id = reviews.id)::text,"
+    f" {RISK}"
 )
+# What stands in a list of reviews, for words that are looked for.
+_TEXT = (
+    "lower(concat_ws(' ', id, task_id, correlation_id, automation, name, role, assignee, subject, task_submitted_by,"
+    " request->>'title', request->'reasons', request->'values'))"
+)
+_NEVER = f"'{NEVER.isoformat()}'::timestamptz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +76,7 @@ class Review:
     revision: int
     standing: Any
     approvals: tuple[Approval, ...]
+    risk: str
 
     @property
     def values(self) -> Any:
@@ -94,6 +110,11 @@ async def escalate(conn: Connection, review: Review) -> None:
         "update reviews set role = %s, also = '{}', assignee = null, escalated_at = time_now() where tenant = current_tenant() and id = %s",
         (review.request.escalate_to, review.id),
     )
+
+
+async def assign(conn: Connection, review_id: str, to: str | None) -> None:
+    """Give an open review to somebody, or free it."""
+    await conn.execute("update reviews set assignee = %s where tenant = current_tenant() and id = %s", (to, review_id))
 
 
 async def event(
@@ -152,48 +173,81 @@ async def history(conn: Connection, review_id: str) -> list[dict[str, Any]]:
     return [{"kind": r[0], "by": r[1], "data": r[2], "at": r[3]} for r in rows]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReviewFilter:
+    """What a list of reviews is narrowed to; None does not narrow.
+
+    Attributes:
+        roles: those that one of these roles or people may answer. unassigned: only those that nobody has.
+        person: who has it, whom it is about, or who asked for it. due_within_s: due in so many seconds, or before.
+        words: each stands in what the list says of it, in lower case.
+    """
+
+    state: ReviewState | None = None
+    roles: Sequence[str] | None = None
+    assignee: str | None = None
+    unassigned: bool = False
+    task_id: str | None = None
+    correlation_id: str | None = None
+    automation: str | None = None
+    risk: str | None = None
+    person: str | None = None
+    due_within_s: float | None = None
+    words: Sequence[str] = ()
+
+
+class Order(StrEnum):
+    """In which order reviews are listed: oldest first, newest first, soonest due first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    DUE = "due"
+
+
+def sorted_by(review: Review, order: Order) -> datetime:
+    """Give the time by which a review stands where it does in a list."""
+    if order is Order.DUE:
+        return NEVER if review.deadline is None else review.deadline
+    return review.opened_at
+
+
 async def find(
     conn: Connection,
+    narrowed: ReviewFilter,
     *,
-    state: ReviewState | None,
-    roles: Sequence[str] | None = None,
-    assignee: str | None = None,
-    unassigned: bool = False,
-    task_id: str | None = None,
-    correlation_id: str | None = None,
+    order: Order = Order.OLDEST,
     after: tuple[datetime, str] | None = None,
-    newest: bool = False,
     limit: int = 50,
 ) -> list[Review]:
-    """List reviews, oldest first or newest first, after a cursor of (opened_at, id).
-
-    Args:
-        roles: those that one of these roles or people may answer; None for all. unassigned: only those that nobody has claimed.
-    """
-    beyond, order = ("<", " desc") if newest else (">", "")
+    """List reviews in an order, after a cursor of (`sorted_by`, id)."""
+    by = f"coalesce(deadline, {_NEVER})" if order is Order.DUE else "opened_at"
+    beyond, way = ("<", " desc") if order is Order.NEWEST else (">", "")
+    values = {name: getattr(narrowed, name) for name in ReviewFilter.__dataclass_fields__}
+    values |= {
+        "state": narrowed.state.value if narrowed.state else None,
+        "roles": None if narrowed.roles is None else list(narrowed.roles),
+        "words": list(narrowed.words),
+        "at": after[0] if after else None,
+        "id": after[1] if after else None,
+        "limit": limit,
+    }
     rows = await (
         await conn.execute(
             f"select {COLUMNS} from reviews where tenant = current_tenant()"
             " and (%(state)s::text is null or state = %(state)s) and (%(roles)s::text[] is null or role = any(%(roles)s) or also && %(roles)s)"
             " and (%(assignee)s::text is null or assignee = %(assignee)s) and (not %(unassigned)s or assignee is null)"
-            " and (%(task)s::text is null or task_id = %(task)s)"
-            " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
-            f" and (%(at)s::timestamptz is null or (opened_at, id) {beyond} (%(at)s, %(id)s))"
-            f" order by opened_at{order}, id{order} limit %(limit)s".encode(),
-            {
-                "state": state.value if state else None,
-                "roles": None if roles is None else list(roles),
-                "assignee": assignee,
-                "unassigned": unassigned,
-                "task": task_id,
-                "correlation": correlation_id,
-                "at": after[0] if after else None,
-                "id": after[1] if after else None,
-                "limit": limit,
-            },
+            " and (%(task_id)s::text is null or task_id = %(task_id)s)"
+            " and (%(correlation_id)s::text is null or correlation_id = %(correlation_id)s)"
+            " and (%(automation)s::text is null or automation = %(automation)s)"
+            f" and (%(risk)s::text is null or {RISK} = %(risk)s)"
+            " and (%(person)s::text is null or %(person)s in (assignee, subject, task_submitted_by))"
+            " and (%(due_within_s)s::float8 is null or deadline <= time_now() + make_interval(secs => %(due_within_s)s))"
+            f" and not exists (select from unnest(%(words)s::text[]) word where strpos({_TEXT}, word) = 0)"
+            f" and (%(at)s::timestamptz is null or ({by}, id) {beyond} (%(at)s, %(id)s))"
+            f" order by {by}{way}, id{way} limit %(limit)s".encode(),
+            values,
         )
     ).fetchall()
-
     return [from_row(row) for row in rows]
 
 

@@ -8,6 +8,7 @@ Rows are read and written in `review_rows`, and who may answer is asked in `revi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,9 @@ from pydantic import ValidationError
 
 from interlock.domain import canonical
 from interlock.domain.approvals import Approval, counted
+from interlock.domain.decisions import Entity
 from interlock.domain.errors import AlreadyAnswered, Conflict, FieldError, InvalidInput, Refused
+from interlock.domain.persons import is_person
 from interlock.domain.reviews import ReviewState, Verdict, changes
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
@@ -27,6 +30,7 @@ from interlock.orchestration import review_rows as rows
 from interlock.orchestration.answers import merge_patch, model_of
 from interlock.orchestration.automations import Automations
 from interlock.orchestration.delegations import acting
+from interlock.orchestration.held_rights import people
 from interlock.orchestration.review_rights import ReviewRights, persons_behind
 from interlock.orchestration.review_rows import Review
 from interlock.orchestration.store import log, notify, tell
@@ -369,12 +373,48 @@ class Reviews:
                     "You have approved this review already, so another person has to answer it.",
                     fix="Leave it to them. You may still reject it, without a claim.",
                 )
-            await conn.execute(
-                "update reviews set assignee = %s where tenant = current_tenant() and id = %s",
-                (None if release else principal.id, review_id),
-            )
+            await rows.assign(conn, review_id, None if release else principal.id)
             await self._done(conn, principal, review, "released" if release else "claimed", {})
         return await self.get(principal.tenant, review_id)
+
+    async def assign(self, principal: Principal, review_id: str, to: str) -> Review:
+        """Give an open review to a person, from whoever has it; on record when it returns. To whom has it already, nothing is done.
+
+        Raises:
+            Refused: the caller may not. InvalidInput: names `/to`, and why that person could not approve it, with the policies.
+        """
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await rows.locked(conn, review_id)
+            self._check_open(review, now)
+            self._rights.require(principal, review, "review.assign", {"to": Entity(type="User", id=to)})
+            if not is_person(to):
+                raise InvalidInput.of("/to", "A review is given to a person.", "Write it as user:NAME.")
+            try:
+                await self._rights.check_assignee(conn, principal.tenant, review, to)
+            except Refused as refused:
+                raise InvalidInput(
+                    f"{to} could not approve this review. {refused.detail}",
+                    fix="Name somebody who may answer it; see `GET /v1/reviews/{id}/assignees`.",
+                    fields=[FieldError(pointer="/to", detail=refused.detail, kind="refused")],
+                    extra=refused.extra,
+                ) from refused
+            if review.assignee != to:
+                await rows.assign(conn, review_id, to)
+                await self._done(conn, principal, review, "assigned", {"assignee": to}, quiet=("assignee",))
+        return await self.get(principal.tenant, review_id)
+
+    async def assignees(self, principal: Principal, review_id: str) -> list[str]:
+        """Give whom an open review could be given to, by name. Raises Refused, and AlreadyAnswered where it is open no more."""
+        async with self._database.tenant(principal.tenant) as conn:
+            review, now = await rows.locked(conn, review_id)
+            self._check_open(review, now)
+            self._rights.require(principal, review, "review.assign")
+            found = []
+            for user in await people(conn):
+                with suppress(Refused):
+                    await self._rights.check_assignee(conn, principal.tenant, review, user)
+                    found.append(user)
+        return found
 
     async def ask(self, principal: Principal, review_id: str, text: str, *, reply: bool = False) -> Review:
         """Ask back, or answer such a question; the review stays open."""
@@ -410,10 +450,10 @@ class Reviews:
         async with self._database.tenant(tenant) as conn:
             return await rows.history(conn, review_id)
 
-    async def find(self, tenant: str, **filters: Any) -> list[Review]:
-        """List reviews; `filters` are those of `review_rows.find`."""
+    async def find(self, tenant: str, narrowed: rows.ReviewFilter, **which: Any) -> list[Review]:
+        """List reviews; `which` as in `review_rows.find`."""
         async with self._database.tenant(tenant) as conn:
-            return await rows.find(conn, **filters)
+            return await rows.find(conn, narrowed, **which)
 
     async def similar(self, tenant: str, review: Review, field: str | None, *, limit: int) -> list[Review]:
         """List cases like this one, newest first; see `review_rows.similar`."""

@@ -33,6 +33,9 @@ logged as (
     join changed c on c.id = i.task_id and c.epoch = i.epoch
 )"""
 
+# Whoever said that a task is dealt with spoke of how it stood then.
+_UNRESOLVED = "resolved_at = null, resolved_by = null, resolution_note = null, resolution_salt = null"
+
 END = Write(
     name="end",
     key=("task_id", "epoch"),
@@ -43,7 +46,7 @@ with input as (
         callback text)
 ), changed as (
     update tasks t set state = i.state, output = i.output::json, output_ref = i.output_ref, error = i.error::json, commit_salt = i.salt,
-        lease_until = null, due_at = null, ended_at = time_now()
+        lease_until = null, due_at = null, ended_at = time_now(), {_UNRESOLVED}
     from input i where t.tenant = current_tenant() and t.id = i.task_id and t.epoch = i.epoch
         and t.state not in ('succeeded', 'failed', 'cancelled')
     returning t.id, t.epoch, t.correlation_id, t.callback_url
@@ -63,7 +66,7 @@ with input as (
     select * from json_to_recordset($1::json) as i(task_id text, epoch bigint, wake_at timestamptz, leaf text,
         event_type text, event text)
 ), changed as (
-    update tasks t set state = 'waiting', lease_until = null, due_at = least(t.due_at, i.wake_at)
+    update tasks t set state = 'waiting', lease_until = null, due_at = least(t.due_at, i.wake_at), {_UNRESOLVED}
     from input i where t.tenant = current_tenant() and t.id = i.task_id and t.epoch = i.epoch
         and t.state not in ('succeeded', 'failed', 'cancelled')
     returning t.id, t.epoch, t.correlation_id, coalesce(t.due_at <= time_now(), false) as due

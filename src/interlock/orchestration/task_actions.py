@@ -1,4 +1,4 @@
-"""What people do with a task: cancel it, or try again from the effect that failed."""
+"""What people do with a task: cancel it, try again from the effect that failed, or say that it is dealt with."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ _LIVE = (
     " from effects e where e.tenant = current_tenant() and e.task_id = %s and not exists (select from journal_cuts c"
     " where c.tenant = e.tenant and c.task_id = e.task_id and e.generation < c.generation and e.seq >= c.from_seq)"
 )
+RESOLVABLE = (State.FAILED, State.BLOCKED, State.CANCELLED)
+NOTE_CHARS_MAX = 4000
 ACTING = ("step", "emit", "fetch", "tool", "review")
 
 
@@ -61,6 +63,7 @@ class TaskActions:
                     " error = %s::json, commit_salt = %s, ended_at = time_now() where tenant = current_tenant() and id = %s",
                     (error, salt, task_id),
                 )
+                await self._unresolve(conn, task_id)
                 await self._withdraw_reviews(conn, tenant, task_id, correlation_id, by, key)
                 await self._call_back(conn, tenant, task_id, error)
             else:
@@ -127,6 +130,7 @@ class TaskActions:
             state, generation, _, correlation_id, _, erased = row
             if erased:
                 raise Conflict("What the task held was erased, so it cannot be tried again.", fix="Submit a new task.")
+            await self._unresolve(conn, task_id)
             if state == State.BLOCKED:
                 await self._due(conn, task_id, generation)
                 facts = {"task": task_id, "generation": generation, "state": "blocked"}
@@ -157,6 +161,65 @@ class TaskActions:
             facts = {"task": task_id, "generation": generation + 1, "state": "accepted", "from_seq": from_seq}
             await self._note(conn, tenant, task_id, correlation_id, "task.retried", facts, by=by)
         return int(generation) + 1
+
+    async def resolve(self, tenant: str, task_id: str, *, by: str, note: str) -> None:
+        """Say that nobody needs to look at a failed, blocked or cancelled task any more; on record when it returns.
+
+        Raises:
+            Conflict: it is in another state, is resolved already (says by whom), or what it held was erased, with which the note would go.
+        """
+        async with self._database.tenant(tenant) as conn:
+            state, generation, _, correlation_id, subject, erased = await self._locked(conn, task_id)
+            if State(state) not in RESOLVABLE:
+                states = ", ".join(one.value for one in RESOLVABLE)
+                raise Conflict(
+                    f"The task is {state}, and there is nothing to resolve.",
+                    fix=f"It can be resolved where it is one of {states}.",
+                    extra={"state": state},
+                )
+            if erased:
+                raise Conflict("What the task held was erased, and nothing is written of it any more.")
+            row = await self._resolution(conn, task_id)
+            if row is not None:
+                raise Conflict(
+                    f"{row[0]} has resolved the task already.",
+                    fix="Reopen it first, to say something else.",
+                    extra={"resolved_by": row[0]},
+                )
+            key, salt = await subject_key(conn, self._keys, tenant, subject), audit.new_salt()
+            await conn.execute(
+                "update tasks set resolved_at = time_now(), resolved_by = %s, resolution_note = %s, resolution_salt = %s"
+                " where tenant = current_tenant() and id = %s",
+                (by, note, salt, task_id),
+            )
+            commit = audit.commit(key, salt, (by, note))
+            facts = {"task": task_id, "generation": generation, "state": state, "commit": commit}
+            await self._note(conn, tenant, task_id, correlation_id, "task.resolved", facts, by=by, reason=note)
+
+    async def reopen(self, tenant: str, task_id: str, *, by: str) -> None:
+        """Take back that a task is resolved. Raises Conflict where it is not."""
+        async with self._database.tenant(tenant) as conn:
+            state, generation, _, correlation_id, _, _ = await self._locked(conn, task_id)
+            if await self._resolution(conn, task_id) is None:
+                raise Conflict("The task is not resolved.", extra={"state": state})
+            await self._unresolve(conn, task_id)
+            facts = {"task": task_id, "generation": generation, "state": state}
+            await self._note(conn, tenant, task_id, correlation_id, "task.reopened", facts, by=by)
+
+    async def _resolution(self, conn: Connection, task_id: str) -> tuple[Any, ...] | None:
+        return await (
+            await conn.execute(
+                "select resolved_by from tasks where tenant = current_tenant() and id = %s and resolved_at is not null",
+                (task_id,),
+            )
+        ).fetchone()
+
+    async def _unresolve(self, conn: Connection, task_id: str) -> None:
+        await conn.execute(
+            "update tasks set resolved_at = null, resolved_by = null, resolution_note = null, resolution_salt = null"
+            " where tenant = current_tenant() and id = %s and resolved_at is not null",
+            (task_id,),
+        )
 
     async def _locked(self, conn: Connection, task_id: str) -> tuple[Any, ...]:
         row = await (await conn.execute(_LOCK.encode(), (task_id,))).fetchone()

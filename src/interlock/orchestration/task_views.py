@@ -14,11 +14,12 @@ from interlock.domain.tasks import State
 from interlock.infra import outbox
 from interlock.infra.database import Connection, Database
 from interlock.infra.outbox import Event
-from interlock.orchestration.statistics import Numbers, numbers
+from interlock.orchestration.statistics import Numbers, Part, Unit, numbers, series
 
 _TASK = (
     "id, automation, automation_version, state, correlation_id, labels, priority, deadline, callback_url, submitted_by, generation,"
-    " cancel_requested, output::text, output_ref, error::text, accepted_at, started_at, ended_at"
+    " cancel_requested, output::text, output_ref, error::text, accepted_at, started_at, ended_at,"
+    " case when resolved_at is not null then json_build_object('at', resolved_at, 'by', resolved_by, 'note', resolution_note) end"
 )
 _EFFECT = (
     "effect_id, generation, seq, kind, name, target, status, input::text, input_ref, value::text, value_ref, error::text, decision::text,"
@@ -47,6 +48,7 @@ class TaskView:
     accepted_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    resolved: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ class DeliveryView:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What a list of tasks is narrowed to; None does not narrow. Labels must all be there."""
+    """What a list of tasks is narrowed to; None does not narrow. Labels must all be there. `resolved`: only those that are, or are not."""
 
     automation: str | None = None
     states: Sequence[State] = ()
@@ -105,6 +107,7 @@ class Filter:
     labels: Mapping[str, str] = field(default_factory=dict)
     accepted_from: datetime | None = None
     accepted_to: datetime | None = None
+    resolved: bool | None = None
 
 
 class TaskViews:
@@ -118,6 +121,13 @@ class TaskViews:
         """Count what came of the tasks accepted since then, by automation."""
         async with self._database.tenant(tenant) as conn:
             return await numbers(conn, since=since, automation=automation)
+
+    async def series(
+        self, tenant: str, *, since: datetime, now: datetime, unit: Unit, automation: str | None = None
+    ) -> list[Part]:
+        """Count what came of the tasks accepted since then, by hours or days."""
+        async with self._database.tenant(tenant) as conn:
+            return await series(conn, since=since, now=now, unit=unit, automation=automation)
 
     async def get(self, tenant: str, task_id: str) -> TaskView:
         """Give a task; raises NotFound."""
@@ -143,6 +153,7 @@ class TaskViews:
             "labels": canonical.dumps(narrowed.labels).decode(),
             "from": narrowed.accepted_from,
             "to": narrowed.accepted_to,
+            "resolved": narrowed.resolved,
             "at": after[0] if after else None,
             "id": after[1] if after else None,
             "limit": limit,
@@ -155,6 +166,7 @@ class TaskViews:
                     " and (%(states)s::text[] is null or state = any(%(states)s))"
                     " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
                     " and (%(by)s::text is null or submitted_by = %(by)s) and labels @> %(labels)s::jsonb"
+                    " and (%(resolved)s::boolean is null or (resolved_at is not null) = %(resolved)s)"
                     " and (%(from)s::timestamptz is null or accepted_at >= %(from)s) and (%(to)s::timestamptz is null or accepted_at < %(to)s)"
                     " and (%(at)s::timestamptz is null or (accepted_at, id) < (%(at)s, %(id)s))"
                     " order by accepted_at desc, id desc limit %(limit)s".encode(),
@@ -277,6 +289,7 @@ class TaskViews:
             accepted_at=row[15],
             started_at=row[16],
             ended_at=row[17],
+            resolved=row[18],
         )
 
 

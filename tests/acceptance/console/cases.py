@@ -11,7 +11,7 @@ from tests.eventually import eventually_sync
 
 from generate_receipts import generate
 
-SEED, RECEIPTS = 23, 24
+SEED, RECEIPTS = 23, 40
 
 
 class Cases:
@@ -92,6 +92,17 @@ class Cases:
     def review(self, review_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self._mei.get(f"/v1/reviews/{review_id}").json()
         return found
+
+    def cancelled(self) -> str:
+        """Give a task of Amir's that waits for a person and is then cancelled."""
+        task_id: str = self.open(1, "withdrawn")[0]["task_id"]
+        self._amir.post(f"/v1/tasks/{task_id}:cancel", json={}).raise_for_status()
+
+        def gone() -> bool:
+            return bool(self.task(task_id)["state"] == "cancelled")
+
+        eventually_sync(gone, 30)
+        return task_id
 
     def ended(self, task_id: str) -> dict[str, Any]:
         """Give a task when it has ended."""

@@ -24,8 +24,8 @@ export function About({ subject }: { subject: string }) {
   });
   if (about.isError) return <ProblemAlert error={about.error} retry={() => void about.refetch()} />;
   if (!about.data) return <Loading what="What is kept" height={320} />;
-  const { tasks, documents, accounts, sessions, erasures, complete } = about.data;
-  const nothing = tasks.length + documents.length + accounts.length + sessions.length === 0;
+  const { tasks, documents, accounts, sessions, views, erasures, complete } = about.data;
+  const nothing = tasks.length + documents.length + accounts.length + sessions.length + views.length === 0;
   return (
     <Stack gap="lg">
       <Group justify="space-between">
@@ -76,6 +76,16 @@ export function About({ subject }: { subject: string }) {
             <Table.Td>{one.name}</Table.Td>
             <Table.Td>{one.roles.join(", ")}{one.disabled_at && ", disabled"}</Table.Td>
             <Table.Td><Time at={one.created_at} ago /></Table.Td>
+          </Table.Tr>
+        ))}
+      </Part>
+      <Part title="Views" rows={views.length} columns={["View", "Page", "Filters", "Changed"]}>
+        {views.map((one) => (
+          <Table.Tr key={one.id}>
+            <Table.Td>{one.name}{one.shared && ", shared"}</Table.Td>
+            <Table.Td>{one.page}</Table.Td>
+            <Table.Td className="mono">{Object.entries(one.filters).map(([name, value]) => `${name}=${value}`).join(" ")}</Table.Td>
+            <Table.Td><Time at={one.changed_at} ago /></Table.Td>
           </Table.Tr>
         ))}
       </Part>

@@ -11,6 +11,7 @@ import { useSession } from "../../api/session";
 import { useKeyName, usePageKeys } from "../../frame/Keys";
 import { amended, approvedBefore, fieldsOf, isValues, REJECTIONS } from "../../lib/review";
 import { problemOf } from "../../lib/rules";
+import { AssignLater } from "../../parts/AssignLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
@@ -37,9 +38,10 @@ export function ReviewPage() {
 
 /** The neighbours of a review in the queue that it was opened from; the next is loaded before it is asked for. */
 function useNeighbours(reviewId: string) {
-  const { queue = "open" } = route.useSearch();
+  const search = route.useSearch(); // what the inbox was narrowed to
+  const { view: _view, ...filter } = search;
   const client = useQueryClient();
-  const listed = useInfiniteQuery(reviewsQuery(queue));
+  const listed = useInfiniteQuery(reviewsQuery(filter));
   const ids = (listed.data?.pages ?? []).flatMap((page) => page.items.map((one) => one.id));
   const at = ids.indexOf(reviewId);
   const next = ids[at + 1] ?? (at > 0 ? ids[0] : undefined);
@@ -54,14 +56,14 @@ function useNeighbours(reviewId: string) {
       }
     }, () => undefined); // the page itself says what is wrong
   }, [client, next]);
-  return { queue, next, before, place: at < 0 ? null : `${at + 1} of ${ids.length}${listed.hasNextPage ? "+" : ""}` };
+  return { search, next, before, place: at < 0 ? null : `${at + 1} of ${ids.length}${listed.hasNextPage ? "+" : ""}` };
 }
 
 function Loaded({ review }: { review: Schemas["Review"] }) {
   const session = useSession();
   const client = useQueryClient();
   const navigate = useNavigate();
-  const { queue, next, before, place } = useNeighbours(review.id);
+  const { search, next, before, place } = useNeighbours(review.id);
   const fields = useMemo(() => fieldsOf(review), [review]);
   const [typed, setTyped] = useState(() => readDraft(review));
   const [current, setCurrent] = useState<string | null>(() => firstDoubtful(fields));
@@ -69,6 +71,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const [rejecting, setRejecting] = useState(false);
   const [asking, setAsking] = useState(false);
   const [comparing, setComparing] = useState(false);
+  const [giving, setGiving] = useState(false);
   const view = useRef<ViewKeys>(null);
   const other = useRef<ViewKeys>(null);
   const rules = useQuery(reviewRulesQuery(review.id)).data;
@@ -85,9 +88,9 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const goTo = useCallback(
     (id: string | undefined) =>
       void (id
-        ? navigate({ to: "/reviews/$reviewId", params: { reviewId: id }, search: { queue } })
-        : navigate({ to: "/inbox", search: { queue } })),
-    [navigate, queue],
+        ? navigate({ to: "/reviews/$reviewId", params: { reviewId: id }, search })
+        : navigate({ to: "/inbox", search })),
+    [navigate, search],
   );
   const keyName = useKeyName();
   const undo = useUndo();
@@ -166,12 +169,13 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     ["r", () => may("reject") && setRejecting(true)],
     ["e", (event) => { event.preventDefault(); if (current) select(current, true); }],
     ["c", () => open && claim.mutate()],
+    ["g", (event) => { event.preventDefault(); setGiving(open); }],
     ["u", () => undo()],
     ["j", () => next && goTo(next)],
     ["k", () => before && goTo(before)],
     ["ArrowDown", (event) => { event.preventDefault(); step(1); }],
     ["ArrowUp", (event) => { event.preventDefault(); step(-1); }],
-    ["Escape", () => (editing ? setEditing(false) : comparing ? compare(false) : void navigate({ to: "/inbox", search: { queue } }))],
+    ["Escape", () => (editing ? setEditing(false) : comparing ? compare(false) : void navigate({ to: "/inbox", search }))],
     ["d", () => compare(!comparing)],
     ["+", () => zoom(1.25)],
     ["=", () => zoom(1.25)],
@@ -269,6 +273,9 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                     {review.assignee === session.user ? "Release" : "Claim"}
                   </Button>
                 </Tooltip>
+                <Button variant="default" onClick={() => setGiving(true)} rightSection={<Key>g</Key>}>
+                  Give to…
+                </Button>
                 <Button variant="default" onClick={() => setAsking(true)} leftSection={<IconMessageQuestion size={16} aria-hidden />}>
                   Ask
                 </Button>
@@ -286,6 +293,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
         </Grid.Col>
       </Grid>
       <Reject opened={rejecting} pending={give.isPending} onClose={() => setRejecting(false)} onReject={(reason) => give.mutate({ verdict: "reject", reason })} />
+      <AssignLater reviews={giving ? [review] : []} onClose={() => setGiving(false)} />
       <Ask opened={asking} review={review} onClose={() => setAsking(false)} />
     </Stack>
   );

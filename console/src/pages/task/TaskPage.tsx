@@ -1,7 +1,7 @@
 /** One task: its state, its course, its documents and its records. */
 import { Alert, Button, Card, Code, CopyButton, Group, Menu, SegmentedControl, Stack, Tabs, Text, Title } from "@mantine/core"; // prettier-ignore
 import { notifications } from "@mantine/notifications";
-import { IconBan, IconCode, IconDownload, IconRefresh } from "@tabler/icons-react";
+import { IconBan, IconCircleCheck, IconCode, IconDownload, IconRefresh } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
@@ -10,10 +10,13 @@ import { taskQuery, timelineQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { documentsIn, readFields } from "../../lib/task";
 import { duration } from "../../lib/time";
+import type { Question } from "../../parts/Ask";
+import { AskLater } from "../../parts/AskLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
 import { Json } from "../../parts/Json";
+import { reopenOne, RESOLVABLE, resolveOne, whyResolved } from "../../parts/resolve";
 import { State } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
 import { DocumentView } from "../review/DocumentView";
@@ -41,6 +44,11 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
   const session = useSession();
   const [show, setShow] = useState<Show>("all");
   const [opened, setOpened] = useState<string | null>(null);
+  const [question, setQuestion] = useState<Question | null>(null);
+  const reopen = useMutation({
+    mutationFn: () => reopenOne(task.id),
+    onSuccess: () => void client.invalidateQueries({ queryKey: ["task", task.id] }),
+  });
   const act = useMutation({
     mutationFn: (verb: "retry" | "cancel") => {
       const params = { path: { task_id: task.id } };
@@ -98,10 +106,28 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
               {task.cancel_requested ? "Being cancelled" : "Cancel"}
             </Button>
           )}
+          {RESOLVABLE.includes(task.state) && !task.resolved && (
+            <Button size="xs" variant="default" onClick={() => setQuestion(whyResolved("Mark it as resolved", "task", (note) => resolveOne(task.id, note)))} leftSection={<IconCircleCheck size={14} aria-hidden />}>
+              Mark as resolved
+            </Button>
+          )}
           <CopyAs task={task} timeline={timeline} />
         </Group>
       </Group>
       {act.isError && <ProblemAlert error={act.error} />}
+      {reopen.isError && <ProblemAlert error={reopen.error} />}
+      {task.resolved && (
+        <Alert color="teal" role="status" title={`${task.resolved.by} has resolved it`}>
+          <Group justify="space-between" gap="sm">
+            <Text size="sm">
+              <Time at={task.resolved.at} /> {task.resolved.note ?? "The note was erased."}
+            </Text>
+            <Button size="xs" variant="default" onClick={() => reopen.mutate()} loading={reopen.isPending}>
+              Reopen
+            </Button>
+          </Group>
+        </Alert>
+      )}
       {task.error && (
         <Alert color={task.state === "blocked" ? "orange" : "red"} title={String(task.error.kind ?? "It failed")}>
           {String(task.error.message ?? "")}
@@ -154,6 +180,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
           <Records taskId={task.id} />
         </Tabs.Panel>
       </Tabs>
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );
 }
