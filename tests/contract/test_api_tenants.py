@@ -102,7 +102,6 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "elevation_id": "elv_1",
         "view_id": "view_1",
         "link_id": "lnk_1",
-        "version": "v770077",
     }
 
 
