@@ -83,7 +83,8 @@ async def test_who_could_have_it_is_listed_for_who_may_give_it(api: Running) -> 
     assert not {"user:mei", "user:bo", "user:lena", "user:amir", "user:sam"} & set(names)
     for name in names:
         assert await give(api, "owner", review_id, name) == 200
-    assert (await api.as_("auditor").get(f"/v1/reviews/{review_id}/assignees")).status_code == 403
+    assert (await api.as_("auditor").get(f"/v1/reviews/{review_id}/assignees")).json()["items"] == names
+    assert (await api.as_("author").get(f"/v1/reviews/{review_id}/assignees")).status_code == 403
 
 
 @pytest.mark.parametrize("who", ["author", "auditor", "nobody", "agent", "boss"])

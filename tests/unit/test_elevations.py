@@ -11,7 +11,7 @@ from interlock.governance.facts import PolicyError
 
 BASE = Bundle.load([])
 KINDS = ("System", "Automation", "Task", "Review", "Document", "AuditLog", "ApiKey", "Account", "Session", "Policy",
-         "ModelVersion", "Delegation", "Elevation")  # fmt: skip
+         "ModelVersion", "Delegation", "Elevation", "View")  # fmt: skip
 ATTRS = {
     "Automation": {"name": "expenses"},
     "Task": {"automation": "expenses"},

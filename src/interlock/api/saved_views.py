@@ -20,6 +20,7 @@ from interlock.orchestration.saved_views import SavedView as Stored
 router = APIRouter(prefix="/v1/views", tags=["views"], route_class=StrictRoute)
 ViewId = Annotated[str, Path(max_length=64, description="ID of a view.")]
 Page = Literal["inbox", "tasks"]
+_LISTS: Final = {"inbox": "review.list", "tasks": "task.list"}
 FILTERS_MAX: Final = 16
 Filters = Annotated[
     dict[
@@ -69,9 +70,11 @@ class ViewList(BaseModel):
 
 @router.get("", operation_id="list_views", response_model=ViewList, responses=responses(), summary="List views")
 async def list_views(caller: CallerDep, page: Annotated[Page | None, Query()] = None) -> ViewList:
-    """List your own views, and those that others share with the tenant, by page and name."""
+    """List your own views, and those that others share with the tenant where you may list what they narrow, by page and name."""
     found = await caller.app.saved_views.find(caller.tenant, of=caller.principal.id, page=page)
-    return ViewList(items=[_shown(caller, one) for one in found if caller.may("view.read", _entity(caller, one))])
+    lists = {name for name, action in _LISTS.items() if caller.may(action, ask.system(caller.tenant))}
+    seen = [one for one in found if one.owner == caller.principal.id or one.page in lists]
+    return ViewList(items=[_shown(caller, one) for one in seen if caller.may("view.read", _entity(caller, one))])
 
 
 @router.post(

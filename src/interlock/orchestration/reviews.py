@@ -403,12 +403,16 @@ class Reviews:
                 await self._done(conn, principal, review, "assigned", {"assignee": to}, quiet=("assignee",))
         return await self.get(principal.tenant, review_id)
 
-    async def assignees(self, principal: Principal, review_id: str) -> list[str]:
-        """Give whom an open review could be given to, by name. Raises Refused, and AlreadyAnswered where it is open no more."""
+    async def assignees(self, principal: Principal, review_id: str, *, lists_people: bool) -> list[str]:
+        """Give whom an open review could be given to, by name; who may list people need not be one who gives.
+
+        Raises Refused, and AlreadyAnswered where it is open no more.
+        """
         async with self._database.tenant(principal.tenant) as conn:
             review, now = await rows.locked(conn, review_id)
             self._check_open(review, now)
-            self._rights.require(principal, review, "review.assign")
+            if not lists_people:
+                self._rights.require(principal, review, "review.assign")
             found = []
             for user in await people(conn):
                 with suppress(Refused):
