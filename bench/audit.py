@@ -177,7 +177,7 @@ async def measure_proofs(store: Store, sizes: Sequence[int]) -> dict[str, float]
 
 async def measure_offline(store: Store, folder: Path, records_max: int) -> dict[str, float]:
     path = folder / "pack.zip"
-    evidence = Evidence(store.app, store.log.ring(), records_max=records_max)
+    evidence = Evidence(store.app, store.log.ring(), store.log.private_keys, records_max=records_max)
     started = time.perf_counter()
     with path.open("w+b") as out:
         manifest = await evidence.write(TENANT, EVERYTHING, Materials(), at=Clock().now(), out=out)

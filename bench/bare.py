@@ -29,7 +29,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import TupleRow
 
 from interlock.infra.database import Database
-from interlock.infra.one_turn import SET_TENANT, Statement, Text
+from interlock.infra.one_turn import SET_TENANT, Answer, Statement, Text
 
 LEFT_OUT = (
     b"next_due()",
@@ -61,7 +61,7 @@ class Recording(Database):
         self._busy = 0
         self._claimed = 0
 
-    async def together(self, tenant: str | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+    async def together(self, tenant: str | None, statements: Sequence[Statement]) -> list[Answer]:
         if not self.noting:
             return await super().together(tenant, statements)
         transaction = Transaction(tenant=tenant or "", statements=[_plain(s) for s in statements], after=self._claimed)

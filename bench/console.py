@@ -26,17 +26,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
-import psycopg
 from bench import product
 from bench.machine import line
 from bench.product import Product
 from playwright.sync_api import Browser, Page, sync_playwright
+from tests.acceptance.console import long_table
 from tests.acceptance.console.browser import FLAGS, chromium
 
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 
-TASKS = 10_000
-STEPS = 200
 PAINTED = """async (title) => {
     const began = performance.now();
     const shown = () => document.querySelector('h1')?.textContent === title && document.querySelector('li.row-link') !== null;
@@ -50,17 +48,6 @@ PAINTED = """async (title) => {
 LCP = """() => new Promise((resolve) => new PerformanceObserver((list) => resolve(list.getEntries().at(-1).startTime))
     .observe({type: 'largest-contentful-paint', buffered: true}))"""
 WIRE = "() => performance.getEntriesByType('resource').filter(e => e.name.includes('/console/')).reduce((sum, e) => sum + e.transferSize, 0)"
-SCROLL = f"""async () => {{
-    const long = [];
-    new PerformanceObserver((list) => long.push(...list.getEntries().map((e) => e.duration))).observe({{type: 'longtask'}});
-    const table = document.querySelector('.task-table');
-    for (let step = 0; step <= {STEPS}; step++) {{
-        table.scrollTop = table.scrollHeight * step / {STEPS};
-        await new Promise((resolve) => requestAnimationFrame(resolve));
-    }}
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return long;
-}}"""
 
 
 def sign_in(page: Page, url: str, key: str) -> None:
@@ -125,22 +112,12 @@ def long_tasks(browser: Browser, running: Product, key: str) -> list[float]:
     """Give the durations (ms) of the long tasks while 10,000 rows are scrolled through."""
     server = EmbeddedPostgres(running.folder)
     server.adopt()
-    with psycopg.connect(server.owner_url, autocommit=True) as conn:
-        conn.execute(
-            "insert into interlock.tasks (tenant, id, automation, automation_version, state, correlation_id, subject, input, submitted_by,"
-            " accepted_at, ended_at) select 'default', 'task_' || md5(n::text), 'ask-once', '1.0.0', 'cancelled', md5('c' || n), 'user:many', '{}',"
-            " 'user:many', now() - interval '1 day', now() from generate_series(1, %s) n",
-            (TASKS,),
-        )
-    page = browser.new_page()
-    sign_in(page, running.url, key)
-    page.goto(f"{running.url}/console/tasks?find=user:many")
-    page.locator(".task-row a").first.wait_for()
-    while not page.get_by_text(f"{TASKS} tasks", exact=True).is_visible():
-        page.evaluate("const t = document.querySelector('.task-table'); t.scrollTop = t.scrollHeight")
-        page.wait_for_timeout(50)
-    found: list[float] = page.evaluate(SCROLL)
-    page.close()
+    with long_table.many_tasks(server.owner_url, "ask-once"):
+        page = browser.new_page()
+        sign_in(page, running.url, key)
+        long_table.load_all(page, running.url)
+        found = long_table.long_tasks(page)
+        page.close()
     return found
 
 
@@ -183,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"largest contentful paint of the inbox: {report['lcp_ms']:.0f} ms (aim ≤ 1500); over the wire: {report['wire_kb']:.0f} kB (aim ≤ 300)"
     )
     print(
-        f"long tasks while {TASKS:,} rows scroll: {len(report['long_tasks_ms'])} {report['long_tasks_ms']} (aim: none)"
+        f"long tasks while {long_table.TASKS:,} rows scroll: {len(report['long_tasks_ms'])} {report['long_tasks_ms']} (aim: none)"
     )
     return 0
 

@@ -95,7 +95,10 @@ class Ours:
         self.transactions = database.take()
         self.lanes = database.busy_max
         self.ids = self._claimed()
-        self.one_each = bare.OneEach(self.transactions, concurrency=64, claim_batch_max=32)
+        limits = self.place.app.settings
+        self.one_each = bare.OneEach(
+            self.transactions, concurrency=limits.worker_concurrency, claim_batch_max=limits.claim_batch_max
+        )
         self.conns = await bare.connections(self.other.app.database.url, self.other.app.database.size)
         garbage.settle()  # as the worker role does
 

@@ -28,8 +28,6 @@ from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.processes import ProcessIdentity, identify, is_alive
 
 PREFIX = "interlock-tests-"
-# Servers that this process started and others still use when it leaves: forgotten, Python would complain that they run.
-_LEFT_RUNNING: list[EmbeddedPostgres] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,7 +44,7 @@ def postgres_server(testrun_uid: str) -> Iterator[EmbeddedPostgres]:
         _sweep(keep=folder)
         if not users:
             shutil.rmtree(folder, ignore_errors=True)
-        server = _started(folder)
+        server, child = _started(folder)
         me = identify(os.getpid())
         assert me is not None
         users.append(me)
@@ -54,7 +52,8 @@ def postgres_server(testrun_uid: str) -> Iterator[EmbeddedPostgres]:
     with _locked(folder) as users:
         users.remove(me)
         if users:
-            _LEFT_RUNNING.append(server)
+            if child is not None:
+                child.returncode = 0  # it is the others' now; Python would complain at its own end that it still runs
         else:
             server.stop("immediate")
             shutil.rmtree(folder, ignore_errors=True)
@@ -86,14 +85,15 @@ def reachable_folder() -> Iterator[Path]:
         yield folder
 
 
-def _started(folder: Path) -> EmbeddedPostgres:
+def _started(folder: Path) -> tuple[EmbeddedPostgres, subprocess.Popen[bytes] | None]:
+    """Give the server, and its process where it is this one's child."""
     folder.mkdir(mode=0o711, exist_ok=True)
-    server = EmbeddedPostgres(folder)
+    server, child = EmbeddedPostgres(folder), None
     if server.adopt() is None:
         server.ensure_initialized()
-        server.start_process()
+        child = server.start_process()
     server.wait_ready()
-    return server
+    return server, child
 
 
 @contextlib.contextmanager

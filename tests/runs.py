@@ -37,7 +37,7 @@ class Played:
         return [(effect.id, effect.input_digest) for effect in self.asked]
 
 
-def begin(body: Body, *, effects_max: int = 2000, kind: type[Run] = Run) -> Run:
+def begin(body: Body, *, effects_max: int = 10_000, kind: type[Run] = Run) -> Run:
     async def start(run: Run) -> Any:
         return await body(Task(INFO, run))
 

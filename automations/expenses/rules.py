@@ -12,12 +12,15 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from interlock import Document
 
 from .schema import AnsweredForm, Assessment, Claim, ConfirmFacts, Facts, Form, Reading, Text
 
 SAME_AMOUNT = Decimal("0.05")  # cash is rounded to 5 cents in several countries
 CENT = Decimal("0.01")
+AMOUNT_END = Decimal(10) ** 13  # the form's amounts have 15 digits
 SAME_MERCHANT = (
     0.7  # of the letters in common: a name is often read with a few of them wrong, another shop shares fewer
 )
@@ -171,12 +174,12 @@ def assess(
     employee = claim.employee or submitter
     category = claim.category or book.default_category
     form = Form(
-        merchant=_value(reading.merchant),
+        merchant=_fitting("merchant", reading.merchant),
         date=read_date or claim.date,
         total=_positive(read_total) or claim.amount,
-        currency=_value(reading.currency) or claim.currency,
+        currency=_fitting("currency", reading.currency) or claim.currency,
         tax=_not_negative(_amount(reading.tax)),
-        receipt_number=_value(reading.receipt_number),
+        receipt_number=_fitting("receipt_number", reading.receipt_number),
         category=category,
         employee=employee,
     )
@@ -276,6 +279,16 @@ def _value(field: Text | None) -> str | None:
     return field.value if field and field.value else None
 
 
+def _fitting(name: str, field: Text | None) -> str | None:
+    """Give what was read; None where the form cannot hold it, such as a bar code for a receipt number: then a person looks."""
+    value = _value(field)
+    try:
+        Form.model_validate({name: value})
+    except ValidationError:
+        return None
+    return value
+
+
 def _amount(field: Text | None) -> Decimal | None:
     return _amount_of(field.value) if field else None
 
@@ -283,9 +296,10 @@ def _amount(field: Text | None) -> Decimal | None:
 def _amount_of(text: str) -> Decimal | None:
     try:
         amount = Decimal(text)
-        return amount.quantize(CENT) if amount.is_finite() else None
+        rounded = amount.quantize(CENT) if amount.is_finite() else None
     except InvalidOperation:
         return None
+    return rounded if rounded is not None and abs(rounded) < AMOUNT_END else None
 
 
 def _positive(amount: Decimal | None) -> Decimal | None:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from interlock import Document
 
 Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+def _as_iso(value: object) -> object:
+    """Take a day as it is written in ISO 8601 and no other way: as a number, 20181019 would be seconds since 1970."""
+    if isinstance(value, dt.date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)):
+        return value
+    raise ValueError("write the day as YYYY-MM-DD")
+
+
+Day = Annotated[dt.date, BeforeValidator(_as_iso)]
 # An employee is a person's ID and nothing else: four eyes compares it with who answers, so that another spelling would be another person.
 Employee = Annotated[str, Field(pattern=r"^user:[A-Za-z0-9._@+-]+$", max_length=100)]
 
@@ -25,11 +36,11 @@ class Claim(BaseModel):
     employee: Employee | None = Field(default=None, description="Who paid, as in the people file: user:NAME.")
     amount: Money | None = None
     currency: Currency | None = None
-    date: dt.date | None = Field(default=None, description="The stated day of purchase.")
+    date: Day | None = Field(default=None, description="The stated day of purchase.")
     merchant: str | None = Field(default=None, max_length=200)
-    category: str | None = None
+    category: str | None = Field(default=None, max_length=100)
     purpose: str | None = Field(default=None, max_length=500)
-    submitted_on: dt.date | None = Field(default=None, description="The day of the claim; by default today.")
+    submitted_on: Day | None = Field(default=None, description="The day of the claim; by default today.")
 
 
 class Expense(BaseModel):
@@ -121,7 +132,7 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     merchant: str | None = Field(default=None, max_length=200)
-    date: dt.date | None = None
+    date: Day | None = None
     total: Money | None = None
     currency: Currency | None = None
     tax: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=2)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from interlock.boundary import oblige
+from interlock.boundary import oblige, step_logs
 from interlock.boundary.executors import (
     DecideExecutor,
     EmitExecutor,
@@ -26,6 +26,7 @@ from interlock.boundary.perform import Boundary, FaultPoint, no_fault
 from interlock.boundary.pseudonym_store import PostgresPseudonyms
 from interlock.boundary.recorder import Recorder
 from interlock.boundary.redaction_pool import document_limits, redaction_pool
+from interlock.boundary.step_logs import StepLogs
 from interlock.data.document_store import DocumentStore
 from interlock.data.objects import Objects
 from interlock.domain.decisions import Decision
@@ -35,7 +36,7 @@ from interlock.domain.ports import Executor, ObjectStore
 from interlock.domain.tasks import Claimed
 from interlock.governance import ask
 from interlock.governance.audit import SubjectKeys
-from interlock.governance.audit_keys import KeyRing
+from interlock.governance.audit_keys import key_ring
 from interlock.governance.audit_log import AuditLog
 from interlock.governance.audit_records import AuditRecords
 from interlock.governance.decide import Bundle
@@ -61,7 +62,7 @@ from interlock.ingress.delivery_log import DeliveryLog
 from interlock.ingress.relay import Relay
 from interlock.ingress.watched_folder import WatchedFolders
 from interlock.observability.cost import cpu_cost_usd
-from interlock.orchestration import access
+from interlock.orchestration import access, model_versions
 from interlock.orchestration.access import Access
 from interlock.orchestration.advance import Advance, Parked, pinned_elsewhere
 from interlock.orchestration.api_keys import create as create_recorded
@@ -125,6 +126,7 @@ class App:
     proofs: Proofs
     evidence: Evidence
     models: ModelVersions
+    step_logs: StepLogs
 
 
 @asynccontextmanager
@@ -203,9 +205,10 @@ async def opened(
             secrets=Secrets(database, keys.connection_secrets, automations, subject_keys, clock),
             audit_records=AuditRecords(database, key_ring(settings)),
             proofs=Proofs(database),
-            evidence=Evidence(database, key_ring(settings), records_max=settings.evidence_records_max),
+            evidence=Evidence.of(settings, database),
             delivery_log=DeliveryLog(database, clock),
-            models=_models(database, automations, policies, keys, clock),
+            models=model_versions.build(database, automations, policies, keys, clock),
+            step_logs=step_logs.build(settings, database, subject_keys),
         )
 
 
@@ -225,21 +228,6 @@ def _reviews(
         keys=keys,
         clock=clock,
         hold_s_max=settings.review_hold_s_max,
-    )
-
-
-def _models(
-    database: Database, automations: Automations, policies: TenantPolicies, keys: Keys, clock: Clock
-) -> ModelVersions:
-    """Build what people do with model versions."""
-    return ModelVersions(
-        database=database,
-        automations=automations,
-        policies=policies,
-        keys=SubjectKeys(keys.subjects),
-        signing=keys,
-        clock=clock,
-        product=version("interlock"),
     )
 
 
@@ -278,6 +266,7 @@ def app_database(settings: Settings, name: str) -> Database:
         size=settings.database_pool_size,
         wait_s=settings.database_wait_s,
         statement_timeout_s=settings.statement_timeout_s,
+        answer_s=settings.database_answer_s,
         name=name,
     )
 
@@ -347,12 +336,6 @@ def witnesses(settings: Settings, client: GuardedClient) -> list[Witness]:
     return found
 
 
-def key_ring(settings: Settings) -> KeyRing:
-    """Give the ring of the audit log's public keys; `load` adds the later ones."""
-    keys = Keys.of(settings)
-    return KeyRing(origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, first=keys.audit_key.public_key())
-
-
 def build_relay(app: App, relay: Database) -> Relay:
     """Build the relay role: its own database role sequences, the application's delivers and submits."""
     settings = app.settings
@@ -361,18 +344,19 @@ def build_relay(app: App, relay: Database) -> Relay:
         document = await app.documents.add(DEFAULT_TENANT, data=data, filename=filename, by=WATCHED_BY)
         submission = Submission(
             automation=automation,
-            input={"documents": [{"id": document.id}]},
+            input=app.automations.get(automation).input_of_file(document.id),
             labels={"source": "watched-folder", "file": filename[: settings.label_chars_max]},
         )
         accepted = await app.submit.accept(DEFAULT_TENANT, submission, by=WATCHED_BY, idempotency_key=idempotency_key)
         return accepted.task_id
 
     for automation, _ in settings.watched:
-        if app.automations.get(automation).manifest.watch is None:
+        if automation not in app.automations.names:
             raise ConfigurationError(
-                f"INTERLOCK_WATCH_DIRS names {automation}, which takes no files.",
-                fix="Add [watch] to its automation.toml.",
+                f"INTERLOCK_WATCH_DIRS names {automation}, which is no automation.",
+                fix=f"Registered are: {', '.join(app.automations.names) or 'none'}.",
             )
+        app.automations.get(automation).input_of_file("")  # so that a mistake is known now
     log = audit_log(settings, relay)
     seen_by = witnesses(settings, app.outgoing)
     witnessing = Witnessing(
@@ -383,7 +367,12 @@ def build_relay(app: App, relay: Database) -> Relay:
         state=DataFolder(settings.data_dir).witnesses,
         interval_s=settings.audit_witness_interval_s,
     )
-    watched = WatchedFolders(settings.watched, submit, size_bytes_max=settings.document_size_bytes_max)
+    watched = WatchedFolders(
+        settings.watched,
+        submit,
+        size_bytes_max=settings.document_size_bytes_max,
+        suffixes={r.name: r.manifest.watch.suffixes for r in app.automations if r.manifest.watch is not None},
+    )
     return Relay(
         app=app.database,
         relay=relay,
@@ -399,6 +388,7 @@ def build_relay(app: App, relay: Database) -> Relay:
         witnessing=witnessing if seen_by else None,
         witness_interval_s=settings.audit_witness_interval_s,
         lineage=open_lineage.build(settings, app.database, app.outgoing, product=version("interlock")),
+        elevations=app.access.elevations,
     )
 
 
@@ -414,7 +404,7 @@ class Worker:
         self.steps = ChildPool(
             name="steps",
             handler="interlock.boundary.step_child:handler",
-            config={"automations_dir": str(settings.automations_dir)},
+            config={"automations_dir": str(settings.automations_dir), "logs": asdict(app.step_logs.limits)},
             size=settings.step_processes,
         )
         adopt = settings.shipped_models == "released"
@@ -482,7 +472,11 @@ class Worker:
         return {
             Kind.INFER: InferExecutor(self.gateway, app.documents),
             Kind.STEP: StepExecutor(
-                self.steps, Registers(app.database), lambda name: configs.get(name, {}), app.secrets.store
+                self.steps,
+                Registers(app.database),
+                lambda name: configs.get(name, {}),
+                app.secrets.store,
+                app.step_logs,
             ),
             Kind.REVIEW: ReviewExecutor(app.database, app.clock),
             Kind.EMIT: EmitExecutor(),
@@ -530,8 +524,8 @@ class Worker:
             message = f"The task is pinned to {registered.name} {task.info.version}; {deployed} is deployed here. Deploy its major version."
             return Parked(task, self._app.tasks, message)
 
-        async def start(claimed: Claimed, handle: Task) -> Any:
-            return await registered.automation.run(handle, claimed.input)
+        def start(claimed: Claimed, handle: Task) -> Coroutine[Any, Any, Any]:
+            return registered.automation.run(handle, claimed.input)
 
         return Advance(
             task=task,
@@ -550,6 +544,7 @@ class Worker:
 
     async def close(self) -> None:
         await self.steps.close()
+        await self._app.step_logs.close()
         await self.redaction.close()
         for _, runtime in self.runtimes:
             await runtime.close()

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from interlock.api.server import serve_api
 from interlock.app import Worker, app_url, bootstrap, build_relay, opened
 from interlock.boundary.perform import no_fault
 from interlock.domain.errors import ConfigurationError, InterlockError
@@ -22,6 +21,7 @@ from interlock.infra.faults import Faults
 from interlock.infra.roles import API, RELAY, ROLES, WORKER
 from interlock.infra.settings import Settings, load
 from interlock.observability import logs
+from interlock.orchestration.overseer import overseen
 
 log = structlog.get_logger("interlock.serve")
 
@@ -39,7 +39,8 @@ async def serve_worker(settings: Settings, ready: Callable[[], Awaitable[None]])
                 garbage.settle()
                 await ready()
 
-            await worker.engine.run(begin)
+            with overseen(settings.lease_s / 2):
+                await worker.engine.run(begin)
         finally:
             await worker.close()
 
@@ -55,6 +56,7 @@ async def serve_relay(settings: Settings, ready: Callable[[], Awaitable[None]]) 
         size=4,
         wait_s=settings.database_wait_s,
         statement_timeout_s=settings.statement_timeout_s,
+        answer_s=settings.database_answer_s,
         name="interlock-relay",
     )
     await relay_database.open()
@@ -67,6 +69,9 @@ async def serve_relay(settings: Settings, ready: Callable[[], Awaitable[None]]) 
 
 async def serve_api_role(settings: Settings) -> None:
     """Make the first tenant and key where they are missing, then answer requests until a signal."""
+    # Half of what this process imports, and of no use to the other roles.
+    from interlock.api.server import serve_api  # noqa: PLC0415
+
     await bootstrap(settings)
     await serve_api(settings)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +17,9 @@ from tests.acceptance.receipts import Receipt
 from tests.eventually import eventually_sync
 
 from interlock.infra.embedded_postgres import EmbeddedPostgres
+
+# Two waits of INTERLOCK_DATABASE_ANSWER_S, and what a busy machine takes.
+FROZEN_S = 12.0
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("product")]
 
@@ -30,6 +35,23 @@ def without_supervisor(product: Product) -> Iterator[None]:
     finally:
         os.kill(pid, signal.SIGCONT)
         eventually_sync(product.runs, 60)
+
+
+@contextmanager
+def frozen_database(product: Product) -> Iterator[None]:
+    """Stop every process of the database, as a stopped virtual machine does; they go on after the block."""
+    pid = product.pid("postgres")
+    assert pid is not None
+    server = psutil.Process(pid)
+    stopped = [server, *server.children(recursive=True)]
+    for one in stopped:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.resume()
 
 
 def accepted(api: httpx.Client, one: Receipt, *, key: str) -> str:
@@ -77,4 +99,31 @@ def test_without_the_database_the_api_says_when_to_come_back(product: Product, r
 
         eventually_sync(works_again, 30)
         task_id = accepted(api, receipts[4], key="after the database")
+    assert product.json("task", "wait", task_id)["state"] in ("succeeded", "waiting")
+
+
+def test_a_frozen_database_is_told_within_seconds_and_all_goes_on_when_it_thaws(
+    product: Product, receipts: list[Receipt]
+) -> None:
+    body = {"automation": "expenses", "input": {"documents": [{"id": "doc_x"}]}}
+    with product.client() as api:
+        assert api.get("/readyz").status_code == 200
+        before = {name: product.pid(name) for name in ("api", "worker", "relay", "postgres")}
+        with frozen_database(product):
+            for path, within_s in (
+                ("/healthz", 2.0),
+                ("/readyz", 4.0),
+                ("/v1/tasks", FROZEN_S),
+                ("/v1/tasks", FROZEN_S),
+            ):
+                began = time.monotonic()
+                answered = api.post(path, json=body) if path == "/v1/tasks" else api.get(path)
+                assert time.monotonic() - began < within_s, path
+                assert answered.status_code == (200 if path == "/healthz" else 503), answered.text
+                if path == "/v1/tasks":
+                    assert int(answered.headers["retry-after"]) >= 1
+                    assert answered.json()["retryable"] is True
+        eventually_sync(lambda: api.get("/v1/tasks").status_code == 200, 30)
+        assert {name: product.pid(name) for name in before} == before
+        task_id = accepted(api, receipts[4], key="after the frost")
     assert product.json("task", "wait", task_id)["state"] in ("succeeded", "waiting")

@@ -51,6 +51,7 @@ HITS_A_ROUND: Final = 2
 KILLED_AT_RANDOM: Final = ("worker", "api", "relay", "postgres")
 PAUSES: Final = ("ending", "suspending")
 PROGRESS_TIMEOUT_S: Final = 40.0
+ROUNDS_TOLD: Final = 10
 DRAIN_TIMEOUT_S: Final = 60.0
 MUTANT_TIMEOUT_S: Final = 12.0
 
@@ -150,9 +151,11 @@ class Campaign:
         if self._mutant == "leases-not-claimable":
             forget_expired_leases(product.owner_url)
         async with Load(self._seed, product.url, product.admin_key, manager_key, self._receiver.url) as load:
-            for one in rounds:
+            for number, one in enumerate(rounds):
                 self._receiver.down = one.callbacks_down
                 await self._round(load, one)
+                if sys.stderr.isatty() or (number + 1) % ROUNDS_TOLD == 0:
+                    print(f"round {number + 1} of {len(rounds)}", file=sys.stderr, flush=True)
             self._receiver.down = False
             await self._pauses(load, pauses)
             await load.stop_handing_in()

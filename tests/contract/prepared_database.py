@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,21 +26,26 @@ from interlock.domain.tasks import Claimed, Ended, State, TaskInfo
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.audit_log import AuditLog
+from interlock.governance.decide import Bundle
 from interlock.governance.identity import Identity, Principal
 from interlock.governance.identity_providers import GroupRoles, IdentityProvider, IdentityProviders
 from interlock.governance.kept_checkpoint import KeptCheckpoint
 from interlock.governance.passwords import Passwords
 from interlock.governance.policies import ROLES
+from interlock.governance.tenant_policies import Shipped, TenantPolicies
 from interlock.infra import database
 from interlock.infra.clock import Clock
 from interlock.infra.database import Database
+from interlock.infra.http import GuardedClient
 from interlock.infra.settings import Settings
 from interlock.orchestration.accounts import Accounts
 from interlock.orchestration.api_keys import ApiKeys
 from interlock.orchestration.documents import DocumentRecords
 from interlock.orchestration.identity_providers import ProviderChanges
+from interlock.orchestration.policy_changes import PolicyChanges
 from interlock.orchestration.review_rows import event
 from interlock.orchestration.store import PostgresTasks, log
+from interlock.orchestration.tenant_webhook import TenantWebhooks
 from interlock.sdk.task import input_digest
 
 TENANT = "acme"
@@ -218,6 +223,8 @@ class Writers:
         await made.create(owner, "service:intake", name="The intake")
         await made.disable(owner, "service:intake")
         await self.providers(made)
+        await self.webhook()
+        await self.policies()
 
     async def providers(self, accounts: Accounts) -> None:
         """Make identity providers, one of which is gone since, and somebody who signed in by the other."""
@@ -235,6 +242,31 @@ class Writers:
                 conn, tenant, "user:company.fay", name="Fay", roles=["reviewer"], by="user:olga", by_key=None,
                 federated=("https://company.example", "fay"),
             )  # fmt: skip
+
+    async def webhook(self) -> None:
+        """Say twice where the tenant is called for loud events."""
+        async with GuardedClient((), 5.0, 1_000) as outgoing:
+            webhooks = TenantWebhooks(self._app, outgoing, self.clock)
+            for path in ("first", "second"):
+                await webhooks.set(self._owner(), f"https://93.184.216.34/{path}")
+
+    async def policies(self) -> None:
+        """Have a set of policies in force, another that looks on, and a change that was turned down; one rolled back between."""
+        shipped = Shipped(base=Bundle.load([]), bundles={}, folders={}, effects={}, facts={})
+        policies = TenantPolicies(self._app, shipped)
+        changes = PolicyChanges(database=self._app, policies=policies, keys=KEYS, clock=self.clock)
+        other = replace(self._owner(), id="user:otto")
+        for action, shadow, reason in (
+            ("task.cancel", False, None), ("task.retry", False, None), ("task.cancel", False, "Not now."), ("task.signal", True, None),
+        ):  # fmt: skip
+            text = f'@id("own") @reason("Frozen.") forbid (principal, action == Action::"{action}", resource);'
+            change, _ = await changes.propose(self._owner(), {"own.cedar": text}, note="", shadow=shadow)
+            await policies.current(self._tenant)
+            if reason is None:
+                await changes.approve(other, change.number)
+            else:
+                await changes.reject(other, change.number, reason=reason)
+        await changes.roll_back(self._owner())
 
     async def revoke_key(self, key_id: str) -> None:
         await self._api_keys().revoke(self._owner(), key_id)

@@ -47,7 +47,10 @@ def main(role: str, argument: str) -> int:
         sys.stderr.write("no such model: canary\n")
         return 3
     if role == "rejected":
-        sys.stderr.write("greet/automation.py:3: asyncio.sleep cannot be replayed. Use task.sleep.\n")
+        sys.stderr.write('{"event": "a log line"}\n')
+        sys.stderr.write(
+            "greet/automation.py:3: asyncio.sleep cannot be replayed. Use task.sleep.\n\n Change these lines.\n"
+        )
         return 2
     return work(Path(argument), stubborn=role == "stubborn")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any
 
 import httpx
+import pytest
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running
 
@@ -65,8 +68,54 @@ async def test_several_questions_take_what_they_leave_out_from_the_request_and_s
     assert [e["decision"] for e in (await ask(api, "/access/v1/evaluations", first_permit)).json()["evaluations"]] == [
         True
     ]
-    alone = (await ask(api, "/access/v1/evaluations", READ)).json()["evaluations"]
-    assert [e["decision"] for e in alone] == [True]
+    parts = {
+        "subject": READ["subject"],
+        "resource": {**READ["resource"], "id": None},
+        "evaluations": [
+            {"action": READ["action"], "resource": {"id": "task_1", "properties": {"automation": "greet"}}}
+        ],
+    }
+    assert [e["decision"] for e in (await ask(api, "/access/v1/evaluations", parts)).json()["evaluations"]] == [True]
+
+
+@pytest.mark.parametrize("several", [{}, {"evaluations": []}])
+async def test_without_several_the_one_is_answered_as_one(api: Running, several: dict[str, Any]) -> None:
+    alone = (await ask(api, "/access/v1/evaluations", {**READ, **several})).json()
+    assert (alone["decision"], "evaluations" in alone) == (True, False)
+
+
+LACKING = (("subject",), ("action",), ("resource",), ("subject", "type"), ("subject", "id"), ("action", "name"),
+           ("resource", "type"), ("resource", "id"))  # fmt: skip
+
+
+@pytest.mark.parametrize("path", LACKING, ids="/".join)
+@pytest.mark.parametrize("endpoint", ["evaluation", "evaluations"])
+async def test_what_lacks_a_part_is_400_and_names_it(api: Running, endpoint: str, path: tuple[str, ...]) -> None:
+    body = copy.deepcopy(READ)
+    inner = body if len(path) == 1 else body[path[0]]
+    del inner[path[-1]]
+    answer = await ask(api, f"/access/v1/{endpoint}", body)
+    assert (answer.status_code, answer.json()["status"]) == (400, 400)
+    assert answer.json()["errors"][0]["pointer"].startswith("/" + "/".join(path))
+
+
+async def test_what_cannot_be_read_is_400(api: Running) -> None:
+    """AuthZEN 1.0, 10.1.2: no other status for a request that is malformed."""
+    sent = json.dumps(READ)
+    for content, kind in (
+        ("{", "application/json"),
+        ("", "application/json"),
+        (sent, "text/plain"),
+        ("[]", "application/json"),
+    ):
+        answer = await api.as_("owner").post("/access/v1/evaluation", content=content, headers={"content-type": kind})
+        assert (answer.status_code, answer.json()["status"]) == (400, 400), (content, kind, answer.text)
+    wrong: dict[str, Any]
+    for wrong in ({"subject": "alice"}, {"action": {"name": 123}}, {"context": []}):
+        assert (await ask(api, "/access/v1/evaluation", {**READ, **wrong})).status_code == 400
+    assert (
+        await ask(api, "/access/v1/evaluation", {**READ, "foo": "bar", "later": {"nested": True}})
+    ).status_code == 200
 
 
 def automation() -> dict[str, Any]:
@@ -75,13 +124,41 @@ def automation() -> dict[str, Any]:
 
 async def test_what_does_not_fit_is_named_and_an_error_never_allows(api: Running) -> None:
     unknown = await ask(api, "/access/v1/evaluation", {**READ, "action": {"name": "task.fly"}})
-    assert unknown.status_code == 422
-    missing = await ask(api, "/access/v1/evaluations", {"evaluations": [{"action": {"name": "task.read"}}]})
-    assert (missing.status_code, "Question 0 has no subject" in missing.text) == (422, True)
+    assert unknown.status_code == 400
+    several = {**READ, "evaluations": [{}, {"resource": {"id": "task_2"}}, {"action": {}}]}
+    answers = (await ask(api, "/access/v1/evaluations", several)).json()["evaluations"]
+    # A part is taken whole: the second's resource has no automation.
+    assert [e["decision"] for e in answers] == [True, False, True]
+    missing = await ask(api, "/access/v1/evaluations", {"evaluations": [{"action": {"name": "task.read"}}, READ]})
+    first, second = missing.json()["evaluations"]
+    assert (first["decision"], "no subject" in first["context"]["error"], second["decision"]) == (False, True, True)
     odd = {**READ, "resource": {**READ["resource"], "properties": {"automation": 5}}}
     answer = (await ask(api, "/access/v1/evaluation", odd)).json()
     assert (answer["decision"], answer["context"]["answer"]) == (False, "error")
     assert (await ask(api, "/access/v1/evaluation", READ, who="reviewer")).status_code == 403
+
+
+async def test_what_the_policy_could_not_decide_is_on_record(api: Running) -> None:
+    odd = {**READ, "resource": {**READ["resource"], "properties": {"automation": 5}}}
+    assert (await ask(api, "/access/v1/evaluation", odd)).json()["context"]["answer"] == "error"
+    key_id = (await api.as_("owner").get("/v1/whoami")).json()["key_id"]
+    leaves = await api.owner('select leaf from audit_records where leaf like \'%%"kind":"question.refused"%%\'')
+    assert [f'"question":"{key_id}"' in leaf and '"why":"policy.error"' in leaf for (leaf,) in leaves] == [True]
+
+
+async def test_no_elevation_is_sent_along(api: Running) -> None:
+    claimed = {"type": "user", "id": "user:zoe", "properties": {"roles": [], "elevation": "elv_claimed"}}
+    answer = (await ask(api, "/access/v1/evaluation", {**READ, "subject": claimed})).json()
+    assert (answer["decision"], [r["policy"] for r in answer["context"]["reasons"]]) == (False, ["default-deny"])
+
+
+async def test_the_answer_has_the_id_that_the_question_was_given(api: Running) -> None:
+    for body, status in ((READ, 200), ({}, 400)):
+        headers = {"x-request-id": "bfe9eb29-ab87"}
+        answer = await api.as_("owner").post("/access/v1/evaluation", json=body, headers=headers)
+        assert (answer.status_code, answer.headers["x-request-id"]) == (status, "bfe9eb29-ab87")
+    assert "x-request-id" not in (await ask(api, "/access/v1/evaluation", READ)).headers
+    assert "x-request-id" not in (await api.as_("owner").get("/v1/whoami", headers=headers)).headers
 
 
 async def test_where_to_ask_is_told(api: Running) -> None:
@@ -105,6 +182,8 @@ async def test_what_a_role_may(api: Running) -> None:
         api, "/v1/policies/questions/access", {"role": "author", "verb": "trigger", "automation": "nowhere"}
     )
     assert nowhere.status_code == 404
+    unsaid = await ask(api, "/v1/policies/questions/access", {"role": "author", "verb": "trigger"})
+    assert (unsaid.status_code, unsaid.json()["errors"][0]["pointer"]) == (422, "/automation")
 
 
 async def test_where_data_may_go_and_what_must_be_removed(api: Running) -> None:

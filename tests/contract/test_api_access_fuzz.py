@@ -110,7 +110,7 @@ async def test_any_evaluation_is_answered_or_is_a_problem(api: Running) -> None:
 async def test_several_at_once_are_answered_or_are_a_problem(api: Running) -> None:
     packs: list[Any] = []
 
-    @settings(max_examples=150, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(
         st.fixed_dictionaries(
             {"evaluations": st.lists(evaluations() | st.just({}), max_size=4) | anything},
@@ -129,8 +129,9 @@ async def test_several_at_once_are_answered_or_are_a_problem(api: Running) -> No
         status, answer = await sent(api, "/access/v1/evaluations", body)
         met[status] += 1
         if status == 200:
-            assert len(answer["evaluations"]) <= max(1, len(body["evaluations"]))
-            for one in answer["evaluations"]:
+            found = answer["evaluations"] if body["evaluations"] else [answer]
+            assert len(found) <= max(1, len(body["evaluations"]))
+            for one in found:
                 is_answer(one)
         else:
             assert status in PROBLEMS, (status, str(answer)[:500])

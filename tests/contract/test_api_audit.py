@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -98,6 +99,11 @@ async def test_filters_that_cannot_be_are_refused(api: Running, params: dict[str
         assert (await api.as_("owner").get(path, params=params)).status_code == 422
 
 
+async def test_a_filter_that_is_none_gives_nothing_away(api: Running) -> None:
+    answer = await api.as_("owner").get("/v1/evidence", params={"task": "task_x"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/task"), answer.text[:200]
+
+
 async def test_proofs_lead_to_the_signed_root(api: Running) -> None:
     task = await api.submit(name="Ada", wait="succeeded")
     found = await settled(api, task["id"])
@@ -187,7 +193,14 @@ async def test_the_command_line_lists_proves_and_exports(
         assert (await asyncio.to_thread(run, "checkpoints", "--limit", "2"))["items"]
         key = (await asyncio.to_thread(run, "keys"))["items"][0]["verifier_key"]
         out = tmp_path / "evidence.zip"
-        await asyncio.to_thread(run, "export", "--task", task["id"], str(out))
+        exported = await asyncio.to_thread(run, "export", "--task", task["id"], str(out))
+        own = tmp_path / "verify.py"
+        written = await asyncio.to_thread(run, "verifier", str(own))
+        with zipfile.ZipFile(out) as pack:
+            assert pack.read("verify.py") == own.read_bytes()
+        assert exported["verifier_sha256"] == written["verifier_sha256"] == hashlib.sha256(own.read_bytes()).hexdigest()
+        with pytest.raises(InterlockError, match=r"verify\.py cannot be written"):
+            await asyncio.to_thread(run, "verifier", str(own))
         assert pack_verifier.verify(out, key=key, tsa_roots=None)["records"] == len(found)
         with pytest.raises(InterlockError, match="cannot be written"):
             await asyncio.to_thread(run, "export", str(out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -53,6 +54,17 @@ async def test_every_page_gets_a_nonce_of_its_own_and_lets_nothing_in_from_elsew
         assert 'name="session" content="none"' in answer.text
         nonces.add(found[1])
     assert len(nonces) == 3
+
+
+async def test_no_address_below_the_console_is_answered_with_what_is_meant_for_programs(
+    browser: httpx.AsyncClient,
+) -> None:
+    for path in ("%00", "tasks/%00", "tasks?find=%00", "tasks/%0A%0D", "tasks/%01%7F", "%ff", "inbox?find=%ff"):
+        answer = await browser.get(f"/console/{path}")
+        assert answer.status_code == 200
+        assert "csp-nonce" in answer.text
+    assert (await browser.get("/console/assets/%00.js")).status_code == 404
+    assert (await browser.get("/v1/tasks?find=%00")).status_code == 400
 
 
 async def test_the_page_says_whether_a_cookie_came(browser: httpx.AsyncClient) -> None:
@@ -134,6 +146,40 @@ async def test_cases_that_are_alike_come_newest_first_and_open_ones_do_not(api: 
         "/v1/reviews", params={"state": "answered", "newest": "true", "limit": "1", "cursor": cursor}
     )
     assert more.json()["items"][0]["id"] == ended[0]
+
+
+async def test_a_likely_duplicate_is_found_by_its_file_and_by_what_was_read(api: Running) -> None:
+    async def stored(name: str, data: bytes) -> dict[str, Any]:
+        made: dict[str, Any] = (await api.as_("author").post("/v1/documents", files={"file": (name, data)})).json()
+        return made
+
+    file = io.BytesIO()
+    Image.new("RGB", (40, 60), "white").save(file, "PNG")
+    once, again = await stored("once.png", file.getvalue()), await stored("again.png", file.getvalue())
+    same_file, _ = await api.review(name="Ada", document=once)
+    same_values = await api.submit(name="Bo", wait="succeeded")
+    other_day = await api.submit(name="Cy", wait="succeeded")
+    _, asked = await api.review(name="Ada", document=again)
+    for task, day in ((same_values, "2026-01-02"), (other_day, "2026-01-03")):
+        read = {"merchant": {"value": "Kedai Kopi", "page": 1}, "date": {"value": day}, "total": "12.5"}
+        await api.owner(
+            "insert into effects (tenant, task_id, generation, effect_id, seq, kind, name, target, input_digest, status, value, meta, salt, epoch)"
+            " select tenant, id, 1, '/read#1', 99, 'infer', 'read', 'reader', '', 'ok', %s::json, '{}', '', 1 from tasks where id = %s",
+            (json.dumps(read), task["id"]),
+        )
+
+    async def alike(who: str = "reviewer") -> dict[str, list[str]]:
+        answer = await api.as_(who).get(f"/v1/reviews/{asked}/similar")
+        assert answer.status_code == 200, answer.text
+        return {one["task_id"]: one["same"] for one in answer.json()["duplicates"]}
+
+    assert await alike() == {same_file["id"]: ["document"]}  # a greeting has no day
+    asks = {"merchant": "KEDAI-KOPI", "date": "2026-01-02", "total": "12.50"}
+    await api.owner(
+        "update reviews set request = jsonb_set(request::jsonb, '{values}', %s::jsonb)::json where id = %s",
+        (json.dumps(asks), asked),
+    )
+    assert await alike() == {same_file["id"]: ["document"], same_values["id"]: ["merchant", "date", "total"]}
 
 
 async def test_numbers_count_what_needed_nobody(api: Running) -> None:

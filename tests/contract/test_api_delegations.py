@@ -56,6 +56,24 @@ async def of_person(api: Running, person: str, kind: str) -> list[dict[str, Any]
     return records
 
 
+async def test_an_auditor_answers_nothing_for_others(api: Running) -> None:
+    """Who reads all changes nothing, whoever lends them what."""
+    refused = await lend(api, "reviewer", "user:ana", 422)
+    assert refused["errors"][0]["pointer"] == "/to"
+    made = await lend(api, "reviewer", "user:nora")
+    [(key_id,)] = await api.owner("select id from api_keys where user_id = 'user:nora' and tenant = 'default'")
+    await api.owner("update api_keys set roles = '{auditor}' where id = %s", (key_id,))  # as if from the beginning
+    try:
+        _, review_id = await api.review()
+        sent = {"reason": "no", "on_behalf_of": "user:mei"}
+        answer = await api.as_("nobody").post(f"/v1/reviews/{review_id}:reject", json=sent)
+        assert (answer.status_code, answer.json()["reason"]) == (403, "delegate-auditor")
+        assert (await api.as_("owner").get(f"/v1/reviews/{review_id}")).json()["state"] == "open"
+    finally:
+        await api.owner("update api_keys set roles = '{guest}' where id = %s", (key_id,))
+        await api.as_("owner").post(f"/v1/delegations/{made['id']}:revoke")
+
+
 async def test_a_delegate_answers_and_the_record_says_for_whom(api: Running) -> None:
     made = await lend(api, "reviewer", "user:nora")
     assert (made["from_user"], made["roles"], made["state"]) == ("user:mei", ["reviewer"], "open")

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running
+from tests.contract.test_api_duties import key_of
 
 from interlock.boundary.infer import InferExecutor
 from interlock.domain.errors import ExecutorFailed
@@ -44,6 +45,32 @@ def pdf(pages: int) -> bytes:
     document.save(out)
     document.close()
     return out.getvalue()
+
+
+async def test_a_document_that_one_may_not_read_is_not_named_in_a_task_either(api: Running) -> None:
+    """What a task makes of a document is its submitter's to see: so an agent read the documents of everybody."""
+    others = (await api.as_("author").post("/v1/documents", files={"file": ("a.png", png(9))})).json()
+    own = (await api.as_("agent").post("/v1/documents", files={"file": ("b.png", png(10))})).json()
+    assert (await api.as_("agent").get(f"/v1/documents/{others['id']}/content")).status_code == 403
+
+    async def named(who: str, document: dict[str, object]) -> httpx.Response:
+        given = {"name": "Ada", "document": {"id": document["id"]}}
+        return await api.as_(who).post("/v1/tasks", json={"automation": "greet", "input": given})
+
+    refused = await named("agent", others)
+    assert (refused.status_code, refused.json()["action"]) == (403, "document.read"), refused.text
+    assert (await named("agent", own)).status_code == 202
+    assert (await named("author", own)).status_code == 202  # whose role reads every document
+    assert (await named("owner", others)).status_code == 202
+
+
+async def test_who_uploaded_a_document_may_read_it_whatever_their_role_is_now(api: Running) -> None:
+    once = await key_of(api, "user:ina", "author")
+    document = (await once.post("/v1/documents", files={"file": ("own.png", png(11))})).json()
+    now = await key_of(api, "user:ina", "boss")
+    for path in ("", "/content", "/lineage"):
+        assert (await now.get(f"/v1/documents/{document['id']}{path}")).status_code == 200
+        assert (await api.as_("nobody").get(f"/v1/documents/{document['id']}{path}")).status_code == 403
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

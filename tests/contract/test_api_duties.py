@@ -77,6 +77,47 @@ async def test_who_made_a_service_its_key_does_not_approve_what_it_submitted(api
     assert (await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve")).status_code == 200
 
 
+async def test_nobody_takes_over_a_service_that_others_made(api: Running) -> None:
+    """Who had its new secret could submit by it and approve as themselves: they are nobody who made it a key."""
+    service = await key_of(api, "service:posting", "author")  # made by user:olga
+    key_id = (await service.get("/v1/whoami")).json()["key_id"]
+    taken = await api.as_("owner2").post(f"/v1/keys/{key_id}:rotate")
+    assert (taken.status_code, taken.json().get("reason")) == (403, "key-of-others"), taken.text
+    assert (await service.get("/v1/whoami")).status_code == 200
+    agent = await key_of(api, "agent:poster", "agent")
+    agent_key = (await agent.get("/v1/whoami")).json()["key_id"]
+    assert (await api.as_("owner2").post(f"/v1/keys/{agent_key}:rotate")).status_code == 403
+    assert (await api.as_("owner").post(f"/v1/keys/{key_id}:rotate")).status_code == 200
+    # A key of their own making is open to them: from then on they stand behind the service, and may rotate what is its.
+    body = {"name": "mine", "user": "service:posting", "roles": ["author"]}
+    assert (await api.as_("owner2").post("/v1/keys", json=body)).status_code == 201
+    rotated = await api.as_("owner2").post(f"/v1/keys/{key_id}:rotate")
+    assert rotated.status_code == 200, rotated.text
+    service = client(api.api, rotated.json()["key"])
+    sent = await service.post("/v1/tasks", json={"automation": "greet", "input": {"name": "Ada", "amount": "200"}})
+    task = await api.until(sent.json()["id"], "waiting")
+    review_id = next(e["review_id"] for e in task["effects"] if e["kind"] == "review")
+    await refused(api, api.as_("owner2"), review_id, "four-eyes-submitter")
+
+
+async def test_who_takes_all_others_away_is_no_single_operator(api: Running) -> None:
+    """What relaxes four eyes is that there never was anybody else, and nothing that an owner can bring about."""
+    first = await api.as_("owner").post("/v1/tenants", json={"tenant": "pair", "name": "Pair", "owner": "user:pia"})
+    assert first.status_code == 201, first.text
+    pia = client(api.api, first.json()["key"])
+
+    async def alone() -> bool:
+        return bool((await pia.get("/v1/whoami")).json()["single_operator"])
+
+    assert await alone()
+    own = await pia.post("/v1/keys", json={"name": "second", "user": "user:pia", "roles": ["owner"]})
+    assert (await pia.delete(f"/v1/keys/{own.json()['id']}")).status_code == 204
+    assert await alone()  # it was the same person's
+    made = await pia.post("/v1/keys", json={"name": "k", "user": "user:paul", "roles": ["owner"]})
+    assert (await pia.delete(f"/v1/keys/{made.json()['id']}")).status_code == 204
+    assert not await alone()
+
+
 async def test_a_service_does_not_approve_what_whoever_made_its_key_submitted(api: Running) -> None:
     task = await api.until((await api.submit("owner", name="own", amount="200"))["id"], "waiting")
     review_id = next(e["review_id"] for e in task["effects"] if e["kind"] == "review")

@@ -158,6 +158,18 @@ async def test_it_ends_by_itself(api: Running) -> None:
     assert (await api.as_("operator").post(f"/v1/elevations/{made['id']}:end")).status_code == 409
 
 
+async def test_it_does_not_outlive_the_role_that_it_was_taken_with(api: Running) -> None:
+    operator, other = await key_of(api, "user:oz", "operator"), await key_of(api, "user:oz", "reviewer")
+    api.clients["oz"] = operator
+    made = await take(api, "key.list", who="oz")
+    assert (await operator.get("/v1/keys", headers=with_(made))).status_code == 200
+    key_id = (await operator.get("/v1/whoami")).json()["key_id"]
+    assert (await api.as_("owner").delete(f"/v1/keys/{key_id}")).status_code == 204
+    answer = await other.get("/v1/keys", headers=with_(made))
+    assert (answer.status_code, answer.json()["code"]) == (403, "auth.refused")
+    assert len(await leaves(api, "elevation.decided", made)) == 1
+
+
 @pytest.mark.parametrize(("by", "status"), [("operator", 200), ("owner", 200), ("author", 403), ("auditor", 403)])
 async def test_who_ends_it(api: Running, by: str, status: int) -> None:
     made = await take(api, "key.list")
@@ -236,6 +248,7 @@ async def test_two_at_once_open_one(api: Running) -> None:
         ("its actions", "update elevations set actions = '{task.read}' where id = %(id)s"),
         ("its review", "update elevations set acknowledged_at = now(), acknowledged_by = 'user:otto' where id = %(id)s"),
         ("its ending", "update elevations set ended_at = null, ended_by = null where id = %(id)s"),
+        ("its running out", "update elevations set ended_at = null, ended_by = null, ran_out_at = now() where id = %(id)s"),
         ("all of it", "delete from elevations where id = %(id)s"),
     ],
 )  # fmt: skip

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from tests.contract.api_fixture import MARKS, api
-from tests.contract.running_api import Running
+from tests.contract.running_api import Running, listening
 from tests.eventually import eventually
+from typer.testing import CliRunner
+
+from interlock.cli import app as command_line
 
 pytestmark = MARKS
 __all__ = ["api"]
@@ -106,6 +111,9 @@ async def test_a_wrong_set_is_refused_with_file_policy_and_fix_and_nothing_is_st
         assert answer.status_code == 422, (says, answer.text)
         assert says in answer.text
     assert await api.owner("select count(*) from policy_sets") == before
+    # Who tried it is on record, once a minute.
+    leaves = await api.owner('select leaf from audit_records where leaf like \'%%"kind":"policy.refused"%%\'')
+    assert ['"why":"input.invalid"' in leaf for (leaf,) in leaves] == [True]
 
 
 async def test_a_set_that_looks_on_decides_nothing_and_is_counted(api: Running) -> None:
@@ -129,6 +137,65 @@ async def test_a_set_that_looks_on_decides_nothing_and_is_counted(api: Running) 
     assert (await api.as_("owner").get("/v1/policies")).json()["shadow"] == 0
 
 
+async def test_a_set_that_looks_on_is_asked_at_a_workers_effects_and_at_answers_too(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker and whoever answers ask both sets: the one in force decides and is on record, the other is counted, shown, and then in force."""
+    files = {
+        "strict.cedar": """@id("no-steps") @reason("Steps are off.")
+forbid (principal is Service, action == Action::"effect.step", resource) when { context.effect like "step:*" };
+@id("no-sending") @reason("Nothing is sent.")
+forbid (principal is Service, action == Action::"greet.send", resource is Task);
+@id("no-answers") @reason("Nothing is approved.")
+forbid (principal is Service, action == Action::"greet.answer", resource is Task) when { context.verdict == "approve" };"""
+    }
+    before = await api.submit(name="Dora", wait="succeeded")
+    change = await propose(api, files, shadow=True)
+    await approve(api, change["number"])
+    decided = await api.submit(name="Dora", wait="succeeded")
+    task, review_id = await api.review(name="Dora")
+    assert (await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve")).status_code == 200
+    await api.until(task["id"], "succeeded")
+
+    def decisions(of: dict[str, Any]) -> list[tuple[str, str, str]]:
+        said = [(e["kind"], e["decision"]) for e in of["effects"] if e["decision"]]
+        return [(kind, d["answer"], d["policy_version"]) for kind, d in said]
+
+    # What is on record is of the set in force: the same answers by the same version as without the other.
+    assert decisions(decided) == decisions(before)
+
+    async def seen() -> list[dict[str, Any]]:
+        found = (await api.as_("auditor").get("/v1/policies/differences")).json()["items"]
+        mine = [d for d in found if d["set_number"] == change["set_number"]]
+        return mine if {d["action"] for d in mine} >= {"effect.step", "greet.send", "greet.answer"} else []
+
+    by_action = {(d["action"], d["answer"]): d for d in await eventually(seen, timeout_s=30)}
+    for action, answer, by in (
+        ("effect.step", "allow", "no-steps"),
+        ("greet.send", "allow", "no-sending"),
+        ("greet.answer", "allow", "no-answers"),
+    ):
+        difference = by_action[action, answer]
+        assert difference["would_be"] == "deny"
+        assert by in difference["would_be_reasons"]
+        assert difference["count"] >= 1
+    async with listening(api) as url:
+        monkeypatch.setenv("INTERLOCK_API_URL", url)
+        monkeypatch.setenv("INTERLOCK_API_KEY", api.keys["auditor"])
+        shown = await asyncio.to_thread(CliRunner().invoke, command_line, ["policy", "differences"])
+        assert (shown.exit_code, "greet.answer" in shown.stdout, "effect.step" in shown.stdout) == (0, True, True), (
+            shown.output
+        )
+    # In force, it decides: what was only counted is denied.
+    assert (await api.as_("owner").post("/v1/policies:stop-shadow")).status_code == 200
+    active = await propose(api, files)
+    await approve(api, active["number"])
+    denied = await api.submit(name="Dora", wait="failed")
+    assert "no-steps" in str(denied["effects"]) + str(denied["error"])
+    assert (await api.as_("owner").post("/v1/policies:rollback", json={})).status_code == 200
+    await api.submit(name="Dora", wait="succeeded")
+
+
 async def test_diff_says_which_recorded_decisions_change_and_gives_a_counterexample(api: Running) -> None:
     task = await api.submit(name="Dora", wait="succeeded")
     files = {
@@ -146,6 +213,42 @@ forbid (principal is Service, action == Action::"effect.step", resource) when { 
     assert {c["action"] for c in counterexamples} == {"effect.step"}
     assert all("no-steps" in c["after"]["policies"] for c in counterexamples)
     assert (await api.as_("reviewer").post("/v1/policies/diff", json={"files": files})).status_code == 403
+
+
+async def test_diff_asks_recorded_answers_to_reviews_again(api: Running) -> None:
+    """Each answer with what it said: an approval, an amendment, a rejection, and each of several approvals, once."""
+    reviewer, other = api.as_("reviewer"), api.as_("reviewer2")
+    approved, one = await api.review(name="Ursula")
+    assert (await reviewer.post(f"/v1/reviews/{one}:approve")).status_code == 200
+    amended, two = await api.review(name="Ursula")
+    answer = await reviewer.post(f"/v1/reviews/{two}:amend", json={"values": {"name": "Berta"}})
+    assert answer.status_code == 200, answer.text
+    rejected, three = await api.review(name="Ursula")
+    assert (await reviewer.post(f"/v1/reviews/{three}:reject", json={"reason": "no"})).status_code == 200
+    both, four = await api.review(name="Ursula", approvals=2)
+    for who in (reviewer, other):
+        assert (await who.post(f"/v1/reviews/{four}:approve")).status_code == 200
+    still_open, _ = await api.review(name="Ursula")
+    files = {
+        "ursula.cedar": """@id("not-ursula") @reason("Ursula is not greeted.")
+forbid (principal is Service, action == Action::"greet.answer", resource is Task)
+when { context.verdict != "reject" && context.values has name && context.values.name == "Ursula" };"""
+    }
+    answer = await api.as_("author").post("/v1/policies/diff?seconds=0.5", json={"files": files})
+    assert answer.status_code == 200, answer.text
+    changed = [e for e in answer.json()["examples"] if e["action"] == "greet.answer"]
+    by_task = [e["task_id"] for e in changed]
+    assert sorted(by_task) == sorted([approved["id"], both["id"], both["id"]])
+    assert all((e["before"]["answer"], e["after"]["answer"]) == ("allow", "deny") for e in changed)
+    assert {e["after"]["policies"][0] for e in changed} == {"not-ursula"}
+    assert not {amended["id"], rejected["id"], still_open["id"]} & set(by_task)
+    harmless = {"x.cedar": files["ursula.cedar"].replace("Ursula", "Nobody at all")}
+    again = await api.as_("author").post("/v1/policies/diff?seconds=0.5", json={"files": harmless})
+    assert not [e for e in again.json()["examples"] if e["action"] == "greet.answer"]
+    # Of what was erased nothing is asked: there are no values any more.
+    await api.owner("update reviews set answer = null where id = %s", (one,))
+    left = await api.as_("author").post("/v1/policies/diff?seconds=0.5", json={"files": files})
+    assert [e["task_id"] for e in left.json()["examples"] if e["action"] == "greet.answer"] == [both["id"]] * 2
 
 
 async def test_check_and_show(api: Running) -> None:

@@ -75,6 +75,8 @@ async def test_amended_values_are_validated_as_the_automation_will(api: Running)
         ({"amount": "-1"}, "/values/amount"),
         ({"name": ""}, "/values/name"),
         ({"name": None}, "/values/name"),
+        ({"nmae": "Ada"}, "/values/nmae"),
+        ({"amount": "150", "a/b": 1}, "/values/a~1b"),
     ):
         answer = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:amend", json={"values": values})
         assert answer.status_code == 422
@@ -153,6 +155,11 @@ async def test_a_late_answer_is_told_that_it_expired_and_expired_is_never_approv
 
 async def test_a_held_answer_can_be_taken_back_by_its_author_alone(api: Running) -> None:
     task, review_id = await api.review()
+    nothing = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:revoke")
+    assert (nothing.status_code, nothing.json()["detail"]) == (
+        409,
+        "The review has no answer that could be taken back.",
+    )
     held = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve", json={"hold_s": 30})
     assert held.json()["hold_until"]
     second = await api.as_("reviewer2").post(f"/v1/reviews/{review_id}:reject", json={"reason": "mine"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,9 @@ from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running, effect_path
 
 from interlock.domain.errors import InvalidInput
+from interlock.governance.residency import Residency
+from interlock.infra.http import GuardedClient
+from interlock.orchestration.submit import Submission, Submit
 
 pytestmark = MARKS
 __all__ = ["api"]
@@ -67,6 +72,36 @@ async def test_the_same_key_and_body_give_the_same_task(api: Running) -> None:
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json()
     assert second.headers["x-correlation-id"] == first.json()["correlation_id"]
+
+
+async def test_a_repeated_request_gets_its_answer_whatever_would_stand_against_it_by_now(api: Running) -> None:
+    known = True
+
+    async def resolver(host: str, port: int) -> list[str]:
+        if not known:
+            raise socket.gaierror(socket.EAI_NONAME, "no such host")
+        return ["93.184.216.34"]
+
+    async with GuardedClient([], 5, 10, resolver) as outgoing:
+        submit = Submit(
+            database=api.app.database,
+            automations=api.app.automations,
+            documents=api.app.documents,
+            objects=api.app.objects,
+            keys=api.app.subject_keys,
+            outgoing=outgoing,
+            clock=api.app.clock,
+            settings=api.app.settings,
+            residency=Residency([], {}),
+        )
+        wish = Submission(automation="greet", input={"name": "Ada"}, callback_url="https://hooks.example/done")
+        first = await submit.accept("default", wish, by="user:amir", idempotency_key="long ago")
+        known = False
+        again = await submit.accept("default", wish, by="user:amir", idempotency_key="long ago")
+        assert (again.task_id, again.correlation_id, again.repeated) == (first.task_id, first.correlation_id, True)
+        for other, key in ((replace(wish, labels={"a": "b"}), "long ago"), (wish, "never used"), (wish, None)):
+            with pytest.raises(InvalidInput):
+                await submit.accept("default", other, by="user:amir", idempotency_key=key)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +310,9 @@ async def test_a_waiting_task_is_cancelled_and_its_review_withdrawn(api: Running
     assert (await api.as_("reviewer").get(f"/v1/reviews/{review_id}")).json()["state"] == "cancelled"
     late = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve")
     assert late.status_code == 409
+    assert late.json()["detail"].startswith("The review was cancelled at 20")
+    late = await api.as_("reviewer").post(f"/v1/reviews/{review_id}:approve")
+    assert late.status_code == 409
     again = await api.as_("owner").post(f"/v1/tasks/{task['id']}:cancel")
     assert again.status_code == 202
     done = await api.submit(name="done", wait="succeeded")
@@ -349,6 +387,8 @@ async def test_what_is_wrong_is_named_by_its_place_in_the_body(api: Running) -> 
 
     task = {"automation": "greet", "input": {"name": "Ada"}}
     status, pointers, _ = await refused("/v1/tasks", task | {"callback_url": "http://127.0.0.1:1/x"})
+    assert (status, pointers) == (422, ["/callback_url"])
+    status, pointers, _ = await refused("/v1/tasks", task | {"callback_url": "https://nowhere.invalid/x"})
     assert (status, pointers) == (422, ["/callback_url"])
     status, pointers, fix = await refused("/v1/tasks", {"automation": "greet", "input": {}})
     assert (status, pointers) == (422, ["/input/name"])

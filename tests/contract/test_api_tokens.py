@@ -148,7 +148,6 @@ FORGED: dict[str, tuple[str, Callable[[SmallProvider], str]]] = {
     "claims that stand twice": ("malformed", twice),
     "a header that stands twice": ("malformed", twice_in_the_header),
     "a giant": ("too long", lambda p: sign(p.access_token(padding="x" * 20_000))),
-    "deep": ("malformed", lambda p: sign(b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}")),
     "another's signature": (
         "signature",
         lambda p: swapped(sign(p.access_token()), sign(p.access_token("other")).rpartition(".")[2]),
@@ -168,6 +167,14 @@ FORGED: dict[str, tuple[str, Callable[[SmallProvider], str]]] = {
     "no group": ("no group", lambda p: sign(p.access_token(groups=["choir"]))),
     "no subject": ("subject", lambda p: sign(p.access_token(sub=""))),
 }  # fmt: skip
+
+
+async def test_a_token_nested_without_end_is_refused(api: Running, provider: SmallProvider) -> None:
+    deep = sign(b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}")
+    answer = await call(api, deep, "/v1/whoami")
+    # From 3.13 on, Python reads claims that are as deep as this, and they have no issuer.
+    why = ("The token is not believed: malformed.", "The token is not believed: issuer.")
+    assert (answer.status_code, answer.json()["detail"] in why) == (401, True), answer.text
 
 
 def sign_none(p: SmallProvider, algorithm: str | None) -> str:

@@ -46,7 +46,12 @@ async def test_a_view_is_kept_renamed_and_deleted(api: Running) -> None:
     assert (await save(api.as_("reviewer2"), "To look at")).status_code == 201  # and of its person
     assert (await save(mei, "Other")).status_code == 201
 
-    body = {"page": "tasks", "name": "Failed", "filters": {"find": "failed", "columns": "state,what"}, "shared": False}
+    body = {
+        "page": "tasks",
+        "name": "Failed",
+        "filters": {"find": "failed", "columns": "state,what", "since": "7d"},
+        "shared": False,
+    }
     changed = await mei.put(f"/v1/views/{view['id']}", json=body)
     assert changed.status_code == 200, changed.text
     assert {k: changed.json()[k] for k in body} == body

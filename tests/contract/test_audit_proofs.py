@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.contract.prepared_database import KEYS, SIGNING_KEY, TENANT, Prepared, opened, prepare
 
 from interlock.domain.errors import AuditBroken, NotFound
-from interlock.governance import checkpoints, merkle, subtrees
+from interlock.governance import audit_log, checkpoints, merkle, subtrees
 from interlock.governance.findings import Report
 from interlock.governance.proofs import Proofs
 from interlock.governance.verify import verify
@@ -33,13 +34,13 @@ async def prepared(postgres_server: EmbeddedPostgres, database_url: str) -> Asyn
 
 async def grow(prepared: Prepared, *sizes: int) -> None:
     """Let the log grow to these sizes, with a checkpoint at each."""
-    audit_log = prepared.audit_log()
+    log = prepared.audit_log()
     for size in sizes:
         [(start,)] = await prepared.ask("select count(*) from audit_records")
         await prepared.ask(RECORD + " returning 1", (start, size))
-        while await audit_log.sequence() == 5000:
+        while await log.sequence() == 5000:
             pass
-        await audit_log.checkpoint()
+        await log.checkpoint()
 
 
 async def leaves(prepared: Prepared) -> list[bytes]:
@@ -76,6 +77,25 @@ async def test_a_proof_is_of_ones_own_record_and_of_a_checkpoint(prepared: Prepa
             await proofs.inclusion(tenant, position, size=size)
     with pytest.raises(NotFound):
         await proofs.consistency(TENANT, 9, 5)
+
+
+async def test_a_backlog_is_put_in_order_in_one_pass_whatever_statistics_say(prepared: Prepared) -> None:
+    """Counted, not timed: rows that the plan's nodes read and throw away."""
+    await grow(prepared, 700)
+    await prepared.tamper("analyze")  # taken while nothing is pending: the planner takes the table for empty ever after
+    await prepared.ask(RECORD + " returning 1", (700, 5_700))
+    async with prepared.relay.across() as conn:
+        asked = await conn.execute(f"explain (analyze, format json) {audit_log.SEQUENCE}".encode(), (1_000,))
+        [(found,)] = await asked.fetchall()
+    assert await prepared.ask("select count(*) from audit_pending") == [(4_000,)]
+    assert sum(_rows_read(found[0]["Plan"])) < 20 * 5_700
+
+
+def _rows_read(node: dict[str, Any]) -> Iterator[float]:
+    kept_and_thrown = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
+    yield node["Actual Loops"] * sum(node.get(rows, 0) for rows in kept_and_thrown)
+    for inner in node.get("Plans", ()):
+        yield from _rows_read(inner)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ from interlock.orchestration.store import log
 pytestmark = pytest.mark.postgres
 TABLES = (
     *("tenants", "subject_keys", "documents", "tasks", "effects", "openings", "reviews", "review_events"),
-    *("api_keys", "accounts", "sessions", "identity_providers"),
+    *("api_keys", "accounts", "sessions", "identity_providers", "tenant_webhooks", "deliveries"),
+    *("policy_sets", "policy_changes", "policy_now"),
     *("journal_cuts", "outbox", "audit_records", "audit_pending", "audit_positions", "audit_checkpoints"),
     *("audit_nodes", "audit_statements"),
 )

@@ -66,6 +66,15 @@ TAMPERINGS = {
         "an identity provider has a leaf of its setting",
     ),
     "a removed provider": ("delete from identity_providers", "an identity provider with a leaf is there"),
+    "loud events that go elsewhere": (
+        "update tenant_webhooks set url = 'https://evil.example'",
+        "the webhook's address is that of its last leaf",
+    ),
+    "loud events that go nowhere": ("delete from tenant_webhooks", "a webhook with a leaf is there"),
+    "an invented webhook": (
+        "update audit_records set leaf = replace(leaf, 'webhook.set', 'webhook.removed')",
+        "a webhook has a leaf of its setting",
+    ),
     "an invented account": (
         "insert into accounts (tenant, id, ref, name, created_by) select tenant, 'user:planted', 'acc_' || tenant, 'P', 'x' from tenants",
         "an account has one leaf of its making",
@@ -75,6 +84,61 @@ TAMPERINGS = {
         "insert into sessions (tenant, id, token_hash, user_id, method, expires_at) select tenant, 'session_' || tenant, '', 'user:noor',"
         " 'password', time_now() from tenants",
         "a session has one leaf of its making",
+    ),
+    "a call that was dropped": (
+        "delete from deliveries where task_id is null",
+        "a call of the webhook with a leaf is there",
+    ),
+    "policies in force that nobody asked for": (
+        "update policy_now set active = 2",
+        "the set in force is that of its last leaf",
+    ),
+    "policies in force that are forgotten": ("delete from policy_now", "the set in force is that of its last leaf"),
+    "a set that looks on no more": (
+        "update policy_now set shadow = 0",
+        "the set that looks on is that of its last leaf",
+    ),
+    "other words in a set": (
+        """update policy_sets set files = '{"own.cedar": "// nothing is forbidden"}' where number = 1""",
+        "the set's files have its version",
+    ),
+    "files that are none": (
+        "update policy_sets set files = '[1.5]' where number = 1",
+        "the set's files have its version",
+    ),
+    "another set under its number": (
+        "update policy_sets s set files = o.files, version = o.version from policy_sets o where s.number = 1 and o.number = 2"
+        " and o.tenant = s.tenant",
+        "the set's version is that of the leaf",
+    ),
+    "a set that nobody asked for": (
+        "insert into policy_sets (tenant, number, version, files, note, created_by) select tenant, 99, '', '{}', '', 'x' from tenants",
+        "a set of policies has a change that asked for it",
+    ),
+    "an approval that was a rejection": (
+        "update policy_changes set state = 'done', reason = null where state = 'rejected'",
+        "the change of policies stands as its last leaf says",
+    ),
+    "another who approved": (
+        "update policy_changes set decided_by = 'user:olga', asked_by = 'user:otto' where state = 'done' and kind = 'activate'",
+        "the change was decided by whom the leaf commits to",
+    ),
+    "four eyes that were two": (
+        "update policy_changes set asked_by = decided_by where kind = 'activate'",
+        "the change was decided by one or by two as the leaf says",
+    ),
+    "another reason of a rejection": (
+        "update policy_changes set reason = 'Fine.' where state = 'rejected'",
+        "the change was decided by whom the leaf commits to",
+    ),
+    "an invented change": (
+        "insert into policy_changes (tenant, number, set_number, mode, kind, state, asked_by, decided_by)"
+        " select tenant, 99, 1, 'active', 'activate', 'done', 'user:olga', 'user:otto' from tenants",
+        "a change of policies has its leaf",
+    ),
+    "a change that is gone": (
+        "delete from policy_changes where number = 1",
+        "a change of policies with a leaf is there",
     ),
 }
 

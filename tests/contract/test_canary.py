@@ -79,13 +79,21 @@ def task(**given: Any) -> dict[str, Any]:
     return {"automation": "greet", "input": {"name": MARK, **given}, "labels": {f"l-{MARK}": MARK}}
 
 
+async def _logged(author: httpx.AsyncClient, task_id: str) -> bool:
+    found = await author.get(f"/v1/tasks/{task_id}/logs")
+    return [line["text"] for line in found.json()["items"]] == [f"composing for {MARK}", MARK]
+
+
 async def work(api: Running) -> None:
     """Send the mark wherever a person may write something, and let tasks succeed, fail and be asked about."""
     author, reviewer, owner = api.as_("author"), api.as_("reviewer"), api.as_("owner")
     document = (await author.post("/v1/documents", files={"file": (f"{MARK}.png", png())})).json()["id"]
-    sent = await author.post("/v1/tasks", json=task(padding=MARK * 10), headers={"idempotency-key": f"key-{MARK}"})
+    sent = await author.post(
+        "/v1/tasks", json=task(padding=MARK * 10, says=MARK), headers={"idempotency-key": f"key-{MARK}"}
+    )
     assert sent.status_code == 202, sent.text
     await api.until(sent.json()["id"], "succeeded")
+    await eventually(lambda: _logged(author, sent.json()["id"]), message="what the step wrote")
     large = await author.post("/v1/tasks", json=task(padding=MARK + "y" * 40_000))
     await api.until(large.json()["id"], "succeeded")
     failed = await author.post("/v1/tasks", json=task(fail=True))
@@ -127,7 +135,7 @@ async def sign_in(api: Running) -> None:
         wrong = await browser.post("/v1/sessions", json={**given, "password": WORDS + "!"})
         right = await browser.post("/v1/sessions", json=given)
         assert (wrong.status_code, right.status_code) == (401, 201), right.text
-        SECRETS.extend((browser.cookies["__Host-interlock"].rpartition("_")[2], right.json()["csrf_token"]))
+        SECRETS.extend((browser.cookies["__Host-interlock"].split("_", 4)[-1], right.json()["csrf_token"]))
         assert (await browser.get("/v1/whoami")).status_code == 200
 
 

@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import typer
 from tests.folders import foreign_process
 
+from interlock.cli import app
 from interlock.cli.doctor import examine
 from interlock.infra.data_folder import DataFolder
 from interlock.infra.run_state import ProcessRecord, RunState, write_state
@@ -67,11 +70,39 @@ def test_every_command_has_data_json_and_an_example(command: str) -> None:
         assert part in said.stdout
 
 
+def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    names = command.list_commands(typer.Context(command)) if hasattr(command, "list_commands") else []
+    if not names:
+        yield " ".join(path), command
+    for name in names:
+        yield from _leaves(command.get_command(typer.Context(command), name), (*path, name))
+
+
+def test_every_command_of_every_group_has_data_json_and_an_example() -> None:
+    leaves = dict(_leaves(typer.main.get_command(app)))
+    assert len(leaves) > 100
+    without = {
+        name: missing
+        for name, leaf in leaves.items()
+        if (missing := {"--data", "--json"} - {opt for param in leaf.params for opt in param.opts})
+    }
+    assert without == {}
+    assert [name for name, leaf in leaves.items() if "Example: " not in (leaf.epilog or "")] == []
+
+
 def test_the_version_and_a_wrong_use() -> None:
     assert interlock("--version").stdout.startswith("interlock 0.")
     wrong = interlock("status", "--frobnicate")
     assert wrong.returncode == 2
     assert "--frobnicate" in wrong.stderr
+
+
+@pytest.mark.parametrize("data", ["", " "])
+def test_an_empty_folder_name_is_a_mistake_and_not_the_folder_one_stands_in(data: str) -> None:
+    wrong = interlock("status", "--data", data)
+    assert wrong.returncode == 2
+    assert "--data" in wrong.stderr
+    assert "It is empty" in wrong.stderr
 
 
 def test_nothing_runs_on_an_empty_folder(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def review_of(text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def log_line_of(text: str) -> dict[str, Any]:
+    return {
+        "at": text, "effect_id": text, "generation": 1, "attempt": 1, "stream": text, "level": text, "logger": text, "text": text,
+        "cut_chars": 1,
+    }  # fmt: skip
+
+
 def answers(text: str) -> dict[str, Any]:
     key = {"id": text, "name": text, "user": text, "roles": [text], "expires_at": None, "revoked_at": None, "key": text,
         "scope": {"actions": None, "automations": None}, "last_used_at": None, "old_secret_until": text}  # fmt: skip
@@ -65,6 +72,7 @@ def answers(text: str) -> dict[str, Any]:
         "GET /v1/tasks/running": task_of(text) | {"state": "running", "effects": []},
         "GET /v1/tasks/t": task_of(text),
         "GET /v1/tasks/t/timeline": {"effects": task_of(text)["effects"]},
+        "GET /v1/tasks/t/logs": {"items": [log_line_of(text)], "next_cursor": None},
     }
 
 
@@ -120,6 +128,7 @@ COMMANDS = (
     "task show t",
     "task wait t",
     "task timeline t",
+    "task logs t",
 )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator
 
 import anyio
+import psycopg
 import pytest
+from psycopg_pool import PoolTimeout
 
 from interlock.infra.database import Database
 
@@ -59,3 +63,40 @@ async def test_requests_cancelled_anywhere_poison_no_connection(pool: Database) 
             callers.start_soon(caller, who)
     assert ended == CALLERS * TURNS // 3
     assert cancelled > CALLERS  # or nothing was tried
+
+
+@pytest.mark.parametrize("made_of_it", [None, psycopg.OperationalError("canceling statement"), PoolTimeout()])
+async def test_whoever_is_cancelled_ends_though_the_driver_makes_nothing_or_an_error_of_it(
+    pool: Database, made_of_it: Exception | None
+) -> None:
+    """As the driver did once in 2,000 times: a loop went on, and its process did not stop."""
+    turns = 0
+
+    async def again_and_again() -> None:
+        nonlocal turns
+        while turns < 3:
+            turns += 1
+            async with pool.connection():
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+                if made_of_it is not None:
+                    raise made_of_it
+
+    await asyncio.wait([running := asyncio.create_task(again_and_again())])
+    assert running.cancelled()
+    assert turns == 1
+
+
+async def test_a_time_limit_that_was_met_inside_is_no_cancellation(pool: Database) -> None:
+    async with pool.connection():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await asyncio.sleep(10)
+    with anyio.move_on_after(10):
+        async with pool.connection():
+            with anyio.move_on_after(0):
+                await anyio.sleep(10)
+    assert await pool.together("default", [(STATEMENT, (1,))]) == [[(2,)]]

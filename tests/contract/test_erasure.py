@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from tests.contract.api_fixture import MARKS, api
 from tests.contract.running_api import Running, client
+from tests.contract.test_api_duties import key_of
 from tests.eventually import eventually
 
 from interlock.app import audit_log
@@ -143,6 +144,28 @@ async def test_what_approvals_said_goes_with_the_task(api: Running) -> None:
     assert [(a["by"], a["reason"]) for a in shown["approvals"]] == [("user:mei", None), ("user:ravi", None)]
     report = await checked(api)
     assert report.ok, report.findings
+
+
+async def test_why_a_person_rejected_a_change_of_policies_goes_with_them(api: Running) -> None:
+    gone, owner = await key_of(api, "user:rhea", "owner"), api.as_("owner")
+    files = {
+        "x.cedar": '@id("x-one") @reason("x") forbid (principal is User, action == Action::"task.retry", resource);'
+    }
+    number = (await owner.post("/v1/policies/changes", json={"files": files})).json()["number"]
+    said = {"reason": f"I, {MARK}, am against it."}
+    assert (await gone.post(f"/v1/policies/changes/{number}:reject", json=said)).status_code == 200
+    key_id = (await gone.get("/v1/whoami")).json()["key_id"]
+    assert (await owner.delete(f"/v1/keys/{key_id}")).status_code == 204
+    assert (await erase(api, "user:rhea"))["state"] == "done"
+    listed = (await owner.get("/v1/policies/changes")).json()["items"]
+    change = next(one for one in listed if one["number"] == number)
+    assert (change["state"], change["decided_by"], change["reason"]) == ("rejected", "user:rhea", None)
+    about = f"policy change {number}"
+    assert not [one for one in (await checked(api)).findings if about in one.where]
+    await api.owner("update policy_changes set reason = 'planted' where number = %s", (number,))
+    found = [one.what for one in (await checked(api)).findings if about in one.where]
+    assert found == ["of why an erased person rejected a change nothing is left"]
+    await api.owner("update policy_changes set reason = null where number = %s", (number,))
 
 
 async def test_the_person_stays_erased(api: Running) -> None:

@@ -71,7 +71,7 @@ async def test_loopback_is_refused_unless_allow_listed() -> None:
                     await guarded.post(f"http://{host}:{port}/", b"x")
         assert answering.connections == 0
         async with GuardedClient([f"127.0.0.1:{port}"], 5, 10_000) as guarded:
-            await guarded.check(f"http://127.0.0.1:{port}/hook")
+            await guarded.check(f"http://127.0.0.1:{port}/hook", "/url")
             response = await guarded.post(f"http://127.0.0.1:{port}/hook", b"hello", {"webhook-id": "m"})
             again = await guarded.get(f"http://127.0.0.1:{port}/again")
         assert response.status == 200

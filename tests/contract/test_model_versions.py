@@ -20,7 +20,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from tests.contract import model_automation
 from tests.contract.running_api import Running, client, prepare, running_api
-from tests.contract.test_evidence import files_of, rebuilt, verified
+from tests.contract.test_evidence import files_of, forged, verified
 from tests.eventually import eventually
 
 from interlock.app import audit_log
@@ -389,7 +389,8 @@ async def test_a_shipped_version_is_released_by_the_installation_on_record(
 ) -> None:
     version = model(folder)
     assert (await served(api, version, shipped=True))["order"] == "order A1"
-    (found,) = (await api.as_("auditor").get("/v1/models/versions")).json()["items"]
+    (found,) = (await api.as_("auditor").get("/v1/models/versions?automation=orders")).json()["items"]
+    assert (await api.as_("auditor").get("/v1/models/versions?automation=others")).json()["items"] == []
     assert (found["state"], found["origin"]) == ("released", "shipped")
     acts = (await api.as_("auditor").get(f"/v1/models/versions/{found['number']}")).json()["acts"]
     assert {(a["by"], a["facts"]["product"]) for a in acts} == {("interlock", "interlock")}
@@ -482,17 +483,17 @@ async def test_a_forged_statement_in_a_pack_is_found_offline(
         return files if b'"kind":"model.released"' in files.get("records.txt", b"") else None
 
     files: dict[str, bytes] = await eventually(covered)
-    whole = verified(rebuilt(files), tmp_path, key=None)
+    whole = forged(files, tmp_path, key=None)
     assert not any("model statements" in str(warning) for warning in whole["warnings"])  # type: ignore[attr-defined]
     body = json.loads(files[name])
     said = json.loads(base64.b64decode(body["payload"]))
     said["predicate"]["licence"] = "MIT"
     payload = json.dumps(said).encode()
-    forged = {**body, "payload": base64.b64encode(payload).decode()}
+    altered = {**body, "payload": base64.b64encode(payload).decode()}
     with pytest.raises(Broken, match="its signature does not hold"):
-        verified(rebuilt({**files, name: json.dumps(forged).encode()}), tmp_path, key=None)
+        forged({**files, name: json.dumps(altered).encode()}, tmp_path, key=None)
     with pytest.raises(Broken, match="its signature does not hold"):
-        verified(rebuilt({**files, name: json.dumps({**body, "signatures": []}).encode()}), tmp_path, key=None)
+        forged({**files, name: json.dumps({**body, "signatures": []}).encode()}, tmp_path, key=None)
     own = Ed25519PrivateKey.generate()
     keys = name.replace("statement", "keys")
     theirs = {
@@ -500,7 +501,7 @@ async def test_a_forged_statement_in_a_pack_is_found_offline(
         keys: json.dumps([own.public_key().public_bytes_raw().hex()]).encode(),
     }
     with pytest.raises(Broken, match="another key signed for this model version"):
-        verified(rebuilt({**files, **theirs}), tmp_path, key=None)
+        forged({**files, **theirs}, tmp_path, key=None)
     # Of a release that is not among the records only the signature can be checked, and the verifier says so.
     answer = await api.as_("auditor").get("/v1/evidence", params={"task_id": task["id"]})
     alone = verified(answer.content, tmp_path, key=None)

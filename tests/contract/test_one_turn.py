@@ -67,6 +67,20 @@ async def test_a_local_setting_ends_with_the_turn(conn: AsyncConnection[TupleRow
     assert await one_turn(conn, [(seen, ())]) == [[("",)]]
 
 
+async def test_an_answer_is_counted_and_read_when_the_connection_is_gone(conn: AsyncConnection[TupleRow]) -> None:
+    (answer,) = await one_turn(conn, [(b"select n, n::text from generate_series(1, 3) n", ())])
+    await conn.close()
+    assert (len(answer), answer.width) == (3, 2)
+    assert list(answer) == [(1, "1"), (2, "2"), (3, "3")]
+    assert answer[1:] == [(2, "2"), (3, "3")]
+
+
+async def test_a_text_with_a_nul_is_refused_and_not_cut(conn: AsyncConnection[TupleRow]) -> None:
+    with pytest.raises(psycopg.DataError, match="NUL"):
+        await one_turn(conn, [(b"select $1::text", (Text(b"acme\0other"),))])
+    assert await one_turn(conn, [(b"select 1", ())]) == [[(1,)]]
+
+
 async def test_a_large_parameter_goes_through(conn: AsyncConnection[TupleRow]) -> None:
     text = "ä" * 3_000_000
     assert await one_turn(conn, [(b"select length($1::text)", (text,))]) == [[(len(text),)]]

@@ -70,6 +70,27 @@ async def test_what_is_personal_on_a_page_is_painted_over_and_the_rest_can_be_re
     assert SECRET not in str(found["removed"])
 
 
+async def test_a_name_that_only_a_field_or_a_later_page_tells_is_painted_over_on_every_page(pool: ChildPool) -> None:
+    """No list has these names; what tells them stands in the values, and on the last page."""
+    pages = []
+    for lines in (
+        ["Guest Zqorvath", "Total 12.30"],
+        ["Booked: Brunxhild Okk", "Table 7"],
+        ["My name is Brunxhild Okk", "Bye"],
+    ):
+        page = Image.new("RGB", (900, 300), "white")
+        for number, line in enumerate(lines):
+            ImageDraw.Draw(page).text((40, 40 + number * 110), line, fill="black", font=ImageFont.load_default(44))
+        pages.append(page)
+    out = io.BytesIO()
+    pages[0].save(out, "PDF", save_all=True, append_images=pages[1:])
+    body = {"value": {"claimant": "Zqorvath"}, "known": {}, "types": [], "spared": []}
+    found = (await pool.call(body, {ID: out.getvalue()}, timeout_s=120)).value
+    texts = [" ".join(t for t, _ in PageText().read(p)) for p in render(base64.b64decode(found["files"][ID]["data"]))]
+    assert ["Total" in texts[0], "Table" in texts[1], "Bye" in texts[2]] == [True, True, True]
+    assert not any(name in " ".join(texts).lower() for name in ("zqorvath", "brunxhild"))
+
+
 async def test_what_takes_too_long_is_ended(pool: ChildPool) -> None:
     body: dict[str, Any] = {"value": "1 " * 400_000, "known": {}, "types": [], "spared": []}
     with pytest.raises(ExecutorFailed) as failed:

@@ -12,6 +12,7 @@ from tests.contract.prepared_database import KEYS, SIGNING_KEY, TENANT, Prepared
 from tests.eventually import eventually
 
 from interlock.domain.errors import Unavailable
+from interlock.governance.identity import Principal
 from interlock.governance.verify import verify
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.http import GuardedClient
@@ -19,6 +20,7 @@ from interlock.ingress import signatures
 from interlock.ingress.deliveries import Deliveries, DeliveryLimits
 from interlock.ingress.relay import Relay
 from interlock.ingress.watched_folder import WatchedFolders
+from interlock.orchestration.elevations import Elevations
 
 pytestmark = pytest.mark.postgres
 
@@ -54,6 +56,7 @@ async def relaying(prepared: Prepared, watched: WatchedFolders | None = None) ->
             sequence_interval_s=0.02,
             checkpoint_interval_s=0.05,
             watch_poll_s=0.02,
+            elevations=elevations(prepared),
         )
         running = asyncio.create_task(relay.run(say_ready))
         try:
@@ -64,6 +67,10 @@ async def relaying(prepared: Prepared, watched: WatchedFolders | None = None) ->
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+
+def elevations(prepared: Prepared) -> Elevations:
+    return Elevations(prepared.app, KEYS, prepared.clock, minutes_max=60)
 
 
 async def end_a_task(prepared: Prepared) -> None:
@@ -116,6 +123,21 @@ async def test_old_idempotency_keys_are_forgotten(prepared: Prepared) -> None:
             return await prepared.ask("select key from idempotency_keys") == [("young",)]
 
         await eventually(forgotten)
+
+
+async def test_an_elevation_that_runs_out_is_put_on_record(prepared: Prepared) -> None:
+    person = Principal(tenant=TENANT, id="user:otis", roles=("operator",), key_id="k", approval_limit=None)
+    made = await elevations(prepared).open(person, actions=["task.cancel"], reason="The imports run away.")
+    await prepared.skip("31 minutes")
+
+    async def told() -> bool:
+        leaves = await prepared.ask("select leaf from audit_records where leaf like '%%elevation.ran-out%%'")
+        return len(leaves) == 1 and made.id in leaves[0][0]
+
+    async with relaying(prepared), relaying(prepared):
+        await eventually(told)
+    assert await told()
+    assert len(await prepared.ask("select 1 from outbox where type = 'elevation.ran-out'")) == 1
 
 
 async def test_a_log_that_was_tampered_with_keeps_callbacks_and_events_going(prepared: Prepared) -> None:

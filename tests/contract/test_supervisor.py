@@ -263,7 +263,10 @@ def test_a_configuration_error_comes_back_as_what_it_is(tmp_path: Path) -> None:
 
 def test_a_child_that_says_that_its_configuration_is_wrong_is_not_started_again(tmp_path: Path) -> None:
     rejected = Installation(tmp_path, "rejected")
-    with pytest.raises(ConfigurationError, match=r"worker cannot start: greet/automation\.py:3.*Use task\.sleep"):
+    rejected.folder.prepare()
+    rejected.folder.log("worker").write_text("what another start said\n")
+    said = r"worker cannot start: greet/automation\.py:3: .* Use task\.sleep\.\n Change these lines\."
+    with pytest.raises(ConfigurationError, match=said):
         rejected.up()
     rejected.assert_nothing_runs()
     assert [one.restarts for one in rejected.state().processes if one.name == "worker"] == [0]

@@ -95,6 +95,20 @@ async def test_what_is_refused_says_why(tmp_path: Path, watched: WatchedFolders,
     assert [path.name for path in tmp_path.iterdir()] == ["refused"]
 
 
+async def test_what_the_automation_does_not_take_is_refused_unread(tmp_path: Path, intake: Intake) -> None:
+    letters = tmp_path / "letters"
+    letters.mkdir()
+    suffixes = {"expenses": (".jpg", ".pdf")}
+    folders = [("expenses", tmp_path), ("letters", letters)]
+    watched = WatchedFolders(folders, intake, size_bytes_max=100, suffixes=suffixes)
+    for path in (tmp_path / "a.JPG", tmp_path / "b.webp", tmp_path / "c", letters / "d.webp"):
+        path.write_bytes(path.name.encode())
+    assert await looks(watched) == 4
+    assert sorted(name for _, name, _ in intake.tasks.values()) == ["a.JPG", "d.webp"]
+    why = (tmp_path / "refused" / "b.webp.txt").read_text()
+    assert why == "expenses takes no files of this kind. Put one there whose name ends in .jpg or .pdf.\n"
+
+
 async def test_what_can_be_tried_again_stays(tmp_path: Path, watched: WatchedFolders, intake: Intake) -> None:
     (tmp_path / "receipt.jpg").write_bytes(b"jpeg")
     intake.error = Unavailable("The database does not answer.")
@@ -119,6 +133,8 @@ async def test_what_is_no_plain_visible_file_is_left_alone(
     secret.write_bytes(b"secret")
     (tmp_path / "link.jpg").symlink_to(secret)
     (tmp_path / ".hidden.jpg").write_bytes(b"x")
+    for unfinished in ("a.jpg.part", "a.pdf.crdownload", "a.TMP"):
+        (tmp_path / unfinished).write_bytes(b"x")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inside.jpg").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe.jpg")

@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from interlock.domain.errors import AutomationRejected
-from interlock.sdk.check import Finding, check, reject, siblings
+from interlock.sdk.check import Finding, check, check_all, reject, siblings
+from interlock.sdk.replayed import replayed
 
 # Source, and what the one finding must name: (line, part of what, part of instead).
 REFUSED = {
@@ -78,6 +79,50 @@ REFUSED = {
     "step called": ("from .steps import post\nasync def f(t):\n    await post(1)", 3, "Calling the step `post`", "task.step(post, …)"),
     "step called by its package": ("from automations.expenses.steps import post as p\nasync def f(t):\n    p()", 3, "step `p`", "task.step(p)"),
     "step called in its module": ("from . import steps\nasync def f(t):\n    steps.post(1)", 3, "step `post`", "task.step(post"),
+    "alias of a class": ("import datetime\nD = datetime.datetime\ndef f():\n    return D.now()", 4, "datetime.datetime.now", "task.now"),
+    "alias of a module": ("import asyncio\na = asyncio\nasync def f(t):\n    await a.sleep(1)", 4, "asyncio.sleep", "task.sleep"),
+    "alias by a default": ("from datetime import datetime\ndef f(clock=datetime):\n    return clock.now()", 3, "datetime.now", "task.now"),
+    "alias by a walrus": ("import datetime\ndef f():\n    return (d := datetime.datetime).now()", 3, "datetime.now", "task.now"),
+    "getattr": ("import asyncio\nasync def f(t):\n    await getattr(asyncio, 'sleep')(5)", 3, "asyncio.sleep", "task.sleep"),
+    "getattr of a path": ("import pathlib\nx = getattr(pathlib, 'Path')('x')", 2, "pathlib.Path", "step"),
+    "getattr with a variable": ("from datetime import datetime\ndef f(n):\n    return getattr(datetime, n)()", 3, "`getattr`", "by its name"),
+    "asyncio from where it stands": ("from asyncio.tasks import sleep\nasync def f(t):\n    await sleep(5)", 3, "asyncio.sleep", "task.sleep"),
+    "asyncio by where it stands": ("import asyncio\nasync def f(t, x):\n    await asyncio.tasks.wait_for(x, 5)", 3, "wait_for", "task.timeout"),
+    "timeout from where it stands": ("from asyncio.timeouts import timeout\nasync def f(t):\n    async with timeout(4):\n        await t.now()", 3, "timeout", "task.timeout"),
+    "anyio": ("import anyio\nasync def f(t):\n    await anyio.sleep(1)", 3, "anyio.sleep", "task.sleep"),
+    "import by its name": ("import importlib\nr = importlib.import_module('random')", 2, "import_module", "top of the file"),
+    "module among modules": ("import sys\nx = sys.modules['random'].random()", 2, "sys.modules", "top of the file"),
+    "builtins": ("import builtins\nx = builtins.open('x')", 2, "builtins.open", "step"),
+    "builtins from": ("from builtins import open as o\nx = o('x')", 2, "builtins.open", "step"),
+    "builtins by their other name": ("x = __builtins__['open']('x')", 1, "__builtins__", "itself"),
+    "io": ("import io\nx = io.open('x')", 2, "io.open", "step"),
+    "packed file": ("import gzip\nx = gzip.open('x')", 2, "gzip.open", "step"),
+    "archive": ("from zipfile import ZipFile\nx = ZipFile('x')", 2, "zipfile.ZipFile", "step"),
+    "file by a path's open": ("def f(p):\n    return p.open('rb')", 2, "`.open()`", "step"),
+    "file exists by another name": ("import posixpath\nx = posixpath.exists('a')", 2, "os.path.exists", "step"),
+    "numbers at random": ("import numpy as np\nx = np.random.rand()", 2, "numpy.random", "step"),
+    "date by a library": ("import pendulum\nx = pendulum.now()", 2, "pendulum.now", "task.now"),
+    "this machine's time zone": ("async def f(t):\n    return (await t.now()).astimezone()", 2, "time zone", "UTC"),
+    "time stamp in this machine's time zone": ("from datetime import datetime\nx = datetime.fromtimestamp(0)", 2, "time zone", "UTC"),
+    "remote call": ("import xmlrpc.client\nx = xmlrpc.client.ServerProxy('h')", 2, "xmlrpc", "task.fetch"),
+    "model by a library": ("import openai\nx = openai.OpenAI()", 2, "openai", "task.infer"),
+    "set by another name": ("async def f(t, a):\n    s = {a}\n    u = s\n    for x in u:\n        await x", 4, "order of a set", "sorted"),
+    "set in one function, list in another": ("async def f(t, a):\n    s = {a}\n    for x in s:\n        await x\ndef g(s):\n    return [x for x in s]", 3, "order of a set", "sorted"),
+    "named union": ("async def f(t, a, b):\n    s = {a} | set(b)\n    for x in s:\n        await x", 3, "order of a set", "sorted"),
+    "set or none": ("async def f(t, a, b):\n    s = {a} if b else set()\n    for x in s:\n        await x", 3, "order of a set", "sorted"),
+    "set by typing": ("from typing import Set\nasync def f(t, s: Set[int]):\n    for x in s:\n        await x", 3, "order of a set", "sorted"),
+    "optional set": ("async def f(t, s: set[int] | None = None):\n    for x in s or ():\n        await x", 2, "order of a set", "sorted"),
+    "set unpacked": ("async def f(t, a, b):\n    x, y = {a, b}", 2, "order of a set", "sorted"),
+    "set beside something": ("async def f(t, a):\n    s, n = {a}, 1\n    for x in s:\n        await x", 3, "order of a set", "sorted"),
+    "set from a function": ("def g() -> set[int]:\n    return set()\nasync def f(t):\n    for x in g():\n        await t.step(x)", 4, "order of a set", "sorted"),
+    "set in a field": ("from pydantic import BaseModel\nclass A(BaseModel):\n    tags: set[str]\nasync def f(t, a: A):\n    for x in a.tags:\n        await t.step(x)", 5, "order of a set", "sorted"),
+    "set in a walrus": ("async def f(t, a):\n    for x in (s := {a}):\n        await x", 2, "order of a set", "sorted"),
+    "keys of a set": ("def f(a):\n    return dict.fromkeys({a, 1})", 2, "order of a set", "sorted"),
+    "set in a text": ("def f(a):\n    return f'{ {a, 1} }'", 2, "order of a set", "sorted"),
+    "set yielded": ("def f(a):\n    yield from {a, 1}", 2, "order of a set", "sorted"),
+    "base exception by another name": ("B = BaseException\nasync def f(t):\n    try:\n        await t.now()\n    except B:\n        pass", 5, "BaseException", "except Exception"),
+    "clock shadowed elsewhere": ("def g(open):\n    return open\ndef f():\n    return open('x')", 4, "`open`", "step"),
+    "step of this file called": ("from interlock import step\n@step\ndef post(n: int) -> int:\n    return n\nasync def f(t):\n    post(1)", 6, "Calling the step `post`", "task.step(post"),
     "star": ("from asyncio import *", 1, "import *", "names"),
     "no Python": ("async def f(:", 1, "not Python", "valid Python"),
 }  # fmt: skip
@@ -106,6 +151,13 @@ ALLOWED = {
     "types only": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import random\n    from pathlib import Path\ndef f(r: random.Random, p: Path) -> Path:\n    x: random.Random = r\n    return p",
     "steps passed on": "from .steps import Ledger, LIMIT, post\nfrom . import steps\nasync def f(task):\n    await task.step(post, 1)\n    await task.step(steps.post, Ledger(x=steps.Ledger()))\n    return LIMIT",
     "hashlib": "import hashlib\nx = hashlib.sha256(b'a').hexdigest()",
+    "steps of this file": "import httpx\nfrom interlock import step\n@step(timeout_s=5)\ndef post(url: str) -> str:\n    return httpx.get(url).text + open('x').read()\nasync def f(task):\n    await task.step(post, 'h')",
+    "a set by its members": "from pydantic import BaseModel\nclass A(BaseModel):\n    tags: set[str]\nclass B(BaseModel):\n    names: list[str]\nasync def f(task, a: A, b: B):\n    if 'x' in a.tags:\n        return [await task.step(g, n) for n in b.names], sorted(a.tags)",
+    "getattr of one's own": "from .schema import A\ndef f(a, n):\n    return getattr(a, n), getattr(A, n)",
+    "input and id as parameters": "async def f(task, input):\n    id = input.id\n    return id, input.open, input.now",
+    "a time zone that is given": "from datetime import UTC, datetime\nasync def f(task):\n    return (await task.now()).astimezone(UTC), datetime.fromtimestamp(0, UTC), datetime.fromtimestamp(0, tz=UTC)",
+    "an account that opens": "async def f(task, account):\n    return account.open(), account.open('savings')",
+    "packed bytes": "import gzip, io\nx = gzip.decompress(b''), io.StringIO('x').getvalue()",
     "the twins": "async def f(task, a, b):\n    n, x = await task.race(a, b)\n    async with task.timeout(5):\n        await task.sleep(1)\n    return await task.wait(a, b)",
 }  # fmt: skip
 
@@ -164,5 +216,42 @@ def test_gives_the_modules_of_its_own_folder_that_a_file_imports() -> None:
     source = (
         "import os\nfrom .schema import A\nfrom . import rules, steps\nfrom ..other import x\nfrom .deep.er import y"
     )
-    assert siblings(source) == {"schema", "rules", "steps", "deep"}
+    assert siblings(source) == {"schema", "schema/A", "rules", "steps", "deep", "deep/er", "deep/er/y"}
     assert siblings("from .a import (") == frozenset()
+
+
+FOLDER = {
+    "automation.py": "from automations.refunds.rules import due\nfrom .money import rates\nfrom .steps import pay",
+    "rules.py": "import automations.refunds.dates as d",
+    "dates.py": "",
+    "money/__init__.py": "from . import table",
+    "money/rates.py": "from ..texts import greeting",
+    "money/table.py": "",
+    "texts.py": "",
+    "steps.py": "from .bank import pay",
+    "bank.py": "import httpx",
+    "tests/test_it.py": "import random",
+}
+
+
+def test_follows_every_import_of_the_folder_but_those_of_steps() -> None:
+    assert replayed(FOLDER, "automations.refunds") == [
+        "automation.py", "dates.py", "money/__init__.py", "money/rates.py", "money/table.py", "rules.py", "texts.py"
+    ]  # fmt: skip
+
+
+def test_a_set_that_another_file_declares_is_found() -> None:
+    sources = {
+        "schema.py": "from pydantic import BaseModel\nclass Order(BaseModel):\n    tags: set[str]\n",
+        "rules.py": "def owed(order) -> set[str]:\n    return order.tags\n",
+        "automation.py": "from .rules import owed\nasync def f(t, o):\n    [await t.step(x) for x in o.tags]\n    for x in owed(o):\n        await t.step(x)",
+    }
+    assert [(f.file, f.line) for f in check_all(sources)] == [("automation.py", 3), ("automation.py", 4)]
+
+
+def test_a_step_that_another_file_declares_is_not_called() -> None:
+    sources = {
+        "actions.py": "import httpx\nfrom interlock import step\n@step\ndef pay(n: int) -> str:\n    return httpx.get('h').text\n",
+        "automation.py": "from .actions import pay\nasync def f(t):\n    await t.step(pay, 1)\n    pay(1)",
+    }
+    assert [(f.file, f.line) for f in check_all(sources)] == [("automation.py", 4)]

@@ -75,10 +75,12 @@ def test_allow_names_the_permits_and_the_version() -> None:
     assert decision.policy_version == rules.version
 
 
-def test_a_default_deny_says_that_nothing_permits_it() -> None:
+def test_a_default_deny_says_what_permission_is_missing() -> None:
     decision = bundle([Rule("permit", "context.a")]).decide(question(a=False))
     assert (decision.answer, ids(decision)) == (Answer.DENY, ["default-deny"])
-    assert "Nothing permits Service to do expenses.approve on Task." in decision.reasons[0].text
+    assert decision.reasons[0].text == (
+        "No permit of the automation's policy holds for expenses.approve with these facts. Its author can add one in its folder `policy`."
+    )
 
 
 def test_review_where_every_forbid_asks_for_one_and_the_permits_allow() -> None:
@@ -232,7 +234,8 @@ def test_leaving_out_other_actions_policies_changes_no_answer() -> None:
         everything=cedarpy.PolicySet.from_json_str(_named(text)),
         permits=cedarpy.PolicySet.from_json_str(_named(text, "permit")),
     )
-    whole = Bundle(replace(rules.rules, actions=dict.fromkeys(rules.rules.actions, everything)))
+    actions = {name: replace(everything, holders=one.holders) for name, one in rules.rules.actions.items()}
+    whole = Bundle(replace(rules.rules, actions=actions))
     sliced = run_cases(rules, BASE)
     assert len(sliced) > 50
     assert run_cases(whole, BASE) == sliced

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock.domain.errors import OutgoingRefused
+from interlock.domain.errors import InvalidInput, OutgoingRefused
 from interlock.infra.addresses import why_not_global
 from interlock.infra.http import URL_CHARS_MAX, GuardedClient, OutgoingFailed, ResponseTooLarge
 
@@ -106,7 +107,7 @@ async def test_connects_to_the_address_and_keeps_the_name() -> None:
 async def test_rebinding_between_check_and_call_does_not_help() -> None:
     names, network = Names([PUBLIC], ["127.0.0.1"]), Network()
     async with client(names, network) as guarded:
-        await guarded.check("https://rebind.example/")
+        await guarded.check("https://rebind.example/", "/url")
         with pytest.raises(OutgoingRefused, match="loopback"):
             await guarded.post("https://rebind.example/", b"")
     assert network.connected == []
@@ -165,7 +166,7 @@ async def test_a_name_that_leads_into_a_tunnel(inner: str) -> None:
     network = Network()
     async with client(Names([PUBLIC, inner]), network) as guarded:
         with pytest.raises(OutgoingRefused, match="not public"):
-            await guarded.check("https://tunnel.example/")
+            await guarded.check("https://tunnel.example/", "/url")
         with pytest.raises(OutgoingRefused, match="not public"):
             await guarded.get("https://tunnel.example/")
     assert network.connected == []
@@ -211,7 +212,7 @@ async def test_urls_that_are_refused_unseen(url: str) -> None:
     names, network = Names([PUBLIC]), Network()
     async with client(names, network, allow=["127.0.0.0/8"]) as guarded:
         with pytest.raises(OutgoingRefused):
-            await guarded.check(url)
+            await guarded.check(url, "/url")
         with pytest.raises(OutgoingRefused):
             await guarded.get(url)
     assert (names.asked, network.connected) == ([], [])
@@ -283,19 +284,32 @@ async def test_a_slow_look_up_counts_too() -> None:
         return []
 
     async with GuardedClient([], 0.05, 10, never, network=Network()) as guarded:
-        for call in (guarded.check, guarded.get):
-            with pytest.raises(OutgoingFailed, match="did not answer within"):
-                await call("http://example.com/")
+        with pytest.raises(OutgoingFailed, match="did not answer within"):
+            await guarded.get("http://example.com/")
+        await guarded.check("http://example.com/", "/url")  # nobody's bad input: it is judged when it is called
 
 
-async def test_a_name_without_an_address() -> None:
+async def test_a_name_that_the_name_service_does_not_know_is_bad_input_when_it_is_handed_in() -> None:
     async def unknown(host: str, port: int) -> Sequence[str]:
-        raise OSError("no such name")
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     async with GuardedClient([], 5, 10, unknown, network=Network()) as guarded:
-        for call in (guarded.check, guarded.get):
-            with pytest.raises(OutgoingFailed, match="no address"):
-                await call("http://example.com/")
+        with pytest.raises(OutgoingFailed, match="no address"):
+            await guarded.get("http://example.com/")
+        with pytest.raises(InvalidInput, match="no address") as refused:
+            await guarded.check("http://example.com/", "/callback_url")
+    assert [field.pointer for field in refused.value.fields] == ["/callback_url"]
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_AGAIN, "try again"), OSError("no file descriptors")])
+async def test_a_name_service_that_does_not_answer_keeps_nothing_from_being_handed_in(error: OSError) -> None:
+    async def silent(host: str, port: int) -> Sequence[str]:
+        raise error
+
+    async with GuardedClient([], 5, 10, silent, network=Network()) as guarded:
+        with pytest.raises(OutgoingFailed, match="cannot be looked up now"):
+            await guarded.get("http://example.com/")
+        await guarded.check("http://example.com/", "/callback_url")
 
 
 @pytest.mark.parametrize("found", [[], ["fe80::1%2"], ["not an address"], [f"93.184.216.{n}" for n in range(33)]])

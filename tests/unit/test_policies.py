@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -181,7 +182,53 @@ NEVER = {
     "two tenants": 'when { principal.tenant == "a" } when { principal.tenant == "b" }',
     "a choice that is none": "when { if true then false else true }",
     "a choice between the same": "when { if principal has approval_limit then false else false }",
+    "a pattern that the text does not fit": 'when { principal.tenant == "acme" && principal.tenant like "b*" }',
+    "a text that is not in the list": 'when { ["a", "b"].contains(principal.tenant) && principal.tenant == "c" }',
+    "lists that share nothing": 'when { ["a", "b"].contains(principal.tenant) } unless { !["c"].contains(principal.tenant) }',
+    "each of two ways closed": 'when { (principal.tenant == "a" || principal.tenant == "b") && principal.tenant == "c" }',
+    "another type than the scope's": "when { principal is Agent }",
+    "above one limit and below another": 'when { principal has approval_limit && principal.approval_limit.lessThan(decimal("1.00"))'
+    ' && principal.approval_limit.greaterThan(decimal("2.00")) }',
+    "between two neighbours": 'when { principal has approval_limit && principal.approval_limit.greaterThan(decimal("1.0001"))'
+    ' && principal.approval_limit.lessThan(decimal("1.0002")) }',
+    "an excluded name": 'when { principal == User::"a" && principal == User::"b" }',
 }
+
+
+@pytest.mark.parametrize(
+    ("sum_", "ok"),
+    [("9223372036854775806 + 1", True), ("9223372036854775807 + 1", False), ("4611686018427387904 * -3", False)],
+)
+def test_a_sum_that_always_errs_is_found(sum_: str, ok: bool) -> None:
+    when = f'{sum_} == 2 || principal.tenant == "a"'
+    text = f'@id("x") @reason("r") forbid (principal is User, action == Action::"task.submit", resource) when {{ {when} }};'
+    with contextlib.nullcontext() if ok else pytest.raises(ConfigurationError, match="always errs"):
+        load_rules([], texts={"a.cedar": text})
+
+
+SOMETIMES = (
+    'principal.tenant == "acme" && principal.tenant like "a*"',
+    '["a", "b"].contains(principal.tenant) && principal.tenant != "a"',
+    '(principal.tenant == "a" || principal.tenant == "c") && principal.tenant == "c"',
+    'principal has approval_limit && principal.approval_limit.lessThan(decimal("2.00")) && principal.approval_limit.greaterThan(decimal("1.9998"))',
+    'principal has approval_limit && principal.approval_limit.lessThanOrEqual(decimal("-1.00"))',
+    'principal is User && principal == User::"a" && principal != User::"b"',
+    'principal.roles.contains("author") && principal.roles.contains("owner")',
+    'resource.name == "a" && resource.name == principal.tenant',
+)
+
+
+@pytest.mark.parametrize("condition", SOMETIMES)
+def test_what_may_match_is_taken(condition: str) -> None:
+    text = f'@id("x") @reason("r") forbid (principal is User, action == Action::"task.submit", resource) when {{ {condition} }};'
+    assert "x" in load_rules([], texts={"a.cedar": text}).policies
+
+
+@pytest.mark.parametrize(("verb", "ok"), [("approve", True), ("aprove", False)])
+def test_a_verb_that_nobody_says_never_matches(verb: str, ok: bool) -> None:
+    text = f'@id("x") @reason("r") forbid (principal, action == Action::"review.answer", resource) when {{ context.verb == "{verb}" }};'
+    with contextlib.nullcontext() if ok else pytest.raises(ConfigurationError, match="can never match"):
+        load_rules([], texts={"a.cedar": text})
 
 
 @pytest.mark.parametrize("what", NEVER)

@@ -12,6 +12,7 @@ from interlock.domain.decisions import Entity, Question
 from interlock.governance import policy_diff
 from interlock.governance.decide import Bundle
 from interlock.governance.policies import BASE
+from interlock.governance.policy_requests import Requests
 from interlock.governance.policy_schema import shapes
 
 EXPENSES = Path("automations/expenses/policy")
@@ -65,12 +66,8 @@ def test_a_limit_is_found_at_its_edge_and_nothing_that_could_be_left_out_is_in_t
 def test_recorded_decisions_are_asked_again_and_name_where_they_were_made(tmp_path: Path) -> None:
     after = changed(tmp_path / "policy", text=without("expense-in-future"))
     (difference,) = policy_diff.search(BEFORE, after, seconds=90).differences
-    untouched = policy_diff._Space(shapes(BEFORE.rules.schema), "expenses.confirm", BEFORE)
-    start: policy_diff.Start = ("Service", "Task", ())
-    asked = [
-        (untouched.question(start, [(("context", "in_future"), value)]), {"task": str(value)})
-        for value in (True, False)
-    ]
+    untouched = Requests(shapes(BEFORE.rules.schema), "expenses.confirm", "Service", "Task", (), BEFORE)
+    asked = [(untouched.question({("context", "in_future"): value}), {"task": str(value)}) for value in (True, False)]
     count, found = policy_diff.on_recorded(BEFORE, after, [*asked, (difference.question, {"task": "future"})])
     assert count == 3
     ((where, was, would_be),) = [(d.where, d.before, d.after) for d in found]
@@ -82,11 +79,14 @@ def test_recorded_decisions_are_asked_again_and_name_where_they_were_made(tmp_pa
 @given(st.sampled_from(sorted(shapes(BEFORE.rules.schema).actions)), st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_request_that_the_search_makes_fits_the_schema(action: str, data: st.DataObject) -> None:
-    space = policy_diff._Space(shapes(BEFORE.rules.schema), action, BEFORE)
-    start = data.draw(st.sampled_from(list(space.starts())))
-    changes = space.changes(start)
+    known = shapes(BEFORE.rules.schema)
+    types = data.draw(
+        st.sampled_from([(p, r) for p in known.actions[action].principals for r in known.actions[action].resources])
+    )
+    space = Requests(known, action, *types, (), BEFORE)
+    changes = space.changes({})
     chosen = data.draw(st.lists(st.sampled_from(changes), max_size=4, unique_by=lambda c: c[0])) if changes else []
-    assert policy_diff.verdict(BEFORE, space.question(start, chosen)).answer != "error"
+    assert policy_diff.verdict(BEFORE, space.question(dict(chosen))).answer != "error"
 
 
 def test_shapes_are_those_of_the_schema() -> None:
@@ -107,9 +107,7 @@ def test_a_question_that_neither_can_decide_is_no_difference_and_one_that_a_sing
     )
     assert policy_diff.verdict(BEFORE, question).answer == "error"
     assert policy_diff.compare(BEFORE, Bundle.load([]), question) is None
-    asked = policy_diff._Space(shapes(BEFORE.rules.schema), "expenses.confirm", BEFORE).question(
-        ("Service", "Task", ()), []
-    )
+    asked = Requests(shapes(BEFORE.rules.schema), "expenses.confirm", "Service", "Task", (), BEFORE).question({})
     found = policy_diff.compare(BEFORE, Bundle.load([]), asked)
     assert found is not None
     assert found.before.answer != "error"

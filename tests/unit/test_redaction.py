@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from interlock.governance.redaction import checksums
+from interlock.governance.redaction import checksums, national_ids
 from interlock.governance.redaction.detect import rules
 from interlock.governance.redaction.findings import IRREVERSIBLE, TYPES, Found, RedactionFailed, disjoint
 from interlock.governance.redaction.plain import plain
@@ -68,6 +68,61 @@ def test_what_is_personal_is_found_whole(text: str, kind: str, value: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("chargedcard4111111111111111", "CREDIT_CARD", "chargedcard4111111111111111"),  # a pseudonym stands for the whole word
+        ("4111111111111111EUR", "CREDIT_CARD", "4111111111111111EUR"),
+        ("4111_1111_1111_1111", "CREDIT_CARD", "4111_1111_1111_1111"),
+        ("pan_4111111111111111_exp", "CREDIT_CARD", "4111111111111111"),
+        ("4111 1111\n1111 1111", "CREDIT_CARD", "4111 1111\n1111 1111"),
+        ("> 5555 5555 5555\n> 4444 thanks", "CREDIT_CARD", "5555 5555 5555\n> 4444"),
+        ("41111111\r\n11111111", "CREDIT_CARD", "41111111\r\n11111111"),
+        ("4111.1111.1111.1111", "CREDIT_CARD", "4111.1111.1111.1111"),
+        ("Visa: 4111  1111  1111  1111", "CREDIT_CARD", "4111  1111  1111  1111"),
+        ("4111 - 1111 - 1111 - 1111", "CREDIT_CARD", "4111 - 1111 - 1111 - 1111"),
+        ("card 4111\t1111\t1111\t1111", "CREDIT_CARD", "4111\t1111\t1111\t1111"),
+        ("card:4111|1111|1111|1111", "CREDIT_CARD", "4111|1111|1111|1111"),
+        ("378282246310005\n", "CREDIT_CARD", "378282246310005"),
+        ("3782.822463.10005", "CREDIT_CARD", "3782.822463.10005"),
+        ("3782/822463/10005", "CREDIT_CARD", "3782/822463/10005"),
+        ("3056.930902.5904", "CREDIT_CARD", "3056.930902.5904"),  # 14 digits: Diners Club
+        ("3056.9309.0259.04", "CREDIT_CARD", "3056.9309.0259.04"),
+        ("3056\n930902\n5904", "CREDIT_CARD", "3056\n930902\n5904"),
+        ("> 3056 930902\n> 5904", "CREDIT_CARD", "3056 930902\n> 5904"),
+        ("6304.0000.0000.0000.000", "CREDIT_CARD", "6304.0000.0000.0000.000"),  # 19 digits: Maestro, UnionPay
+        ("6212/3456/7890/0000/003", "CREDIT_CARD", "6212/3456/7890/0000/003"),
+        ("6212\n3456\n7890\n0000\n003", "CREDIT_CARD", "6212\n3456\n7890\n0000\n003"),
+        ("621234.5678900000003", "CREDIT_CARD", "621234.5678900000003"),
+        ("card_number_4111111111111112", "CREDIT_CARD", "4111111111111112"),
+        ("IBANDE89370400440532013000", "IBAN_CODE", "IBANDE89370400440532013000"),
+        ("iban_DE89_3704_0044_0532_0130_00", "IBAN_CODE", "DE89_3704_0044_0532_0130_00"),
+        ("GB82 WEST 1234\n5698 7654 32", "IBAN_CODE", "GB82 WEST 1234\n5698 7654 32"),
+        ("ssn536-22-1234", "US_SSN", "ssn536-22-1234"),
+        ("536_22_1234", "US_SSN", "536_22_1234"),
+        ("536-22-\n1234", "US_SSN", "536-22-\n1234"),
+        ("ssn_536221234", "US_SSN", "536221234"),
+        ("SSN: 536.22.1234", "US_SSN", "536.22.1234"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_glued_or_broken_are_found(text: str, kind: str, value: str) -> None:
+    assert (kind, value) in found(text)
+    assert not re.search(r"\d{4}", str(redact(text, RULES, Pseudonyms()).value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111, 1111, 1111, 1111", "4111\t1111\t1111\t1111", "4111  1111  1111  1111", "3056.930902.5905", "1.3056.930902.5904",
+        "6212.3456.7890.0000.004", "3100.000000.0003",
+        "sku4111111111111112x", "1234567\n7654321", "amount 4.111.111.111.111.111", "line 12\n34\n5678", "536.22.1234", "a\n123\n45\n6789",
+        "QmRE89370400440532013001xY7", "id_1234567890123456",
+    ],
+)  # fmt: skip
+def test_what_is_only_near_such_a_number_is_left(text: str) -> None:
+    assert [f for f in found(text) if f[0] in ("CREDIT_CARD", "IBAN_CODE", "US_SSN")] == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "total 1.234.567,89 EUR", "on 2026-01-05 09:00:27", "invoice 4111111111111112", "version 1.2.3", "from 2019-2024", "12:30:45",
@@ -90,9 +145,147 @@ def test_verhoeff_finds_neighbours_that_were_swapped() -> None:
     assert not checksums.verhoeff("2633")
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("We met Marguerite Delacroix at noon.", "Marguerite Delacroix"),
+        ("the invoice that jürgen schneider forwarded", "jürgen schneider"),
+        ("Ask Sunita's team for it", "Sunita"),
+        ("J. R. Kowalski, please countersign", "J. R. Kowalski"),
+        ("HANNAH WEISSMANN paid in cash", "HANNAH"),
+        ("This was booked by Zyxa Qorvel in May.", "Zyxa Qorvel"),  # in no list
+        ("my colleague Zyxa was there", "Zyxa"),
+        ("my name is zyxa qorvel and I paid", "zyxa qorvel"),
+        ("Her maiden name is Qorvel", "Qorvel"),
+        ("Zyxa T. Qorvel wrote.", "Zyxa T. Qorvel"),
+        ('"Late again," said Zyxa.', "Zyxa"),
+        ("Zyxa's husband drove", "Zyxa"),
+        ("Qorvel, can you send the slip?", "Qorvel"),
+        ("Write to zyxa.qorvel@example.org. Yesterday Zyxa Qorvel called.", "Zyxa Qorvel"),
+        ("Ask ZyxaQorvel@example.org where Zyxa Qorvel is", "Zyxa Qorvel"),
+        ("Mr. Marek Brown came late. Then Brown left.", "Brown"),
+        ("Ida: Who pays?\nQorvel: Me.", "Qorvel"),
+        ("Anneli Qorvel\nSales engineer\nTel. +46 8 123 456 78", "Anneli Qorvel"),
+        ("Fletcher Hill was charged", "Fletcher Hill"),
+        ("Rose Miller and Mark Baker shared a cab", "Rose Miller"),
+    ],
+)  # fmt: skip
+def test_people_are_found_in_running_text(text: str, name: str) -> None:
+    assert ("PERSON", name) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mark the rose page in May, and will you bill Art?", "The Davis Street Bakery Ltd opened in Houston.", "Rue Victor Hugo",
+        "Neither is right. Say which.", "Total MYR 39.78 at Metro Station", "Every Monday in London and Paris",
+        "See Jackson.com or /srv/maria/x", "The Weber Group and Sullivan Hospital", "Please call a taxi. Thanks, the team",
+        "Apt as it is, my flat is small; what is 55 times 300?", "rooms available between 7 and 9", "a meeting room on Friday",
+    ],
+)  # fmt: skip
+def test_words_firms_and_places_are_no_people(text: str) -> None:
+    assert [f for f in found(text) if f[0] in ("PERSON", "ADDRESS")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("Send it to 17 Larkspur Drive, Springfield, Canada.", "17 Larkspur Drive, Springfield, Canada"),
+        ("12 Ahornallee 4 Apt. 9\nGrafenau\nGermany 94481", "12 Ahornallee 4 Apt. 9\nGrafenau\nGermany 94481"),
+        ("> Larsbjørnsstræde 21\n> Suite 4\n> Aarhus", "Larsbjørnsstræde 21\n> Suite 4\n> Aarhus"),
+        ("at the corner of Elm Street and Oak Lane", "the corner of Elm Street and Oak Lane"),
+        ("He lives in Nowosielska 14", "Nowosielska 14"),
+        ("at 8 rue des Fleurs", "8 rue des Fleurs"),
+        ("mail goes to USS Wessex\nFPO AP 96601", "USS Wessex\nFPO AP 96601"),
+    ],
+)  # fmt: skip
+def test_addresses_are_found_whole(text: str, address: str) -> None:
+    assert ("ADDRESS", address) in found(text)
+
+
+WRITTEN = (
+    '{"name": "Xyrtha Quombe"}',
+    "{'last_name': 'Quombe', 'n': 1}",
+    '"{\\"fullName\\": \\"Xyrtha Quombe\\"}"',
+    '"{\\\\\\"fullName\\\\\\": \\\\\\"Xyrtha Quombe\\\\\\"}"',
+    "https://x.example/?id=7&name=Xyrtha+Quombe&page=2",
+    "<claim><x:surname>Quombe</x:surname></claim>",
+)
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_field_in_a_text_is_what_its_name_says(text: str) -> None:
+    done = redact({"prompt": f"Read this: {text}"}, RULES, book := Pseudonyms())
+    out = done.value["prompt"]
+    assert "Quombe" not in out
+    assert restore(out, book.names) == f"Read this: {text}"
+    assert [(one["type"], one["pointer"]) for one in done.removed if one["type"] == "PERSON"] == [("PERSON", "/prompt")]
+
+
+def test_a_number_in_a_text_is_what_its_field_says() -> None:
+    assert redact('{"ssn": 123456789, "page": 123456789}', RULES, Pseudonyms()).value.startswith('{"ssn": US_SSN_1,')
+
+
+@pytest.mark.parametrize(
+    "mail",
+    ["ada%40example.com", "ada&#64;example.com", "ada&commat;example.com", "ada\\u0040example.com", "ada (at) example.com",
+     "ada [at] example dot com", "ada[at]example[dot]co[dot]uk"],
+)  # fmt: skip
+def test_mail_whose_at_is_written_otherwise_is_found_whole(mail: str) -> None:
+    assert found(f"a=1&to={mail} now") == [("EMAIL_ADDRESS", mail)]
+
+
+# Numbers that the issuers' or python-stdnum's documentation gives as examples, with the word that they need before them.
+NATIONAL = {
+    "15108695088": "", "131052-308T": "", "070761-4285": "CPR", "85.07.30-033.28": "", "756.9217.0769.85": "", "7569217076985": "",
+    "1237 010180": "SVNR", "1630615123457": "", "710319/2745": "", "11010519491231002X": "", "900101-1234568": "", "S1234567D": "",
+    "HEGG560427MVZRRL04": "", "20-26756539-3": "", "6433435F": "", "123456789": "NIF", "123 456 782": "TFN", "17291716060": "kimlik no",
+    "7503305044089": "ID", "01013099997": "AMKA", "234123412346": "Aadhaar", "52998224725": "CPF", "86 095 742 719": "Steuer-ID",
+    "111.222.333": "BSN", "12.345.678-Z": "",
+}  # fmt: skip
+NO_CHECK = ("070761-4285", "900101-1234568")
+
+
+@pytest.mark.parametrize("number", NATIONAL)
+def test_national_numbers_of_many_countries_are_found_whole(number: str) -> None:
+    for text in (f"It is {NATIONAL[number]} {number}.", f'{{"{NATIONAL[number] or "note"}": "{number}"}}'):
+        at = text.index(number)
+        assert any(f.start <= at and f.end >= at + len(number) for f in RULES.find(text)), RULES.find(text)
+
+
+@pytest.mark.parametrize("number", [n for n in NATIONAL if n[-1].isdigit() and n not in NO_CHECK])
+def test_with_another_last_digit_it_is_none(number: str) -> None:
+    other = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert list(national_ids.find(f"It is {NATIONAL[number]} {other}.")) == []
+
+
+@pytest.mark.parametrize("number", [n for n, word in NATIONAL.items() if word and n not in NO_CHECK])
+def test_a_row_of_figures_is_none_without_the_word(number: str) -> None:
+    assert list(national_ids.find(f"Order {number} of today.")) == []
+
+
+@pytest.mark.parametrize("mark", [".", "  ", "\u00a0"])
+def test_an_account_is_found_whatever_stands_between_its_groups(mark: str) -> None:
+    text = f"Pay to {mark.join(('DE89', '3704', '0044', '0532', '0130', '00'))} now"
+    assert [(f.type, f.start, text[f.end :]) for f in RULES.find(text)] == [("IBAN_CODE", 7, " now")]
+
+
+def test_parts_of_a_name_are_removed_from_other_fields() -> None:
+    value = {
+        "claimant": "Zyxa Qorvel-Brown",
+        "note": "Then qorvel-brown and Zyxa met.",
+        "firm": {"name": "Acme Tools Ltd"},
+        "x": "Tools",
+    }
+    assert redact(value, RULES, Pseudonyms()).value["x"] == "Tools"
+    out = redact({"claimant": "Ida Bright", "note": "Then Bright left; it was bright."}, RULES, Pseudonyms()).value
+    assert out == {"claimant": "PERSON_1", "note": "Then PERSON_2 left; it was bright."}
+
+
 FORMS = [
     "1", "1.1-(1)", "a@", "a.", ":/", "0a:", "born", "name is", "my", "call", "apt", "12", "Main", "Street,", "password=", "eyJ",
     "-----BEGIN PRIVATE KEY-----", "www.", "\n", "+49", "é",
+    "Ada", "Lovelace", "my son", "Name:", "said", "corner of", "rue", "Suite 1", "J.", "Q", "?", "'s", "ada.b@c.de",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from tests.contract import model_automation
 
 import write_shipped_models
 from interlock.domain.errors import ConfigurationError
+from interlock.orchestration import automations
 from interlock.serving import registry
 
 EXPENSES = Path(__file__).parents[2] / "automations" / "expenses"
@@ -56,3 +57,8 @@ def test_a_wrong_provenance_names_the_file(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("trained_by", "trainer"))
     with pytest.raises(ConfigurationError, match=r"model\.toml.*(?s:.*)trainer"):
         registry.load(folder)
+
+
+def test_a_folder_of_automations_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"INTERLOCK_AUTOMATIONS_DIR='.*nowhere' is no folder"):
+        automations.load_all(tmp_path / "nowhere")

@@ -214,7 +214,7 @@ def test_more_effects_than_the_limit_are_refused() -> None:
         run.drain()
     (effect,) = run.take_fresh()
     run.deliver(record(effect, 5))
-    with pytest.raises(NotReplayable, match="effects_per_task_max"):
+    with pytest.raises(NotReplayable, match="INTERLOCK_EFFECTS_PER_TASK_MAX"):
         run.drain()
     run.abandon()
 

@@ -56,6 +56,30 @@ def test_what_was_not_read_supports_no_claim() -> None:
     assert assess(date=None).facts.claim_contradicted
 
 
+@pytest.mark.parametrize("claim", [CLAIM, None], ids=["with a claim", "without one"])
+@pytest.mark.parametrize(
+    ("field", "read_as"),
+    [
+        ("merchant", "KEDAI " * 40),
+        ("receipt_number", "9" * 120),
+        ("total", "99999999999999.00"),
+        ("total", "9999999999999.999"),
+        ("tax", "1" * 20),
+    ],
+)
+def test_what_the_form_cannot_hold_is_as_good_as_not_read(
+    claim: dict[str, object] | None, field: str, read_as: str
+) -> None:
+    """A bar code, or the lines of a letter: a person looks, and the task does not fail."""
+    found: dict[str, Any] = {field: read_as}
+    nothing: dict[str, Any] = {field: None}
+    assert assess(claim, **found) == assess(claim, **nothing)
+
+
+def test_a_currency_that_is_none_is_not_known() -> None:
+    assert assess(None, currency="RM").form.currency is None
+
+
 def test_without_a_claim_the_reading_stands_alone() -> None:
     facts = assess(None).facts
     assert (facts.has_claim, facts.claim_matches, facts.claim_contradicted) == (False, False, False)
@@ -154,3 +178,18 @@ def test_a_currency_that_was_not_read_supports_no_claimed_one() -> None:
 def test_a_reviewer_is_told_whose_question_it_is() -> None:
     assert assess().notes[-1] == "amir's manager is mei."
     assert assess(submitter="user:nobody", claim=None).notes[-1:] != ["nobody's manager is mei."]
+
+
+@pytest.mark.parametrize(
+    "day", [20181019, 1539907200, "20181019", "2018-10-19T00:00:00Z", "19/10/2018", "2018-W42-5", ""]
+)
+@pytest.mark.parametrize("model", [Claim, Form])
+def test_a_day_is_written_in_one_way(model: type[Claim | Form], day: object) -> None:
+    with pytest.raises(ValidationError, match="write the day as YYYY-MM-DD"):
+        model.model_validate({"date": day})
+
+
+def test_a_day_that_the_calendar_does_not_have_is_refused() -> None:
+    assert Claim.model_validate({"date": "2020-02-29"}).date == dt.date(2020, 2, 29)
+    with pytest.raises(ValidationError, match="day value is outside"):
+        Claim.model_validate({"date": "2018-02-30"})

@@ -34,3 +34,12 @@ export const openElevationsQuery = queryOptions({
 });
 
 export const providersQuery = queryOptions({ queryKey: ["providers"], queryFn: () => data(api.GET("/v1/identity-providers")) });
+
+/** The tenant's webhook and what it was told, looked at again often while somebody waits for an outcome. */
+export const webhookCallsQuery = infiniteQueryOptions({
+  queryKey: ["webhook", "calls"],
+  refetchInterval: 5_000,
+  initialPageParam: undefined as string | undefined,
+  queryFn: ({ pageParam }) => data(api.GET("/v1/webhook/deliveries", { params: { query: { limit: 20, cursor: pageParam } } })),
+  getNextPageParam: (last: Schemas["WebhookCalls"]) => last.next_cursor ?? undefined,
+});

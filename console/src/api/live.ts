@@ -41,5 +41,5 @@ const TYPES = [
   "task.cancel_requested", "task.retried", "task.unblocked", "task.resolved", "task.reopened",
   "review.opened", "review.claimed", "review.assigned", "review.released", "review.answered", "review.approved", "review.revoked",
   "review.escalated", "review.expired", "review.asked", "review.replied", "review.cancelled", "review.lapsed",
-  "elevation.opened", "elevation.ended", "elevation.acknowledged",
+  "elevation.opened", "elevation.ended", "elevation.ran-out", "elevation.acknowledged",
 ]; // prettier-ignore

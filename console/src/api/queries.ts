@@ -3,6 +3,8 @@ import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react
 import { askedOf, type InboxFilter } from "../lib/inbox";
 import { api, ApiError, data, type Schemas } from "./client";
 
+const SIMILAR = 10; // as many as are read beside a case
+
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
@@ -33,6 +35,15 @@ export const reviewRulesQuery = (id: string) =>
     queryKey: ["review", id, "rules"],
     staleTime: Infinity,
     queryFn: () => data(api.GET("/v1/reviews/{review_id}/rules", { params: { path: { review_id: id } } })),
+  });
+
+/** Cases of the same other side, and tasks that are likely the same matter. */
+export const similarQuery = (id: string, field: string | null) =>
+  queryOptions({
+    queryKey: ["similar", id],
+    staleTime: 60_000,
+    queryFn: () =>
+      data(api.GET("/v1/reviews/{review_id}/similar", { params: { path: { review_id: id }, query: { ...(field && { field }), limit: SIMILAR } } })),
   });
 
 export const documentQuery = (id: string) =>

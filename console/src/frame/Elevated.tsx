@@ -6,7 +6,8 @@ import { useEffect, useState } from "react";
 import { type Schemas, setElevation } from "../api/client";
 import { sessionQuery, useSession } from "../api/session";
 import { endOf } from "../pages/access/Elevations";
-import { Ask, type Question } from "../parts/Ask";
+import type { Question } from "../parts/Ask";
+import { AskLater } from "../parts/AskLater";
 import { Countdown } from "../parts/Time";
 
 export function Elevated({ items }: { items: Schemas["Elevation"][] }) {
@@ -52,7 +53,7 @@ export function Elevated({ items }: { items: Schemas["Elevation"][] }) {
           </Group>
         </Alert>
       ))}
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );
 }

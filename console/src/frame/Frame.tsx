@@ -7,14 +7,15 @@ import {
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect } from "react";
+import { part } from "../api/part";
 import { openElevationsQuery } from "../api/access";
 import { useLive } from "../api/live";
 import { signOut, useSession } from "../api/session";
-import { Keys, useKeysHelp } from "./Keys";
+import { inDialog, Keys, useKeysHelp } from "./Keys";
 import { openPalette, Palette } from "./Palette";
 import { usePages } from "./pages";
 
-const Elevated = lazy(() => import("./Elevated").then((found) => ({ default: found.Elevated })));
+const Elevated = lazy(() => part(() => import("./Elevated")).then((found) => ({ default: found.Elevated })));
 
 export function Frame() {
   const [open, { toggle, close }] = useDisclosure();
@@ -23,7 +24,8 @@ export function Frame() {
   const location = useLocation();
   const live = useLive(session.may.includes("task.list"));
   const help = useKeysHelp();
-  useHotkeys([["shift+?", help.open], ["?", help.open], ["mod+K", openPalette]]);
+  useHotkeys([["shift+?", help.open], ["?", help.open]]);
+  useHotkeys([["mod+K", () => !inDialog() && openPalette()]], []); // while one types, too: the browser's own search would open
   useEffect(close, [location.pathname, close]);
   const mac = navigator.platform.startsWith("Mac");
 

@@ -32,6 +32,7 @@ function strokes(key: string): string[] {
 
 /** Whether a dialog was open when a key was struck: the key that closes it is its own, and not the page's. */
 let struckInDialog = false;
+export const inDialog = (): boolean => struckInDialog;
 const look = () => { struckInDialog = document.querySelector('[role="dialog"][data-modal-content], .mantine-Modal-content') !== null; }; // prettier-ignore
 window.addEventListener("keydown", look, { capture: true }); // before any dialog hears of it
 

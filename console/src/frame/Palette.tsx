@@ -7,7 +7,18 @@ import { useState } from "react";
 import { placeOf, viewsQuery } from "../api/views";
 import { usePages } from "./pages";
 
-export const openPalette = () => spotlight.open();
+let before: Element | null = null; // where the focus was: by the time that the palette itself looks, its own input has it
+
+export const openPalette = () => {
+  before = document.activeElement;
+  spotlight.open();
+};
+
+/** Give the focus back once the palette is gone, where nothing else has taken it. */
+const goBack = () =>
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body && before instanceof HTMLElement) before.focus({ preventScroll: true });
+  });
 
 export function Palette() {
   const navigate = useNavigate();
@@ -57,7 +68,10 @@ export function Palette() {
   }
   return (
     <Spotlight
+      attributes={{ content: { "aria-label": "Command palette" } }}
       shortcut={null}
+      returnFocus={false}
+      onSpotlightClose={goBack}
       actions={actions}
       query={query}
       onQueryChange={setQuery}

@@ -70,6 +70,14 @@ it("a number that would change on the way goes as text, for the server to judge"
   expect(valueOf(big, { "/input/n": "twelve" })).toEqual({ n: "twelve" });
 });
 
+it("a time is read as the reader's own, and what is none goes as it was typed", () => {
+  const at = formOf({ type: "object", properties: { t: { type: "string", format: "date-time" } } });
+  const sent = (text: string) => (valueOf(at, { "/input/t": text }) as { t: string }).t;
+  const own = new Date(2030, 0, 14, 18, 0).toISOString();
+  expect([sent("2030-01-14 18:00"), sent(" 2030-01-14T18:00:00 ")]).toEqual([own, own]);
+  for (const wrong of ["5", "01/02/2030 10:00", "2030-02-30 10:00", "2030-01-14", "2030-01-14 25:00", "tomorrow"]) expect(sent(wrong)).toBe(wrong);
+});
+
 it("what the API finds wrong stands at the nearest field", () => {
   const said = (pointer: string, detail: string) => ({ pointer, detail, kind: "x", where: "body" as const });
   expect(placed(form, [said("/input/claim/employee", "no"), said("/input/documents/0/id", "gone"), said("/input/claim/employee", "short"), said("/labels", "many")])).toEqual({

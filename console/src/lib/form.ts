@@ -1,6 +1,7 @@
 /** A form out of a JSON schema, and the value out of what was filled in. Pure. The server alone judges what is right. */
 import type { Schemas } from "../api/client";
 import { isValues, type Values } from "./review";
+import { dayOf } from "./time";
 
 export type Kind = "text" | "long-text" | "password" | "number" | "decimal" | "date" | "date-time" | "yes-no" | "choice" | "list" | "documents" | "group" | "json";
 export type Document = Schemas["Document"];
@@ -171,10 +172,13 @@ function numeric(text: string): number | string {
   return /^-?\d{1,15}(\.\d{1,15})?$/.test(trimmed) && trimmed.length <= 17 ? Number(trimmed) : text;
 }
 
-/** A time as the reader wrote it, in their zone, as the API takes it. */
+const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)$/i;
+
+/** A time as the reader wrote it, in their zone, as the API takes it; what is none goes as it is, for the server to judge. */
 function instant(text: string): string {
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? text : time.toISOString();
+  const [, day, time] = text.trim().match(TIME) ?? [];
+  const at = new Date(`${day}T${time}`);
+  return !day || !dayOf(day, false) || Number.isNaN(at.getTime()) ? text : at.toISOString();
 }
 
 function readJson(text: string): unknown {

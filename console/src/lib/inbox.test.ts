@@ -1,10 +1,12 @@
 import { expect, it } from "vitest";
 import { askedOf, narrowing, readInbox } from "./inbox";
-import { said, same } from "./words";
+import { said, same, wordsOf } from "./words";
 
 it("reads what is a filter and leaves out the rest", () => {
-  const search = { queue: "mine", risk: "high", due: "day", order: "due", person: "user:amir", find: " ", role: 7, other: "x" };
+  const search = { queue: "mine", risk: "high", due: "day", order: "due", person: "user:amir", find: " ", role: [7], other: "x" };
   expect(readInbox(search)).toEqual({ queue: "mine", risk: "high", due: "day", order: "due", person: "user:amir" });
+  expect(readInbox({ risk: "some" })).toHaveProperty("risk", undefined); // and so the router gives none
+  expect(narrowing(readInbox(search))).toBe(3);
   expect(readInbox({ queue: "all", risk: "some", due: "never", order: "up" })).toEqual({});
 });
 
@@ -24,4 +26,14 @@ it("compares what is said, in any order", () => {
   expect(same({ a: "1", b: "2", c: undefined }, { b: "2", a: "1" })).toBe(true);
   expect(same({ a: "1" }, { a: "2" })).toBe(false);
   expect(said({ a: "1", b: "", c: undefined })).toEqual({ a: "1" });
+});
+
+it("reads words as they can be looked for, whatever stands in the address", () => {
+  expect(wordsOf("a\u0000\u0007b \ud800\uffff")).toBe("a b  ");
+  expect(wordsOf("\u0000\u007f\u0085")).toBeUndefined();
+  expect(wordsOf("😀 Größe 發票 \u202eفاتورة")).toBe("😀 Größe 發票 \u202eفاتورة");
+  expect(wordsOf(4711)).toBe("4711"); // as the router has digits
+  expect(wordsOf("x".repeat(3000))).toHaveLength(256);
+  expect(wordsOf({})).toBeUndefined();
+  expect(readInbox({ find: "\u0000", person: "\u0007user:amir" })).toEqual({ person: " user:amir" });
 });

@@ -1,6 +1,6 @@
 /** What the inbox is narrowed to: as it stands in the address and in kept views, and as the API is asked. Pure. */
 import type { Schemas } from "../api/client";
-import { HOUR, type Words } from "./words";
+import { HOUR, said, wordsOf } from "./words";
 
 export const QUEUES = ["open", "mine", "unassigned", "done"] as const;
 export const RISKS = ["high", "medium", "low"] as const;
@@ -19,21 +19,18 @@ export interface InboxFilter {
   order?: (typeof ORDERS)[number];
 }
 
-const text = (value: unknown): string | undefined => (typeof value === "string" && value.trim() ? value : undefined);
-
-/** Read what stands in an address or a view; what is no filter is left out. */
+/** Read what stands in an address or a view. What is no filter is undefined, and not left out: else the address itself would be taken. */
 export function readInbox(search: Record<string, unknown>): InboxFilter {
-  const read: Words = {
+  return {
     queue: QUEUES.find((one) => one === search.queue),
-    find: text(search.find),
-    automation: text(search.automation),
-    role: text(search.role),
+    find: wordsOf(search.find),
+    automation: wordsOf(search.automation),
+    role: wordsOf(search.role),
     risk: RISKS.find((one) => one === search.risk),
-    person: text(search.person),
+    person: wordsOf(search.person),
     due: (Object.keys(DUE) as (keyof typeof DUE)[]).find((one) => one === search.due),
     order: ORDERS.find((one) => one === search.order),
   };
-  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined));
 }
 
 const STATES = {
@@ -49,4 +46,4 @@ export function askedOf({ queue = "open", due, ...rest }: InboxFilter) {
 }
 
 /** Count what narrows, beside the queue and the order. */
-export const narrowing = ({ queue: _queue, order: _order, ...rest }: InboxFilter): number => Object.keys(rest).length;
+export const narrowing = ({ queue: _queue, order: _order, ...rest }: InboxFilter): number => Object.keys(said(rest)).length;

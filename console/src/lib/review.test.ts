@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { amended, fieldsOf, findRead, type Review } from "./review";
+import { amended, fieldsOf, findRead, othersOf, type Review, sharedWords, tableOf } from "./review";
 import { problemOf } from "./rules";
 
 const review = {
@@ -44,4 +44,16 @@ describe("fields", () => {
 
 it("a box of another shape is no box", () => {
   expect(findRead({ a: { total: { value: "1", confidence: 1, box: [1, 2] } } }, "total")?.box).toBeNull();
+});
+
+it("lays beside a case what the evidence names, then what is likely the same and not named", () => {
+  const likely = [{ task_id: "task_1", same: ["document"] }, { task_id: "task_2", same: ["merchant", "date", "total"] }];
+  expect(othersOf({ approved_before: ["task_1"] }, likely)).toEqual([{ task: "task_1", same: null }, { task: "task_2", same: ["merchant", "date", "total"] }]);
+  expect(othersOf(null, [])).toEqual([]);
+  expect(sharedWords(["document", "merchant", "date", "total"])).toBe("same document; same merchant, date, total");
+});
+
+it("a list of objects is a table, and nothing else is", () => {
+  expect(tableOf([{ what: "Tea", amount: "1.00" }, { what: "Cake", note: "two" }])?.columns).toEqual(["what", "amount", "note"]);
+  for (const value of [null, "Tea", [], ["Tea"], [{ what: "Tea" }, "Cake"], { what: "Tea" }]) expect(tableOf(value)).toBeNull();
 });

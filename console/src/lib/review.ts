@@ -151,4 +151,30 @@ export function approvedBefore(evidence: unknown): string[] {
   return Array.isArray(named) ? named.filter((task) => typeof task === "string") : [];
 }
 
+/** A task that is laid beside a case, and what both share; null where the evidence names it as approved before. */
+export interface Other {
+  task: string;
+  same: string[] | null;
+}
+
+/** Give what is laid beside a case: what the evidence names first, then what is likely the same and not named yet. */
+export function othersOf(evidence: unknown, likely: readonly { task_id: string; same: string[] }[]): Other[] {
+  const named = approvedBefore(evidence);
+  const more = likely.filter((one) => !named.includes(one.task_id));
+  return [...named.map((task) => ({ task, same: null })), ...more.map((one) => ({ task: one.task_id, same: one.same }))];
+}
+
+/** Say what two cases share: "same document; same merchant, date, total". */
+export function sharedWords(same: readonly string[]): string {
+  const fields = same.filter((name) => name !== "document").map((name) => name.replaceAll("_", " "));
+  const parts = [...(same.includes("document") ? ["document"] : []), ...(fields.length ? [fields.join(", ")] : [])];
+  return parts.map((part) => `same ${part}`).join("; ");
+}
+
 export const REJECTIONS = ["It is not readable.", "It is not allowed by the rules.", "It does not fit the claim.", "It was handed in before.", "Something is missing."];
+
+/** The entries of a value that is a list of objects, as a table: its columns in the order in which they first come; null where it is none. */
+export function tableOf(value: unknown): { columns: string[]; rows: Values[] } | null {
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isValues)) return null;
+  return { columns: [...new Set(value.flatMap((row) => Object.keys(row)))], rows: value };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { differs, documentsIn, readFields, valuesOf } from "./task";
+import { differs, documentsIn, readFields, saysOf, valuesOf } from "./task";
 
 const infer = {
   kind: "infer",
@@ -25,5 +25,18 @@ describe("another case", () => {
     expect(differs("007", "7")).toBe(true); // a number of a receipt is a name
     expect(differs(null, "")).toBe(false);
     expect(differs("a", "b")).toBe(true);
+  });
+});
+
+describe("what a task came to", () => {
+  const task = { id: "task_123456789", labels: { file: "a.jpg" }, error: null };
+  it("says who it is about first, the currency beside the amount", () => {
+    const output = { amount: "3.90", by: "policy", currency: "MYR", date: "2017-10-31", decision: "approved", merchant: "KEDAI", reasons: ["so"] };
+    expect(saysOf({ ...task, output })).toBe("KEDAI · 3.90 MYR · approved · 2017-10-31");
+  });
+  it("says the error, else its labels where there is no output", () => {
+    expect(saysOf({ ...task, output: { name: "x" }, error: { message: "It broke." } })).toBe("It broke.");
+    expect(saysOf({ ...task, output: null })).toBe("file=a.jpg");
+    expect(saysOf({ ...task, labels: {}, output: {} })).toBe("23456789");
   });
 });

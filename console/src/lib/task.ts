@@ -41,3 +41,28 @@ export function differs(one: unknown, other: unknown): boolean {
   const amount = /^-?\d+(\.\d+)?$/;
   return amount.test(a) && amount.test(b) && !/^0\d/.test(a) && !/^0\d/.test(b) ? Number(a) !== Number(b) : a !== b;
 }
+
+type Told = Pick<Schemas["TaskSummary"], "error" | "output" | "id" | "labels">;
+
+export const labelsOf = (task: Pick<Told, "labels">): string =>
+  Object.entries(task.labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+
+// Who it is about first, then how much, then what came of it; the rest in its own order.
+const FIRST = ["merchant", "vendor", "supplier", "sender", "customer", "from", "name", "title", "subject", "total", "amount", "currency", "decision", "date"];
+
+/** What a task came to, in a few words: its error, or the short values of its output. */
+export function saysOf(task: Told): string {
+  const message = task.error?.message;
+  if (typeof message === "string") return message;
+  const place = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  const short = (isValues(task.output) ? Object.entries(task.output) : [])
+    .filter(([, value]) => (typeof value === "string" || typeof value === "number") && String(value).trim() !== "" && String(value).length <= 80)
+    .sort(([one], [other]) => place(one) - place(other));
+  if (short.length === 0) return labelsOf(task) || task.id.slice(-8);
+  return short
+    .slice(0, 5)
+    .map(([name, value], number) => `${number === 0 ? "" : name === "currency" ? " " : " · "}${String(value)}`)
+    .join("");
+}

@@ -26,3 +26,23 @@ export function relative(at: number, now: number): string {
   const said = `${Math.floor(ms / size)} ${name}`;
   return at <= now ? `${said} ago` : `in ${said}`;
 }
+
+/** Turn a time of the reader's zone, as inputs have it, into what the API takes; nothing where it is none. */
+export function toUtc(local: string): string | undefined {
+  const date = new Date(local);
+  return local && !Number.isNaN(date.getTime()) ? date.toISOString() : undefined;
+}
+
+/** The other way round, to the second; empty where it is none. */
+export function toLocal(utc: string | undefined): string {
+  const date = new Date(utc ?? "");
+  if (Number.isNaN(date.getTime())) return "";
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+/** Give what was typed as a calendar takes it, a day or a time of one; null where it is neither. */
+export function dayOf(typed: string, withTime: boolean): string | null {
+  const [, day, time = "00:00:00"] = typed.trim().match(/^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?))?$/) ?? [];
+  if (!day || new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) return null; // no 30th of February
+  return withTime ? `${day} ${time.padEnd(8, ":00")}` : day;
+}

@@ -1,17 +1,20 @@
 /** Today in numbers, each of which leads to the tasks behind it; before the first task, how to get to one. */
-import { Anchor, Card, Code, Group, List, SegmentedControl, SimpleGrid, Stack, Table, Text, ThemeIcon, Title } from "@mantine/core";
-import { IconCheck, IconCircle } from "@tabler/icons-react";
+import { Button, Card, Group, SegmentedControl, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
+import { useLocalStorage } from "@mantine/hooks";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { part } from "../api/part";
 import { api, data, type Schemas } from "../api/client";
 import { reviewsQuery } from "../api/queries";
 import { useSession } from "../api/session";
 import { duration } from "../lib/time";
 import { ProblemAlert } from "../parts/Broken";
 import { AnchorLink } from "../parts/Link";
+import { Rows } from "../parts/Rows";
 import { Loading } from "../parts/Loading";
+import { FirstSteps } from "./home/FirstSteps";
 
-const Charts = lazy(() => import("./home/Charts").then((module) => ({ default: module.Charts }))); // the largest part of the page, and not what it is opened for
+const Charts = lazy(() => part(() => import("./home/Charts")).then((module) => ({ default: module.Charts }))); // more than half of all that the page loads, so for whoever asks for them
 type Numbers = Schemas["AutomationNumbers"];
 const PERIODS = [
   { value: "24", label: "24 hours" },
@@ -21,6 +24,7 @@ const PERIODS = [
 
 export function Home() {
   const [hours, setHours] = useState("24");
+  const [charts, setCharts] = useLocalStorage({ key: "interlock.charts", defaultValue: false, getInitialValueInEffect: false });
   const bucket = hours === "24" ? "hour" : "day";
   const may = useSession().may.includes("task.list");
   const today = useQuery({
@@ -38,6 +42,8 @@ export function Home() {
   const sum = (name: "tasks" | "succeeded" | "failed" | "blocked" | "straight_through" | "running" | "failed_resolved" | "blocked_resolved") => items.reduce((total, one) => total + one[name], 0);
   const failed = sum("failed") - sum("failed_resolved"); // what somebody has dealt with needs nobody
   const blocked = sum("blocked") - sum("blocked_resolved");
+  const since = `${hours}h`; // of what the tiles lead to as well
+  const slowest = items.filter((one) => one.p95_ms !== null).sort((a, b) => b.p95_ms! - a.p95_ms!)[0]; // of several no common one can be told
   return (
     <Stack gap="lg" maw={1100}>
       <Group justify="space-between">
@@ -48,21 +54,29 @@ export function Home() {
       </Group>
       {!may && <Text c="dimmed">The numbers are for who may list tasks. What your roles are for stands in the menu.</Text>}
       {today.isError && <ProblemAlert error={today.error} retry={() => void today.refetch()} />}
-      {today.isSuccess && sum("tasks") === 0 && <FirstSteps />}
-      {today.isSuccess && sum("tasks") > 0 && (
+      {today.isSuccess && <FirstSteps tasks={sum("tasks")} />}
+      {today.isSuccess && (
         <>
-          <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }}>
-            <Tile label="Done" value={sum("succeeded")} find="succeeded" />
+          <SimpleGrid cols={{ base: 2, sm: 4 }}>
+            <Tile label="Done" value={sum("succeeded")} find="succeeded" since={since} />
             <Tile label="For a person" value={`${waiting}${open.hasNextPage ? "+" : ""}`} inbox />
-            <Tile label="Failed" value={failed} find="failed unresolved" bad={failed > 0} />
-            <Tile label="Blocked" value={blocked} find="blocked unresolved" bad={blocked > 0} />
-            <Tile label="Straight through" value={share(sum("straight_through"), sum("succeeded"))} find="succeeded" />
-            <Tile label="Running" value={sum("running")} find="running" />
+            <Tile label="Failed" value={failed} find="failed unresolved" since={since} bad={failed > 0} />
+            <Tile label="Blocked" value={blocked} find="blocked unresolved" since={since} bad={blocked > 0} />
+            <Tile label="Straight through" value={share(sum("straight_through"), sum("succeeded"))} find="succeeded" since={since} />
+            <Tile label={slowest && items.length > 1 ? `p95 of ${slowest.automation}` : "p95"} value={time(slowest?.p95_ms ?? null)} find={[slowest?.automation, "succeeded"].filter(Boolean).join(" ")} since={since} />
+            <Tile label="Cost" value={money(items.reduce((total, one) => total + Number(one.cost_usd), 0))} since={since} />
+            <Tile label="Running" value={sum("running")} find="running" since={since} />
           </SimpleGrid>
+          {sum("tasks") === 0 && <Text c="dimmed">No task was accepted in this time.</Text>}
+          {items.length > 0 && <ByAutomation items={items} since={since} />}
+          {sum("tasks") > 0 && (
+            <Button variant="default" size="xs" style={{ alignSelf: "flex-start" }} aria-expanded={charts} onClick={() => setCharts(!charts)}>
+              {charts ? "Hide the charts" : "Show charts"}
+            </Button>
+          )}
           <Suspense fallback={<Loading what="The charts" height={260} />}>
-            <Charts parts={today.data.series} bucket={bucket} />
+            {charts && sum("tasks") > 0 && <Charts parts={today.data.series} bucket={bucket} />}
           </Suspense>
-          <ByAutomation items={items} />
         </>
       )}
     </Stack>
@@ -70,15 +84,16 @@ export function Home() {
 }
 
 const share = (part: number, whole: number): string => (whole ? `${Math.round((100 * part) / whole)} %` : "–");
+const money = (usd: number): string => `$${usd >= 1 || usd === 0 ? usd.toFixed(2) : usd.toPrecision(2)}`;
 const time = (ms: number | null): string => (ms === null ? "–" : duration(ms));
 
-function Tile(props: { label: string; value: number | string; find?: string; inbox?: boolean; bad?: boolean }) {
+function Tile(props: { label: string; value: number | string; find?: string; since?: string; inbox?: boolean; bad?: boolean }) {
   const inside = (
     <>
       <Text size="sm" c="dimmed">
         {props.label}
       </Text>
-      <Text fz={28} fw={700} className={props.bad ? "bad" : undefined}>
+      <Text fz={{ base: 22, sm: 28 }} fw={700} className={props.bad ? "bad" : undefined}>
         {props.value}
       </Text>
     </>
@@ -90,7 +105,7 @@ function Tile(props: { label: string; value: number | string; find?: string; inb
           {inside}
         </AnchorLink>
       ) : (
-        <AnchorLink to="/tasks" search={{ find: props.find }} className="title-link">
+        <AnchorLink to="/tasks" search={{ find: props.find, since: props.since }} className="title-link">
           {inside}
         </AnchorLink>
       )}
@@ -98,18 +113,9 @@ function Tile(props: { label: string; value: number | string; find?: string; inb
   );
 }
 
-function ByAutomation({ items }: { items: Numbers[] }) {
+function ByAutomation({ items, since }: { items: Numbers[]; since: string }) {
   return (
-    <Table.ScrollContainer minWidth={640} scrollAreaProps={{ viewportProps: { tabIndex: 0, role: "region", "aria-label": "By automation" } }}>
-      <Table>
-        <Table.Thead>
-          <Table.Tr>
-            {["Automation", "Tasks", "Straight through", "p50", "p95", "Waiting", "Failed", "Cost", "Cost a task"].map((name) => (
-              <Table.Th key={name}>{name}</Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
+    <Rows label="By automation" heads={["Automation", "Tasks", "Straight through", "p50", "p95", "Waiting", "Failed", "Cost", "Cost a task"]}>
           {items.map((one) => (
             <Table.Tr key={one.automation}>
               <Table.Td>
@@ -118,7 +124,7 @@ function ByAutomation({ items }: { items: Numbers[] }) {
                 </AnchorLink>
               </Table.Td>
               <Table.Td>
-                <AnchorLink to="/tasks" search={{ find: one.automation }}>
+                <AnchorLink to="/tasks" search={{ find: one.automation, since }}>
                   {one.tasks}
                 </AnchorLink>
               </Table.Td>
@@ -131,60 +137,6 @@ function ByAutomation({ items }: { items: Numbers[] }) {
               <Table.Td>${(Number(one.cost_usd) / Math.max(1, one.tasks)).toFixed(6)}</Table.Td>
             </Table.Tr>
           ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
-  );
-}
-
-/** From nothing to a first reviewed receipt. What is done shows as done. */
-function FirstSteps() {
-  const answered = useInfiniteQuery(reviewsQuery({ queue: "done" }));
-  const done = answered.data?.pages.some((page) => page.items.length > 0) ?? false;
-  const steps: [boolean, React.ReactNode][] = [
-    [true, "Interlock runs, and you are signed in."],
-    [
-      false,
-      <>
-        Hand in a receipt: <Code>interlock task submit expenses receipt.jpg</Code>. No receipt at hand? <Code>make demo</Code> draws some.
-      </>,
-    ],
-    [
-      done,
-      <>
-        Answer what it is not sure of: it appears in the <AnchorLink to="/inbox">inbox</AnchorLink> by itself. Whoever handed it in cannot answer it, so make a key for
-        a reviewer first: <Code>interlock key create mei --user user:mei --role manager</Code>
-      </>,
-    ],
-    [
-      false,
-      <>
-        Prove the record: open the task and look at its audit records, or run <Code>interlock audit verify</Code>.
-      </>,
-    ],
-  ];
-  return (
-    <Card withBorder padding="lg">
-      <Title order={2} size="h4" mb="sm">
-        To a first reviewed receipt, in three minutes
-      </Title>
-      <List spacing="sm" center>
-        {steps.map(([ok, says], number) => (
-          <List.Item
-            key={number}
-            icon={
-              <ThemeIcon size={22} radius="xl" variant="light" color={ok ? "teal" : "gray"} aria-label={ok ? "Done" : "To do"}>
-                {ok ? <IconCheck size={14} aria-hidden /> : <IconCircle size={14} aria-hidden />}
-              </ThemeIcon>
-            }
-          >
-            {says}
-          </List.Item>
-        ))}
-      </List>
-      <Text size="sm" c="dimmed" mt="md">
-        The same by program: <Anchor href="/docs">the API</Anchor>.
-      </Text>
-    </Card>
+    </Rows>
   );
 }

@@ -8,8 +8,8 @@ import { useDebouncedCallback } from "@mantine/hooks";
 import type { Schemas } from "../api/client";
 import { automationsQuery, reviewQuery, reviewsQuery } from "../api/queries";
 import { useSession } from "../api/session";
-import { usePageKeys } from "../frame/Keys";
-import { type InboxFilter, narrowing, type Queue } from "../lib/inbox";
+import { useKeyName, usePageKeys } from "../frame/Keys";
+import { type InboxFilter, narrowing, type Queue, readInbox } from "../lib/inbox";
 import type { Review } from "../lib/review";
 import { AssignLater } from "../parts/AssignLater";
 import { ProblemAlert } from "../parts/Broken";
@@ -21,8 +21,10 @@ import { State } from "../parts/State";
 import { Views } from "../parts/Views";
 import { Countdown, Time } from "../parts/Time";
 import { answer, HOLD_S } from "./review/answer";
-import { useUndo } from "./review/undo";
+import { lastPlace } from "./review/place";
+import { remember, useUndo } from "./review/undo";
 import { More } from "../parts/More";
+import { TabRow } from "../parts/TabRow";
 
 const route = getRouteApi("/signed-in/inbox");
 const QUEUES: [Queue, string][] = [
@@ -31,7 +33,6 @@ const QUEUES: [Queue, string][] = [
   ["unassigned", "Unassigned"],
   ["done", "Done"],
 ];
-const UNDO = `Each can be taken back for ${HOLD_S} s on its page.`;
 const EMPTY: Record<Queue, string> = {
   open: "Nothing waits for a person. A task opens a review when a policy is not sure.",
   mine: "You have claimed nothing. Open a review and press c.",
@@ -40,15 +41,19 @@ const EMPTY: Record<Queue, string> = {
 };
 
 export function Inbox() {
-  const { view, ...filter } = route.useSearch();
+  const { view, ...search } = route.useSearch();
+  const filter = readInbox(search); // whatever else stands in the address
   const { queue = "open", find = "" } = filter;
   const navigate = useNavigate();
   const client = useQueryClient();
   const reviews = useInfiniteQuery({ ...reviewsQuery(filter), placeholderData: keepPreviousData });
   const found = useMemo(() => (reviews.data?.pages ?? []).flatMap((page) => page.items), [reviews.data]);
-  const [at, setAt] = useState(0);
+  const [{ id, place }, setCursor] = useState({ id: lastPlace(), place: 0 });
+  const standing = found.findIndex((review) => review.id === id);
+  const at = standing >= 0 ? standing : Math.max(0, Math.min(place, found.length - 1)); // it stays at its review, whatever comes before it
   const { chosen, choose, clear } = useChosen();
-  const current = found[Math.min(at, found.length - 1)];
+  const current = found[at];
+  const keyName = useKeyName();
   const undo = useUndo();
   const [giving, setGiving] = useState<Review[]>([]);
   const give = () => setGiving(queue === "done" ? [] : found.filter((review) => chosen.has(review.id)));
@@ -60,21 +65,31 @@ export function Inbox() {
     if (current) void client.prefetchQuery(reviewQuery(current.id)); // before it is asked for
   }, [client, current]);
 
+  useEffect(() => {
+    if (current) setCursor({ id: current.id, place: at });
+  }, [current?.id, at]);
+  const shown = found.length > 0;
+  useEffect(() => {
+    if (shown && at > 0) document.getElementById(`review-${current?.id}`)?.scrollIntoView({ block: "nearest" }); // where one comes back to
+  }, [shown]);
+
   const narrow = (change: InboxFilter & { view?: string }) => {
-    setAt(0);
+    setCursor({ id: undefined, place: 0 });
     void navigate({ to: "/inbox", search: { ...filter, view, ...change }, replace: true });
   };
   const open = (review: Review) => void navigate({ to: "/reviews/$reviewId", params: { reviewId: review.id }, search: { ...filter, view } });
   const move = (by: number) => {
     const next = Math.max(0, Math.min(found.length - 1, at + by));
-    setAt(next);
+    setCursor({ id: found[next]?.id, place: next });
     document.getElementById(`review-${found[next]?.id}`)?.scrollIntoView({ block: "nearest" });
   };
   const approve = async () => {
     const wanted = found.filter((review) => chosen.has(review.id));
     if (queue === "done" || wanted.length === 0) return;
     clear();
-    await each(wanted, "Approved", (review) => review.request.title, (review) => answer(review, { verdict: "approve" }), UNDO); // prettier-ignore
+    const note = `${keyName("u")} takes it back, within ${HOLD_S} s.`;
+    const approved = await each(wanted, "Approved", (review) => review.request.title, (review) => answer(review, { verdict: "approve" }), note); // prettier-ignore
+    if (approved.length) remember(approved.map((review) => review.id), { ...filter, view }); // prettier-ignore
     void client.invalidateQueries({ queryKey: ["reviews"] });
   };
   usePageKeys([
@@ -99,13 +114,13 @@ export function Inbox() {
         <Find value={find} onFind={(text) => narrow({ find: text })} />
       </Group>
       <Tabs value={queue} onChange={(value) => { clear(); narrow({ queue: value as Queue }); }}>
-        <Tabs.List>
+        <TabRow>
           {QUEUES.map(([name, label]) => (
             <Tabs.Tab key={name} value={name}>
               {label}
             </Tabs.Tab>
           ))}
-        </Tabs.List>
+        </TabRow>
       </Tabs>
       <Filters filter={filter} view={view} found={found} onNarrow={narrow} onClear={() => void navigate({ to: "/inbox", search: { queue } })} />
       <ChosenBar count={chosen.size} onClear={clear}>
@@ -119,7 +134,7 @@ export function Inbox() {
       {reviews.isError && <ProblemAlert error={reviews.error} retry={() => void reviews.refetch()} />}
       {reviews.isSuccess && found.length === 0 && (
         <Card withBorder ta="center" padding="xl">
-          <IconInboxOff size={32} aria-hidden className="empty-icon" />
+          <IconInboxOff size={32} aria-hidden style={{ marginInline: "auto" }} />
           <Text mt="sm">{narrowing(filter) ? "Nothing here has all of this." : EMPTY[queue]}</Text>
         </Card>
       )}
@@ -240,7 +255,7 @@ function Row(props: { review: Review; search: InboxFilter & { view?: string }; c
               {review.request.reasons.join(" · ")}
             </Text>
           )}
-          <Group gap="md" fz="sm" c="dimmed">
+          <Group gap="md" fz="sm" c="dimmed" style={{ rowGap: 2 }}>
             <span>{review.automation}</span>
             <span>{review.subject ?? review.task_submitted_by}</span>
             <span>{review.assignee ? `with ${review.assignee}` : `for ${review.role}`}</span>

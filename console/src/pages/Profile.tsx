@@ -5,7 +5,8 @@ import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { useSession } from "../api/session";
 import { useKeysOn } from "../frame/Keys";
-import { Ask, type Question } from "../parts/Ask";
+import type { Question } from "../parts/Ask";
+import { AskLater } from "../parts/AskLater";
 import { Keys } from "./access/Keys";
 import { Sessions } from "./access/Sessions";
 import { ownPassword } from "./access/schemas";
@@ -84,7 +85,7 @@ export function Profile() {
         </Title>
         <Keys own />
       </Stack>
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );
 }

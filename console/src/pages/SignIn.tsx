@@ -24,7 +24,7 @@ export function SignIn() {
       if (by === "provider") return signInByProvider(tenant.trim(), provider.trim(), path); // the page is left
       const session = await (by === "key" ? signInWithKey(key.trim()) : signInWithPassword(tenant.trim(), user.trim(), password));
       client.setQueryData(sessionQuery.queryKey, session);
-      router.history.push(path);
+      router.history.replace(path); // the way back leads to where one came from, and not here
     },
   });
   return (

@@ -2,15 +2,17 @@
 import { Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useDebouncedValue, useLocalStorage, useMediaQuery } from "@mantine/hooks";
 import { IconBan, IconCircleCheck, IconRefresh } from "@tabler/icons-react";
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { api, data, type Schemas } from "../api/client";
 import { automationsQuery } from "../api/queries";
 import { usePageKeys } from "../frame/Keys";
 import { hasWords, readFind, type Wanted } from "../lib/find";
+import { timeOf } from "../lib/period";
 import type { Question } from "../parts/Ask";
 import { AskLater } from "../parts/AskLater";
+import { keepList } from "../parts/Back";
 import { ProblemAlert } from "../parts/Broken";
 import { ChosenBar, each, useChosen } from "../parts/Chosen";
 import { FindBox } from "../parts/FindBox";
@@ -18,14 +20,33 @@ import { resolveOne, whyResolved } from "../parts/resolve";
 import { Views } from "../parts/Views";
 import { ColumnMenu } from "./tasks/ColumnMenu";
 import { readColumns } from "./tasks/columns";
+import { Period } from "./tasks/Period";
 import { TaskTable } from "./tasks/TaskTable";
 
 const route = getRouteApi("/signed-in/tasks");
 const PAGE = 200;
 const LOOKED_AT = 10_000; // tasks that words are looked for in
 
-function useTasks(wanted: Wanted) {
+interface Asked extends Wanted {
+  accepted_from: string | undefined;
+  accepted_to: string | undefined;
+}
+
+/** What waits for a person is called as in the inbox, by task: it has no outcome yet that would say whom it is about. */
+function useTitles(words: string[]): ReadonlyMap<string, string> {
+  const find = words.join(" ");
+  const open = useQuery({
+    queryKey: ["reviews", "titles", find],
+    staleTime: 10_000,
+    placeholderData: keepPreviousData,
+    queryFn: () => data(api.GET("/v1/reviews", { params: { query: { state: "open", order: "newest", limit: PAGE, ...(find && { find }) } } })),
+  });
+  return useMemo(() => new Map((open.data?.items ?? []).map((one) => [one.task_id, one.request.title])), [open.data]);
+}
+
+function useTasks(wanted: Asked) {
   const { words, task, ...query } = wanted;
+  const titles = useTitles(words);
   const tasks = useInfiniteQuery({
     queryKey: ["tasks", query],
     enabled: task === undefined,
@@ -35,18 +56,21 @@ function useTasks(wanted: Wanted) {
     getNextPageParam: (last: Schemas["TaskPage"]) => last.next_cursor ?? undefined,
   });
   const all = useMemo(() => (tasks.data?.pages ?? []).flatMap((page) => page.items), [tasks.data]);
-  const found = useMemo(() => all.filter((one) => hasWords(one, words)), [all, words.join(" ")]);
+  const found = useMemo(() => all.filter((one) => hasWords(one, words) || hasWords({ title: titles.get(one.id) }, words)), [all, titles, words.join(" ")]);
   const looking = words.length > 0 && tasks.hasNextPage && all.length < LOOKED_AT && found.length < PAGE;
   const { fetchNextPage, isFetchingNextPage } = tasks;
   useEffect(() => {
     if (looking && !isFetchingNextPage) void fetchNextPage();
   }, [looking, isFetchingNextPage, fetchNextPage, all.length]);
-  return { tasks, all, found, looking };
+  return { tasks, all, found, looking, titles };
 }
 
 export function Tasks() {
-  const { find = "", columns, view } = route.useSearch();
+  const { find = "", columns, since, until, view } = route.useSearch();
+  const search = { find: find || undefined, columns, since, until, view };
+  useEffect(() => keepList("/tasks", search), Object.values(search));
   const navigate = useNavigate();
+  const narrowTo = (change: Partial<typeof search>) => void navigate({ to: "/tasks", search: { ...search, ...change }, replace: true });
   const client = useQueryClient();
   const automations = useQuery(automationsQuery);
   const names = automations.data?.items.map((one) => one.name) ?? [];
@@ -54,13 +78,15 @@ export function Tasks() {
   const [settled] = useDebouncedValue(typed, 200);
   useEffect(() => setTyped(find), [find]);
   useEffect(() => {
-    if (settled !== find) void navigate({ to: "/tasks", search: { find: settled || undefined, columns, view }, replace: true });
+    if (settled !== find) narrowTo({ find: settled || undefined });
   }, [settled]); // only what was typed leads
   const wanted = readFind(find, names);
   useEffect(() => {
     if (wanted.task) void navigate({ to: "/tasks/$taskId", params: { taskId: wanted.task }, replace: true });
   }, [wanted.task, navigate]);
-  const { tasks, all, found, looking } = useTasks(wanted);
+  const from = useMemo(() => timeOf(since, Date.now()), [since]);
+  const to = useMemo(() => timeOf(until, Date.now()), [until]);
+  const { tasks, all, found, looking, titles } = useTasks({ ...wanted, accepted_from: from, accepted_to: to });
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = tasks;
   const more = useCallback(() => void (hasNextPage && !isFetchingNextPage && fetchNextPage()), [hasNextPage, isFetchingNextPage, fetchNextPage]);
   const narrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
@@ -105,14 +131,15 @@ export function Tasks() {
         </Title>
         <Group gap="xs">
           <FindBox label="Find tasks" placeholder="ID, correlation, user:…, label=value, state, words" value={typed} onFind={setTyped} width={420} />
+          <Period since={since} until={until} onChange={narrowTo} />
           <ColumnMenu
             shown={shown}
             onShow={(chosen) => {
               keep(chosen.join());
-              void navigate({ to: "/tasks", search: { find: find || undefined, columns: chosen.join(), view }, replace: true });
+              narrowTo({ columns: chosen.join() });
             }}
           />
-          <Views page="tasks" filters={{ find, columns }} picked={view} />
+          <Views page="tasks" filters={{ find, columns, since, until }} picked={view} />
         </Group>
       </Group>
       <AskLater question={question} onClose={() => setQuestion(null)} />
@@ -130,10 +157,10 @@ export function Tasks() {
       {tasks.isError && <ProblemAlert error={tasks.error} retry={() => void tasks.refetch()} />}
       {tasks.isSuccess && found.length === 0 && !looking && (
         <Text c="dimmed">
-          {find ? "No task has all of this." : "There is no task yet. Submit one with: interlock task submit expenses receipt.jpg"}
+          {find || since || until ? "No task has all of this." : "There is no task yet. Submit one with: interlock task submit expenses receipt.jpg"}
         </Text>
       )}
-      {found.length > 0 && <TaskTable tasks={found} shown={shown} chosen={chosen} onChoose={choose} more={more} />}
+      {found.length > 0 && <TaskTable tasks={found} titles={titles} shown={shown} chosen={chosen} onChoose={choose} more={more} />}
       <Text size="sm" c="dimmed" role="status">
         {looking ? `Looking: ${all.length} so far` : `${found.length}${tasks.hasNextPage ? "+" : ""} tasks`}
       </Text>

@@ -3,7 +3,7 @@ import { Button, Group, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { ApiError } from "../api/client";
-import { formOf, placed, type Typed, valueOf } from "../lib/form";
+import { formOf, leaves, placed, type Typed, valueOf } from "../lib/form";
 import { ProblemAlert } from "./Broken";
 import { Dialog } from "./Dialog";
 import { FormFields } from "./FormFields";
@@ -52,8 +52,9 @@ function Inside({ question, onClose }: { question: Question; onClose: () => void
       <Stack>
         <Text size="sm">{question.says}</Text>
         {question.schema && (
-          <FormFields node={form} typed={typed} wrong={at} onBusy={() => undefined} onType={(pointer, value) => setTyped((before) => ({ ...before, [pointer]: value }))} />
+          <FormFields node={form} first={leaves(form)[0]?.pointer} typed={typed} wrong={at} onBusy={() => undefined} onType={(pointer, value) => setTyped((before) => ({ ...before, [pointer]: value }))} />
         )}
+        {act.isError && Object.keys(at).length > 0 && rest.length === 0 && problem.fix && <Text size="sm">{problem.fix}</Text>}
         {act.isError && (Object.keys(at).length === 0 || rest.length > 0) && <ProblemAlert error={act.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

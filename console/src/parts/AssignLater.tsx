@@ -1,13 +1,4 @@
-/** `Assign`, loaded when there is something to give: its list of people is a large part of what a page would load otherwise. */
-import { type ComponentProps, lazy, Suspense } from "react";
+/** `Assign`, loaded when there is something to give. */
+import { dialogLater } from "./later";
 
-const Assign = lazy(() => import("./Assign").then((module) => ({ default: module.Assign })));
-
-export function AssignLater(props: ComponentProps<typeof Assign>) {
-  if (props.reviews.length === 0) return null;
-  return (
-    <Suspense fallback={null}>
-      <Assign {...props} />
-    </Suspense>
-  );
-}
+export const AssignLater = dialogLater(async () => (await import("./Assign")).Assign, ({ reviews }) => reviews.length > 0, { reviews: [] });

@@ -1,12 +1,13 @@
 /** An audit record as it stands in the log, and what this page itself finds when it follows the record to the signed root. */
-import { Badge, Stack, Text } from "@mantine/core";
+import { Badge, Box, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle, IconShieldCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { api, ApiError, data, type Schemas } from "../api/client";
 import { auditKeysQuery } from "../api/queries";
-import { factsOf, textOf } from "../lib/audit";
+import { factsOf, fieldName, saidOf, shownFacts, textOf } from "../lib/audit";
 import { type Verdict, verify } from "../lib/merkle";
 import { ProblemAlert } from "./Broken";
+import { Facts } from "./Facts";
 import { Json } from "./Json";
 import { ProofPath } from "./ProofPath";
 import { Time } from "./Time";
@@ -57,6 +58,9 @@ export function RecordDetails({ record, children }: { record: AuditRecord; child
         </Text>
       )}
       {children}
+      <Box fz="sm">
+        <Facts facts={shownFacts(facts).map(([name, value]) => [fieldName(name), <span key={name} className="mono">{saidOf(value)}</span>])} />
+      </Box>
       {verdict.isError && <ProblemAlert error={verdict.error} retry={() => void verdict.refetch()} />}
       {verdict.data && (
         <>
@@ -66,7 +70,10 @@ export function RecordDetails({ record, children }: { record: AuditRecord; child
           <ProofPath leafHash={record.leaf_hash} position={record.position} verdict={verdict.data} />
         </>
       )}
-      <Json value={facts} label={`record ${record.position}`} />
+      <details>
+        <summary>Exactly what was hashed</summary>
+        <Json value={facts} label={`record ${record.position}`} />
+      </details>
     </Stack>
   );
 }

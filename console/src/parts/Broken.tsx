@@ -7,6 +7,8 @@ import { AnchorLink } from "./Link";
 export function ProblemAlert({ error, retry }: { error: unknown; retry?: (() => void) | undefined }) {
   const problem = error instanceof ApiError ? error.problem : {};
   const refused = error instanceof ApiError && error.status === 403;
+  // Of a refusal the message is the policies' own words; of another problem it says what the refusal was of.
+  const told = refused && error.policies.length > 0 && error.policies.every((reason) => error.message.includes(reason.text));
   const title = problem.title ?? "Something went wrong";
   return (
     <Alert
@@ -16,7 +18,7 @@ export function ProblemAlert({ error, retry }: { error: unknown; retry?: (() => 
       icon={refused ? <IconLock aria-hidden /> : <IconAlertTriangle aria-hidden />}
     >
       <Stack gap="xs">
-        <Text size="sm">{error instanceof Error ? error.message : String(error)}</Text>
+        {!told && <Text size="sm">{error instanceof Error ? error.message : String(error)}</Text>}
         {error instanceof ApiError && error.policies.length > 0 && (
           <List size="sm">
             {error.policies.map((reason) => (
@@ -71,8 +73,9 @@ export function Broken({ error, reset }: { error: unknown; reset: () => void }) 
 
 export function NotFound() {
   return (
-    <Stack p="xl" maw={640} component="main">
+    <Stack maw={640}>
       <Title order={1} size="h2">There is no such page</Title>
+      <Text>The address may be cut short, or the page has another one now.</Text>
       <AnchorLink to="/">To the home page</AnchorLink>
     </Stack>
   );

@@ -19,12 +19,14 @@ export function useChosen() {
   return { chosen, choose, clear };
 }
 
-/** Do something with each, one after the other, and say what came of it. */
-export async function each<T>(things: T[], done: string, name: (thing: T) => string, act: (thing: T) => Promise<unknown>, note = ""): Promise<void> {
+/** Do something with each, one after the other, and say what came of it; gives those with which it was done. */
+export async function each<T>(things: T[], done: string, name: (thing: T) => string, act: (thing: T) => Promise<unknown>, note = ""): Promise<T[]> {
   const refused: string[] = [];
+  const worked: T[] = [];
   for (const thing of things) {
     try {
       await act(thing);
+      worked.push(thing);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       refused.push(`${name(thing)}: ${error.message}`);
@@ -32,9 +34,10 @@ export async function each<T>(things: T[], done: string, name: (thing: T) => str
   }
   notifications.show({
     color: refused.length ? "orange" : "teal",
-    title: `${done}: ${things.length - refused.length} of ${things.length}`,
+    title: `${done}: ${worked.length} of ${things.length}`,
     message: refused.slice(0, TOLD).join("\n") || note,
   });
+  return worked;
 }
 
 export function ChosenBar({ count, onClear, children }: { count: number; onClear: () => void; children: ReactNode }) {

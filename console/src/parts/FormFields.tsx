@@ -1,7 +1,12 @@
 /** The fields of a form out of a schema, each with what the API said is wrong with it. */
 import { Fieldset, PasswordInput, Select, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { lazy, Suspense } from "react";
+import { part } from "../api/part";
 import type { Document, Node, Typed } from "../lib/form";
-import { FileDrop } from "./FileDrop";
+import { DateField } from "./DateField";
+import { Loading } from "./Loading";
+
+const FileDrop = lazy(() => part(() => import("./FileDrop")).then((module) => ({ default: module.FileDrop }))); // few forms take files
 
 interface Props {
   node: Node;
@@ -9,6 +14,7 @@ interface Props {
   wrong: Readonly<Record<string, string>>;
   onType: (pointer: string, value: Typed) => void;
   onBusy: (by: number) => void;
+  first?: string | undefined; // where the focus is when a dialog opens
 }
 
 export function FormFields(props: Props) {
@@ -35,9 +41,7 @@ const HINTS: Partial<Record<Node["kind"], string>> = {
   json: '{"name": "value"}',
 };
 
-const TYPES: Partial<Record<Node["kind"], string>> = { date: "date", "date-time": "datetime-local" }; // in the reader's zone
-
-function Field({ node, typed, wrong, onType, onBusy }: Props) {
+function Field({ node, typed, wrong, onType, onBusy, first }: Props) {
   const value = typed[node.pointer];
   const text = typeof value === "string" ? value : "";
   const common = {
@@ -46,18 +50,21 @@ function Field({ node, typed, wrong, onType, onBusy }: Props) {
     withAsterisk: node.required && !node.nullable,
     error: wrong[node.pointer],
     "data-pointer": node.pointer,
+    "data-autofocus": node.pointer === first || undefined,
   };
   const change = (event: { currentTarget: { value: string } }) => onType(node.pointer, event.currentTarget.value);
   const items = Array.isArray(value) ? value : [];
   if (node.kind === "documents") {
     return (
-      <FileDrop
-        {...common}
-        documents={items as Document[]}
-        most={node.single ? 1 : node.longest}
-        onChange={(documents) => onType(node.pointer, documents)}
-        onBusy={onBusy}
-      />
+      <Suspense fallback={<Loading what={node.label} height={110} />}>
+        <FileDrop
+          {...common}
+          documents={items as Document[]}
+          most={node.single ? 1 : node.longest}
+          onChange={(documents) => onType(node.pointer, documents)}
+          onBusy={onBusy}
+        />
+      </Suspense>
     );
   }
   if (node.kind === "list") {
@@ -83,10 +90,12 @@ function Field({ node, typed, wrong, onType, onBusy }: Props) {
     return <Textarea {...common} autosize minRows={2} maxRows={12} value={text} onChange={change} placeholder={HINTS[node.kind]} />;
   }
   if (node.kind === "password") return <PasswordInput {...common} value={text} onChange={change} autoComplete="new-password" />;
+  if (node.kind === "date" || node.kind === "date-time") {
+    return <DateField {...common} withTime={node.kind === "date-time"} value={text} onChange={(next) => onType(node.pointer, next)} />; // in the reader's zone
+  }
   return (
     <TextInput
       {...common}
-      type={TYPES[node.kind] ?? "text"}
       inputMode={node.kind === "decimal" || (node.kind === "number" && !node.whole) ? "decimal" : node.whole ? "numeric" : undefined}
       placeholder={HINTS[node.kind]}
       value={text}

@@ -1,16 +1,13 @@
 /** The button below a list that has more pages. */
 import { Button } from "@mantine/core";
+import { nextPage } from "../lib/pages";
 
-interface Pages {
-  hasNextPage: boolean;
-  isFetchingNextPage: boolean;
-  fetchNextPage: () => Promise<unknown>;
-}
+type Pages = Parameters<typeof nextPage>[0] & { isFetchingNextPage: boolean };
 
 export function More({ of, children = "More" }: { of: Pages; children?: string }) {
   if (!of.hasNextPage) return null;
   return (
-    <Button variant="default" onClick={() => void of.fetchNextPage()} loading={of.isFetchingNextPage}>
+    <Button variant="default" onClick={() => void nextPage(of)} loading={of.isFetchingNextPage}>
       {children}
     </Button>
   );

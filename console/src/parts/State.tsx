@@ -40,13 +40,20 @@ const LOOKS: Record<string, Look> = {
   usable: ["teal", IconCheck],
   proposed: ["yellow", IconClockHour4],
   done: ["teal", IconCheck],
+  delivered: ["teal", IconCheck],
+  dead: ["red", IconX],
 };
+
+const WORDS: Record<string, string> = { approve: "approved", amend: "approved with changes", reject: "rejected" };
+
+/** A state, or what was answered, as a person says it. */
+export const wordOf = (state: string): string => WORDS[state] ?? state.replaceAll("_", " ");
 
 export function State({ state, size = "sm" }: { state: string; size?: "xs" | "sm" | "md" }) {
   const [color, Icon] = LOOKS[state] ?? ["gray", IconHelp];
   return (
     <Badge variant="light" color={color} size={size} leftSection={<Icon size={12} aria-hidden />} tt="none" className="state">
-      {state.replaceAll("_", " ")}
+      {wordOf(state)}
     </Badge>
   );
 }
@@ -56,7 +63,7 @@ export function PlainState({ state }: { state: string }) {
   const [color, Icon] = LOOKS[state] ?? ["gray", IconHelp];
   return (
     <span className="plain-state" style={{ background: `var(--mantine-color-${color}-light)` }}>
-      <Icon size={12} aria-hidden /> {state.replaceAll("_", " ")}
+      <Icon size={12} aria-hidden /> {wordOf(state)}
     </span>
   );
 }

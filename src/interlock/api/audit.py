@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from interlock.api import pages
-from interlock.api.auth import CallerDep
+from interlock.api.auth import Caller, CallerDep
 from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
-from interlock.api.values import TEXT_CHARS_MAX, At
+from interlock.api.values import TEXT_CHARS_MAX, At, Json
 from interlock.domain.errors import InvalidInput, NotFound
 from interlock.governance import ask
 from interlock.governance.audit_records import Filter, SignedCheckpoint
 from interlock.governance.proofs import Signed
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=KnownParametersRoute)
 
 _CURSOR = "audit"
 _NEWEST = "audit-newest"
@@ -39,7 +40,7 @@ def audit_filter(
             description="Whom a task is about, who submitted it, who acted in its reviews, whose document or key it is.",
         ),
     ] = None,
-    kind: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z._]+$", description="Such as `effect`.")] = None,
+    kind: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z._-]+$", description="Such as `effect`.")] = None,
     since: Annotated[datetime | None, Query(description="From this time on, with a time zone.")] = None,
     until: Annotated[datetime | None, Query(description="Before this time, with a time zone.")] = None,
 ) -> Filter:
@@ -71,6 +72,31 @@ class AuditRecord(BaseModel):
     facts: dict[str, Any] = Field(description="The leaf, read as JSON. It holds no personal data.")
     leaf: str = Field(description="Exactly the text that is hashed (RFC 6962, leaf).")
     leaf_hash: str = Field(description="SHA-256 (hex).")
+    by: str | None = Field(
+        None,
+        description="Who holds the key that the leaf names; it stands beside the log, and is null for who may not list keys.",
+    )
+
+
+class AuditFieldChange(BaseModel):
+    """A value before a record and after it."""
+
+    field: str = Field(description="As the leaf names it; of policies `set`, then their files.")
+    before: Json = Field(None, description="Null where there was none.")
+    after: Json = Field(None, description="Null where there is none.")
+
+
+class AuditRecordChanges(BaseModel):
+    """What a record changed of what it is about."""
+
+    position: int
+    since: int | None = Field(
+        description="Position of the record that said how it stood before; null where this is the first."
+    )
+    about: str | None = Field(
+        description="Whose account, key, view, delegation or elevation it is; null for who may not list them."
+    )
+    items: list[AuditFieldChange] = Field(description="Empty where a record changes nothing, such as a refusal.")
 
 
 class AuditPage(BaseModel):
@@ -155,15 +181,57 @@ async def list_audit_records(
     count = min(limit, caller.app.settings.list_page_size_max)
     of = _NEWEST if newest else _CURSOR
     found = await caller.app.audit_records.read(
-        caller.tenant, beyond=pages.after_number(of, cursor), newest=newest, matching=matching, limit=count + 1
+        caller.tenant,
+        beyond=pages.after_number(of, cursor),
+        newest=newest,
+        matching=matching,
+        limit=count + 1,
+        people=_may_see_people(caller),
     )
     shown = found[:count]
     return AuditPage(
         items=[
-            AuditRecord(position=r.position, task_id=r.task_id, facts=r.facts, leaf=r.leaf, leaf_hash=r.leaf_hash.hex())
+            AuditRecord(
+                position=r.position,
+                task_id=r.task_id,
+                facts=r.facts,
+                leaf=r.leaf,
+                leaf_hash=r.leaf_hash.hex(),
+                by=r.by,
+            )
             for r in shown
         ],
         next_cursor=pages.encode(of, shown[-1].position) if len(found) > count else None,
+    )
+
+
+@router.get(
+    "/records/{position}/changes",
+    operation_id="get_audit_changes",
+    response_model=AuditRecordChanges,
+    responses=responses(404),
+    summary="Get the values before and after a record",
+)
+async def get_audit_changes(
+    caller: CallerDep, position: Annotated[int, Path(ge=0, le=_POSITION_MAX)]
+) -> AuditRecordChanges:
+    """Say what a record of an account, a key, a secret, a provider, a delegation, a view, a model or of policies changed, field by field.
+
+    Both sides are told from the log: from this record and those before it about the same thing. Texts of policies are read beside it, for who
+    may read policies. What a review's answer changed stands with the review.
+    """
+    caller.require("audit.read", ask.audit_log(caller.tenant))
+    found = await caller.app.audit_records.changes.of(
+        caller.tenant,
+        position,
+        people=_may_see_people(caller),
+        policies=caller.may("policy.read", ask.policy(caller.tenant)),
+    )
+    return AuditRecordChanges(
+        position=found.position,
+        since=found.since,
+        about=found.about,
+        items=[AuditFieldChange(field=one.field, before=one.before, after=one.after) for one in found.items],
     )
 
 
@@ -276,6 +344,11 @@ async def get_audit_proof(
     return AuditProof(
         kind="consistency", old=_head(both.old), checkpoint=_head(both.new), hashes=[one.hex() for one in both.proof]
     )
+
+
+def _may_see_people(caller: Caller) -> bool:
+    system = ask.system(caller.tenant)
+    return caller.may("key.list", system) and caller.may("account.list", system)
 
 
 def _checkpoint(one: SignedCheckpoint) -> AuditCheckpoint:

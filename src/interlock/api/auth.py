@@ -72,9 +72,15 @@ class Caller:
     def _elevated(
         self, action: str, resource: Entity, automation: str | None, context: Mapping[str, Any] | None
     ) -> Decision | None:
-        """Ask again with the emergency elevation: of what it names, by what is shipped alone, whose limits it does not lift."""
+        """Ask again with the emergency elevation: of what it names, by what is shipped alone, whose limits it does not lift.
+
+        It lifts nothing any more for somebody who could not take it now: the role that it stood on may have been taken away.
+        """
         elevation = self.principal.elevation
         if elevation is None or action not in elevation.actions:
+            return None
+        taking = Question(principal=self.principal.entity(), action="elevation.open", resource=ask.system(self.tenant))
+        if not self.deciding.shipped(None).decide(taking).allowed:
             return None
         principal = self.principal.entity(elevated=True)
         question = Question(principal=principal, action=action, resource=resource, context=context or {})
@@ -96,6 +102,11 @@ class Caller:
         except Refused:
             return False
         return True
+
+    def for_any_automation(self) -> Caller:
+        """Give this caller as if the key were not narrowed to automations: only for a list that is held to `scope.automations` itself."""
+        scope = replace(self.principal.scope, automations=None)
+        return replace(self, principal=replace(self.principal, scope=scope))
 
     async def acting_for_others(self) -> list[Caller]:
         """Give this caller with the rights that others lent them, once for each."""
@@ -162,6 +173,8 @@ async def caller(
         Unauthenticated. Refused: the elevation that the request names is not theirs or has ended.
         CsrfRefused: a change by a cookie without the session's token. Unavailable: the database does not answer.
     """
+    if len(request.headers.getlist("authorization")) > 1:  # a proxy before us may have looked at the other one
+        raise Unauthenticated("The request has more than one Authorization header.", fix="Send one.")
     name = transport_of(request).cookie
     cookie = request.cookies.get(name) if name else None
     if sent is None and cookie and "authorization" not in request.headers:

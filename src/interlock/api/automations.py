@@ -8,11 +8,12 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from interlock.api.auth import CallerDep
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.governance import ask
 from interlock.orchestration.automations import Registered
 
-router = APIRouter(prefix="/v1/automations", tags=["automations"])
+router = APIRouter(prefix="/v1/automations", tags=["automations"], route_class=KnownParametersRoute)
 
 
 class AutomationModel(BaseModel):

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 
+from interlock.api.parameters import KnownParametersRoute
 from interlock.domain.errors import UnsupportedBody
 
 DEPTH_MAX: Final = 64
 
 
-class StrictRoute(APIRoute):
-    """A route whose JSON body has no NaN, no lone surrogate, no NUL character, no integer beyond 64 bits, and at most 64 levels."""
+class StrictRoute(KnownParametersRoute):
+    """A route that knows its parameters; its JSON body has no NaN, lone surrogate or NUL, no integer beyond 64 bits, at most 64 levels."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -15,6 +15,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from interlock.api.transport import COOKIE_HTTPS, COOKIE_LOOPBACK
 from interlock.domain.errors import NotFound
@@ -45,6 +46,15 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+class _Any(PathConvertor):
+    """Any path at all: Starlette's own ends at a line's end, and a person would get the API's words instead of a page."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("any", _Any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ async def without_slash() -> RedirectResponse:
     return RedirectResponse("/console/")
 
 
-@router.get("/console/{path:path}")
+@router.get("/console/{path:any}")
 async def page(request: Request, path: str) -> Response:
     """Give a file of the console, or the page that its router makes."""
     built = _built(request)

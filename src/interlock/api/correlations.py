@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from interlock.api import review_schemas, task_schemas, visible
 from interlock.api.auth import CallerDep
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.api.review_schemas import ReviewSummary
 from interlock.api.task_schemas import TaskSummary
@@ -18,7 +19,7 @@ from interlock.governance import ask
 from interlock.orchestration.review_rows import ReviewFilter
 from interlock.orchestration.task_views import Filter
 
-router = APIRouter(prefix="/v1/correlations", tags=["correlations"])
+router = APIRouter(prefix="/v1/correlations", tags=["correlations"], route_class=KnownParametersRoute)
 
 
 class DeliverySummary(BaseModel):

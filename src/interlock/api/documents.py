@@ -9,13 +9,15 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
+from interlock.api import visible
 from interlock.api.auth import CallerDep
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.domain.documents import Document
 from interlock.domain.errors import FieldError, InvalidInput, UnsupportedDocument
 from interlock.governance import ask
 
-router = APIRouter(prefix="/v1/documents", tags=["documents"])
+router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=KnownParametersRoute)
 
 FILENAME_CHARS_MAX: Final = 255
 FORM_PARTS_MAX: Final = 8
@@ -109,9 +111,7 @@ async def create_document(
 )
 async def get_document(caller: CallerDep, document_id: DocumentId) -> Document:
     """Give name, type, size, pages and digest."""
-    document = await caller.app.documents.get(caller.tenant, document_id)
-    caller.require("document.read", ask.document(caller.tenant, document.id))
-    return document
+    return await visible.document(caller, document_id)
 
 
 @router.get(
@@ -129,8 +129,7 @@ async def get_document(caller: CallerDep, document_id: DocumentId) -> Document:
 )
 async def get_document_content(caller: CallerDep, document_id: DocumentId) -> Response:
     """Give the bytes as they came in, as an attachment: a browser shows them to nobody in this origin's name."""
-    document = await caller.app.documents.get(caller.tenant, document_id)
-    caller.require("document.read", ask.document(caller.tenant, document.id))
+    document = await visible.document(caller, document_id)
     data = await caller.app.documents.read(caller.tenant, [document.id])
     name = quote(document.filename or document.id, safe="")
     return Response(
@@ -158,8 +157,7 @@ async def get_document_content(caller: CallerDep, document_id: DocumentId) -> Re
 )
 async def get_document_page(caller: CallerDep, document_id: DocumentId, page: PageNumber) -> Response:
     """Draw one page, as large as models read it: what a person looks at beside what was read."""
-    document = await caller.app.documents.get(caller.tenant, document_id)
-    caller.require("document.read", ask.document(caller.tenant, document.id))
+    document = await visible.document(caller, document_id)
     picture = await caller.app.documents.page(caller.tenant, document.id, page)
     # A document never changes, and is the reader's alone.
     return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=3600, immutable"})
@@ -176,8 +174,7 @@ async def get_document_page_text(
     caller: CallerDep, response: Response, document_id: DocumentId, page: PageNumber
 ) -> PageText:
     """Give a page's lines: the file's own text, or what is read from the picture. The first time, that may take seconds."""
-    document = await caller.app.documents.get(caller.tenant, document_id)
-    caller.require("document.read", ask.document(caller.tenant, document.id))
+    document = await visible.document(caller, document_id)
     found = await caller.app.documents.page_text(caller.tenant, document.id, page)
     response.headers["cache-control"] = "private, max-age=3600, immutable"
     return PageText(

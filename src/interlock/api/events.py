@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from interlock.api.auth import Caller, CallerDep
 from interlock.api.limits import EVENT_STREAM
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.api.tasks import readable
 from interlock.api.values import TaskId
@@ -23,7 +24,7 @@ from interlock.domain.errors import MalformedRequest, Refused, Unavailable
 from interlock.governance import ask
 from interlock.infra.outbox import Event
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], route_class=KnownParametersRoute)
 
 POLL_S: Final = 0.2
 HEARTBEAT_S: Final = 15.0

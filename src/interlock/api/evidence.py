@@ -13,13 +13,14 @@ from fastapi.responses import StreamingResponse
 
 from interlock.api.audit import FilterDep
 from interlock.api.auth import CallerDep
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.app import App
 from interlock.domain import canonical
 from interlock.governance import ask, model_exports
 from interlock.governance.evidence import Materials
 
-router = APIRouter(prefix="/v1/evidence", tags=["audit"])
+router = APIRouter(prefix="/v1/evidence", tags=["audit"], route_class=KnownParametersRoute)
 PIECE_BYTES: Final = 1 << 18
 PACK: Final = "application/octet-stream"  # not application/zip, of which client generators know nothing
 

@@ -22,11 +22,14 @@ from interlock.domain.ids import correlation_from_traceparent, new_correlation_i
 REQUEST_TIMEOUT_S: Final = 60.0
 MULTIPART_OVERHEAD_BYTES: Final = 65_536  # boundaries and headers around one file
 HEADERS_MAX: Final = 100
+REQUEST_ID_BYTES_MAX: Final = 256
+_ACCESS: Final = "/access/"
 QUERY_BYTES_MAX: Final = 8_192
 PATH_CHARS_MAX: Final = 2_048
 EVENT_STREAM: Final = "text/event-stream"
 _ALWAYS_ANSWERED: Final = frozenset({"/healthz", "/readyz"})
 _UPLOADS: Final = "/v1/documents"
+_PAGES: Final = "/console/"
 _SECURITY: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -111,7 +114,8 @@ class Limits:
         query = scope["query_string"]
         if len(query) > QUERY_BYTES_MAX or len(scope["path"]) > PATH_CHARS_MAX or len(scope["headers"]) > HEADERS_MAX:
             return problems.of_error(MalformedRequest("The path, query or headers are over a limit."), scope)
-        if "\0" in scope["path"] or b"%00" in query:
+        # The console's pages give none of it on to a database: a person gets a page, which says what is wrong.
+        if not scope["path"].startswith(_PAGES) and ("\0" in scope["path"] or b"%00" in query):
             return problems.of_error(MalformedRequest("The path or query holds a NUL character."), scope)
         length = headers.get(b"content-length", "0")
         if length.isdigit() and int(length) > bytes_max:
@@ -151,11 +155,18 @@ class _Exchange:
             headers["traceparent"] = f"00-{correlation_id}-{secrets.token_hex(8)}-01"
             for name, value in _SECURITY.items():
                 headers.setdefault(name, value)
+            if self.scope["path"].startswith(_ACCESS) and (asked_as := self._request_id()) is not None:
+                headers["x-request-id"] = asked_as
             if message["status"] == 413:
                 headers["connection"] = "close"  # or the rest of the body would be read to its end
             if headers.get("content-type", "").startswith(EVENT_STREAM):
                 self.on_stream()
         await self._send(message)
+
+    def _request_id(self) -> str | None:
+        """Give the ID that whoever asks gave the request: AuthZEN 1.0 wants it in the answer."""
+        sent = next((value for name, value in self.scope["headers"] if name == b"x-request-id"), None)
+        return None if sent is None else str(sent[:REQUEST_ID_BYTES_MAX].decode("latin-1"))
 
     async def fail(self, answer: ASGIApp) -> None:
         """Answer with a problem, unless the response has begun: then all that is left is to break off."""

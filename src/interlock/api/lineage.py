@@ -12,15 +12,15 @@ from pydantic import BaseModel, Field
 from interlock.api import visible
 from interlock.api.auth import CallerDep
 from interlock.api.documents import DocumentId
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.api.tasks import readable
 from interlock.api.values import At, Json, TaskId
 from interlock.domain.documents import Document
 from interlock.domain.errors import NotFound
-from interlock.governance import ask
 from interlock.orchestration.lineage import TaskLineage, Use
 
-router = APIRouter(prefix="/v1", tags=["lineage"])
+router = APIRouter(prefix="/v1", tags=["lineage"], route_class=KnownParametersRoute)
 
 
 class LineageUse(BaseModel):
@@ -100,8 +100,7 @@ async def get_task_lineage(caller: CallerDep, task_id: TaskId) -> TaskLineageVie
 )
 async def get_document_lineage(caller: CallerDep, document_id: DocumentId) -> DocumentLineage:
     """Trace a document to each value that was read from it, and each decision that used the value, over the tasks that name it."""
-    document = await caller.app.documents.get(caller.tenant, document_id)
-    caller.require("document.read", ask.document(caller.tenant, document.id))
+    document = await visible.document(caller, document_id)
     ids, complete = await caller.app.lineages.of_document(caller.tenant, document.id)
     found = []
     for task_id in ids:

@@ -18,11 +18,12 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from interlock.api.auth import CallerDep
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.governance import ask
 from interlock.orchestration.metrics import EFFECT_BOUNDS_S, TASK_BOUNDS_S, Figure
 
-router = APIRouter(prefix="/v1/metrics", tags=["system"])
+router = APIRouter(prefix="/v1/metrics", tags=["system"], route_class=KnownParametersRoute)
 
 _COUNTERS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
     ("tasks", "interlock_tasks", "Tasks that came into a state.", ("automation", "state"), ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from interlock.api import pages
@@ -12,7 +12,7 @@ from interlock.api.auth import CallerDep
 from interlock.api.bodies import StrictRoute
 from interlock.api.pages import LIMIT_DEFAULT, Cursor, Limit
 from interlock.api.problems import responses
-from interlock.api.values import At
+from interlock.api.values import TEXT_CHARS_MAX, At
 from interlock.domain import canonical
 from interlock.governance import ask, model_exports
 from interlock.governance.model_statement import Act
@@ -149,13 +149,19 @@ class ModelKeys(BaseModel):
     summary="List model versions, newest first",
 )
 async def list_model_versions(
-    caller: CallerDep, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    caller: CallerDep,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+    automation: Annotated[
+        str | None,
+        Query(max_length=TEXT_CHARS_MAX, pattern=r"^[^\x00]*$", description="Only those of this automation."),
+    ] = None,
 ) -> ModelVersionPage:
     """List the model versions that are on record, and how each stands."""
     caller.require("model.list", ask.system(caller.tenant))
     size = min(limit, caller.app.settings.list_page_size_max)
     before = pages.after_number(_CURSOR, cursor)
-    found = await caller.app.models.page(caller.tenant, before=before, limit=size + 1)
+    found = await caller.app.models.page(caller.tenant, before=before, limit=size + 1, automation=automation)
     more = pages.encode(_CURSOR, found[size - 1].number) if len(found) > size else None
     return ModelVersionPage(items=[_summary(one) for one in found[:size]], next_cursor=more)
 

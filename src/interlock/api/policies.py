@@ -15,7 +15,7 @@ from interlock.api.policy_schemas import PolicySummary, PolicyVersion
 from interlock.api.problems import responses
 from interlock.api.values import At
 from interlock.domain.decisions import Entity
-from interlock.domain.errors import NotFound
+from interlock.domain.errors import InvalidInput, NotFound
 from interlock.governance import ask
 from interlock.governance.policy_diff import Difference
 from interlock.orchestration.policy_changes import SHOWN_MAX, Change, PolicySet
@@ -166,7 +166,7 @@ class PolicySearch(BaseModel):
 class PolicyImpact(BaseModel):
     """What a set would change."""
 
-    recorded: int = Field(description="Recorded decisions that were asked again.")
+    recorded: int = Field(description="Recorded decisions and answers to reviews that were asked again.")
     changed: int = Field(description="Those that would go the other way.")
     examples: list[PolicyDifference] = Field(description=f"At most {SHOWN_MAX} of them, the newest.")
     searched: dict[str, PolicySearch] = Field(description="By automation, and for everything else.")
@@ -319,7 +319,7 @@ async def check_policies(caller: CallerDep, body: PolicyFiles) -> PolicyChecked:
 async def diff_policies(
     caller: CallerDep, body: PolicyFiles, seconds: Annotated[float, Query(ge=0.5, le=30)] = 5.0
 ) -> PolicyImpact:
-    """Ask recorded decisions again, and search for a smallest request that is answered differently. Changes nothing."""
+    """Ask recorded decisions and answers to reviews again, and search for a smallest request that is answered differently. Changes nothing."""
     caller.require("policy.ask", ask.policy(caller.tenant))
     impact = await caller.app.policy_changes.impact(caller.principal, body.files, seconds=seconds)
     return PolicyImpact(
@@ -348,9 +348,13 @@ async def diff_policies(
 async def propose_policies(caller: CallerDep, body: PolicyProposal) -> PolicyChange:
     """Store a set and ask for it to be put in force. A second person approves it; where the tenant has one key, it is in force at once."""
     _require(caller, "policy.propose")
-    change, _ = await caller.app.policy_changes.propose(
-        caller.principal, body.files, note=body.note, shadow=body.shadow
-    )
+    try:
+        change, _ = await caller.app.policy_changes.propose(
+            caller.principal, body.files, note=body.note, shadow=body.shadow
+        )
+    except InvalidInput as error:  # who tried to put what does not compile in force is on record
+        await caller.app.access.refused(caller.tenant, "policy.refused", caller.principal.key_id, error.code)
+        raise
     return _change(change)
 
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from interlock.domain import pointers
-from interlock.domain.errors import InterlockError, MalformedRequest, Unauthenticated
+from interlock.domain.errors import FieldError, InterlockError, MalformedRequest, Unauthenticated
 from interlock.governance.facts import PolicyError
 
 log = structlog.get_logger("interlock.api")
@@ -26,6 +26,8 @@ REFERENCE: Final = (
     "/docs/errors"  # `type` is a URI reference (RFC 9457, 3.1.1): the code's place in the error reference
 )
 FIELDS_MAX: Final = 100
+# RFC 9110 renamed these; Python knows the new names from 3.13 on, and what we say must not depend on that.
+_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 Where = Literal["body", "query", "path", "header"]
 
 _OF_STATUS: Final = {
@@ -146,7 +148,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {}
     for status in sorted({400, 401, 403, 415, 422, 500, 503, *statuses}):
         entry: dict[str, Any] = {
-            "description": HTTPStatus(status).phrase,
+            "description": _phrase(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         if status in (429, 503):
@@ -157,13 +159,17 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 def _of_status(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     return _response(
         request.scope,
         status=status,
-        title=status.phrase,
-        detail=str(error.detail or status.phrase),
+        title=_phrase(status),
+        detail=str(error.detail or _phrase(status)),
         code=_OF_STATUS.get(status, f"http.{status.value}"),
         retryable=status == HTTPStatus.SERVICE_UNAVAILABLE,
         headers=dict(error.headers or {}),
@@ -172,20 +178,42 @@ def _of_status(request: Request, error: HTTPException) -> Response:
 
 def _of_validation(request: Request, error: RequestValidationError) -> Response:
     findings = error.errors()
-    if broken := next((f for f in findings if f["type"] == "json_invalid"), None):
-        why = str(broken.get("ctx", {}).get("error", ""))
-        return of_error(
-            MalformedRequest(f"The body is not valid JSON: {why}", fix="Send JSON in UTF-8."), request.scope
-        )
+    if (broken := _no_json(findings)) is not None:
+        return of_error(broken, request.scope)
     return _response(
         request.scope,
         status=422,
         title="The input is not valid",
-        detail=f"{len(findings)} field{'s are' if len(findings) > 1 else ' is'} not valid.",
+        detail=_how_many(findings),
         code="input.invalid",
         retryable=False,
         fix="See `errors` for what is wrong where.",
         fields=[_field(f) for f in findings[:FIELDS_MAX]],
+    )
+
+
+def _how_many(findings: Sequence[Any]) -> str:
+    return f"{len(findings)} field{'s are' if len(findings) > 1 else ' is'} not valid."
+
+
+def _no_json(findings: Sequence[Mapping[str, Any]]) -> MalformedRequest | None:
+    found = next((f for f in findings if f["type"] == "json_invalid"), None)
+    if found is None:
+        return None
+    why = str(found.get("ctx", {}).get("error", ""))
+    return MalformedRequest(f"The body is not valid JSON: {why}", fix="Send JSON in UTF-8.")
+
+
+def malformed(error: RequestValidationError) -> InterlockError:
+    """Give what a validation found as 400 instead of 422, for interfaces that are specified so."""
+    findings = error.errors()
+    if (broken := _no_json(findings)) is not None:
+        return broken
+    found = [_field(f) for f in findings[:FIELDS_MAX]]
+    return MalformedRequest(
+        _how_many(findings),
+        fix="See `errors` for what is wrong where.",
+        fields=[FieldError(pointer=f["pointer"], detail=f["detail"], kind=f["kind"]) for f in found],
     )
 
 

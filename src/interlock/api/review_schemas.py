@@ -147,6 +147,24 @@ class ReviewPage(BaseModel):
     next_cursor: str | None = Field(None, description="Null on the last page.")
 
 
+class LikelyDuplicate(BaseModel):
+    """A task of the same automation that is likely the same matter. No verdict: lay both side by side."""
+
+    task_id: str
+    state: str
+    submitted_by: str
+    accepted_at: At
+    same: list[str] = Field(description="What both share: `document`, or the fields that say the same.")
+
+
+class SimilarReviews(ReviewPage):
+    """Cases like a review's, and tasks that are likely the same matter."""
+
+    duplicates: list[LikelyDuplicate] = Field(
+        description="Among the automation's newest tasks: with the same file, or with the same name, day and amount in their fields."
+    )
+
+
 class ApproveReview(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -16,11 +16,13 @@ from interlock.api.review_schemas import (
     ApproveReview,
     Assignees,
     AssignReview,
+    LikelyDuplicate,
     RejectReview,
     Review,
     ReviewPage,
     ReviewText,
     Risk,
+    SimilarReviews,
     StateFilter,
 )
 from interlock.api.values import TEXT_CHARS_MAX, ReviewId
@@ -130,7 +132,7 @@ async def get_review(caller: CallerDep, review_id: ReviewId) -> Review:
 @router.get(
     "/{review_id}/similar",
     operation_id="list_similar_reviews",
-    response_model=ReviewPage,
+    response_model=SimilarReviews,
     responses=responses(404),
     summary="List cases like this one",
 )
@@ -141,15 +143,28 @@ async def list_similar_reviews(
         str | None, Query(max_length=TEXT_CHARS_MAX, description="The value that they share, such as `merchant`.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
-) -> ReviewPage:
-    """List the newest closed reviews of the same automation and name that say the same in the field, if one is named, and how they ended."""
+) -> SimilarReviews:
+    """List the newest closed reviews of the same automation and name that say the same in the field, if one is named, and how they ended.
+
+    `duplicates` are tasks that are likely the same matter, reviewed or not.
+    """
     review = await readable(caller, review_id)
-    found = await caller.app.reviews.similar(caller.tenant, review, field, limit=limit)
-    return ReviewPage(
-        items=[
-            review_schemas.summary(one) for one in visible.reviews([caller, *await caller.acting_for_others()], found)
-        ],
+    reviews, callers = caller.app.reviews, [caller, *await caller.acting_for_others()]
+    alike = await reviews.similar(caller.tenant, review, field, limit=limit)
+    twice = await reviews.duplicates(caller.tenant, review, limit=limit)
+    return SimilarReviews(
+        items=[review_schemas.summary(one) for one in visible.reviews(callers, alike)],
         next_cursor=None,
+        duplicates=[
+            LikelyDuplicate(
+                task_id=one.id,
+                state=one.state,
+                submitted_by=one.submitted_by,
+                accepted_at=one.accepted_at,
+                same=list(one.same),
+            )
+            for one in visible.duplicates(callers, twice)
+        ],
     )
 
 

@@ -19,6 +19,7 @@ from interlock.api import (
     access,
     accounts,
     audit,
+    authzen,
     automations,
     console,
     correlations,
@@ -46,6 +47,7 @@ from interlock.api import (
     statistics,
     system,
     tasks,
+    tenant_webhook,
 )
 from interlock.api.auth import RoleCheck
 from interlock.api.console import Console
@@ -74,10 +76,12 @@ ROUTERS: Final = (
     identity_providers,
     delegations,
     elevations,
+    tenant_webhook,
     sessions,
     sign_in,
     policies,
     access,
+    authzen,
     automations,
     audit,
     evidence,

@@ -46,6 +46,7 @@ _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
     "key.create": ask.system,
     "key.list": ask.system,
     "model.list": ask.system,
+    "model.register": _any_model,
     "model.release": _any_model,
     "policy.approve": ask.policy,
     "policy.ask": ask.policy,
@@ -61,6 +62,8 @@ _AS_A_WHOLE: Final[dict[str, Callable[[str], Entity]]] = {
     "session.list": ask.system,
     "task.list": ask.system,
     "view.share": _any_view,
+    "webhook.read": ask.system,
+    "webhook.write": ask.system,
 }
 
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from interlock.api.auth import AppDep, transport_of
-from interlock.api.bodies import StrictRoute
 from interlock.api.problems import responses
 from interlock.app import App
 from interlock.domain.errors import Conflict
 from interlock.orchestration.federation import RETURN_CHARS_MAX, SIGN_IN_S, Answer
 
+# What a provider sends beside these parameters is left out of account (RFC 6749, 4.1.2).
 # An address of its own for each provider, or a provider that lies could have another one's code sent to it (RFC 9700, 4.4).
-router = APIRouter(prefix="/v1/sign-in/oidc/{tenant}/{name}", tags=["sessions"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sign-in/oidc/{tenant}/{name}", tags=["sessions"])
 Tenant = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="The tenant to sign in to.")]
 ProviderName = Annotated[
     str, Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32, description="The tenant's identity provider.")

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from interlock.api.auth import CallerDep
+from interlock.api.parameters import KnownParametersRoute
 from interlock.api.problems import responses
 from interlock.api.values import TEXT_CHARS_MAX, At
 from interlock.domain.errors import InvalidInput
 from interlock.governance import ask
 from interlock.orchestration.statistics import Unit
 
-router = APIRouter(prefix="/v1/statistics", tags=["tasks"])
+router = APIRouter(prefix="/v1/statistics", tags=["tasks"], route_class=KnownParametersRoute)
 
 HOURS_MAX = 31 * 24
 HOURLY_MAX = 7 * 24

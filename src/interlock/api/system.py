@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field
 from interlock.api.auth import AppDep, CallerDep
 from interlock.api.problems import responses
 from interlock.api.values import At
-from interlock.domain.errors import InterlockError
+from interlock.domain.errors import InterlockError, Unavailable
 from interlock.governance import ask
 
 router = APIRouter(tags=["system"])
@@ -28,6 +29,7 @@ _STYLE: Final = (
     "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}td,th{border-color:#30363d}a{color:#79c0ff}}"
 )
 _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+READY_S: Final = 2.0
 _VERBS: Final = ("get", "post", "put", "patch", "delete")
 
 
@@ -44,7 +46,7 @@ class WhoAmI(BaseModel):
     key_id: str = Field(description="The middle part of the key.")
     approval_limit: str | None = Field(description="Decimal string; null is no limit.")
     single_operator: bool = Field(
-        description="The tenant has one active key, so four-eyes rules are relaxed, and say so."
+        description="The tenant has one active key and never had another person, so four-eyes rules are relaxed, and say so."
     )
 
 
@@ -106,9 +108,12 @@ async def healthz() -> Health:
     summary="Can it answer requests?",
 )
 async def readyz(app: AppDep) -> Health:
-    """Answer 200 while the database answers, as a role that row-level security holds; else 503."""
-    async with app.database.across() as conn:
-        await conn.execute("select 1")
+    """Answer 200 while the database answers, as a role that row-level security holds; else 503, within two seconds."""
+    try:
+        async with asyncio.timeout(READY_S):
+            await app.database.fetch(None, b"select 1", ())
+    except TimeoutError:
+        raise Unavailable(f"The database did not answer within {READY_S:g} s.", retry_after_s=2) from None
     return Health()
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from interlock.api.values import At, GivenAt, Json
+from interlock.boundary import step_logs
 from interlock.domain.tasks import State
 from interlock.orchestration.task_actions import NOTE_CHARS_MAX
 from interlock.orchestration.task_views import EffectView, TaskView
@@ -81,13 +82,15 @@ class Effect(BaseModel):
     id: str = Field(description="Its path in the automation, the same in every replay.")
     name: str
     kind: str = Field(description="infer, decide, review, step, emit, fetch, tool, sleep, now or cancel.")
-    status: EffectStatus = Field(description="How it ended; `pending` until it has an outcome.")
+    status: EffectStatus = Field(
+        description="How it ended; `pending` while an outcome may come, `cancelled` also where none can come any more."
+    )
     outcome: Json = Field(
         None,
         description='What came of it, such as what a model read or a person answered; `{"ref": …}` where it is large.',
     )
     error: dict[str, Any] | None = None
-    seq: int | None = Field(None, description="Its place in the task's record; null while pending.")
+    seq: int | None = Field(None, description="Its place in the task's record; null without an outcome.")
     generation: int = Field(1, description="Raised by each retry of the task.")
     target: str | None = Field(None, description="What acted: an endpoint, a step, a role, a URL.")
     decision: dict[str, Any] | None = Field(None, description="Why it was allowed or refused, and the policy version.")
@@ -171,7 +174,7 @@ class TaskPage(BaseModel):
 
 
 class Timeline(BaseModel):
-    """Everything that a task did, in the order of its record, then what is pending."""
+    """Everything that a task did, in the order of its record, then what has no outcome."""
 
     task_id: str
     state: State
@@ -186,6 +189,29 @@ class EffectValue(BaseModel):
     task_id: str
     effect_id: str
     value: Json = None
+
+
+class LogLine(BaseModel):
+    """A line that an attempt of a step wrote."""
+
+    at: At = Field(description="When it was written, by the clock of the machine that ran the step.")
+    effect_id: str
+    generation: int
+    attempt: int
+    stream: Literal["stdout", "stderr", "log", "cut"] = Field(
+        description="`log`: the module `logging`; `cut`: the text says which lines were not kept, and why."
+    )
+    level: str | None = Field(description="debug, info, warning, error or critical, of `log`.")
+    logger: str | None
+    text: str
+    cut_chars: int = Field(description="How many characters of the line are not here, since it is over the limit.")
+
+
+class LogPage(BaseModel):
+    """A page of what a task's steps wrote, in the order in which it was kept."""
+
+    items: list[LogLine]
+    next_cursor: str | None = Field(None, description="Null where there is no more now; a step that runs may add some.")
 
 
 class CancelTask(BaseModel):
@@ -248,6 +274,10 @@ def timeline(view: TaskView, effects: Sequence[EffectView]) -> Timeline:
             for e in effects
         ],
     )
+
+
+def log_line(line: step_logs.LogLine) -> LogLine:
+    return LogLine(**{name: getattr(line, name) for name in LogLine.model_fields})
 
 
 def effect(view: EffectView) -> Effect:

@@ -1,4 +1,4 @@
-"""Tasks: submit, get, list, timeline, cancel, retry, resolve."""
+"""Tasks: submit, get, list, timeline, logs, cancel, retry, resolve."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from interlock.api.task_schemas import (
     AcceptedTask,
     CancelTask,
     EffectValue,
+    LogPage,
     ResolveTask,
     RetryTask,
     Task,
@@ -25,6 +26,7 @@ from interlock.api.task_schemas import (
     Timeline,
 )
 from interlock.api.values import TEXT_CHARS_MAX, GivenAt, TaskId
+from interlock.boundary.step_logs import Wanted
 from interlock.domain.errors import FieldError, InvalidInput
 from interlock.domain.tasks import State
 from interlock.governance import ask
@@ -33,7 +35,7 @@ from interlock.orchestration.task_views import Filter, TaskView
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], route_class=StrictRoute)
 
-_CURSOR = "tasks"
+_CURSOR, _LOGS = "tasks", "logs"
 LABELS_MAX = 16
 Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
 
@@ -79,6 +81,7 @@ async def submit_task(
         ),
         by=caller.principal.id,
         idempotency_key=idempotency_key,
+        check_document=lambda document_id: caller.require("document.read", ask.document(caller.tenant, document_id)),
     )
     request.state.correlation_id = (
         accepted.correlation_id
@@ -111,17 +114,22 @@ async def list_tasks(
         bool | None, Query(description="Only those that somebody has dealt with, or with false only the others.")
     ] = None,
 ) -> TaskPage:
-    """List the tasks of the tenant that the policy lets the caller read; without `task.list`, of those that they submitted themselves."""
+    """List the tasks of the tenant that the policy lets the caller read; without `task.list`, of those that they submitted themselves.
+
+    A key that is narrowed to automations lists the tasks of these.
+    """
     own = submitted_by == caller.principal.id
-    if not own and not caller.may("task.list", ask.system(caller.tenant)):
+    listing = caller.for_any_automation()  # the query holds it to those that the key reaches
+    if not own and not listing.may("task.list", ask.system(caller.tenant)):
         if submitted_by is not None:
-            caller.require("task.list", ask.system(caller.tenant))
+            listing.require("task.list", ask.system(caller.tenant))
         submitted_by = caller.principal.id
     count = min(limit, caller.app.settings.list_page_size_max)
     found = await caller.app.views.find(
         caller.tenant,
         Filter(
             automation=automation,
+            automations=caller.principal.scope.automations,
             states=state or (),
             correlation_id=correlation_id,
             submitted_by=submitted_by,
@@ -156,6 +164,34 @@ async def get_task_timeline(caller: CallerDep, task_id: TaskId) -> Timeline:
     """Give every effect with its decision, model version, confidence, cost, duration, who, and its failed attempts."""
     view = await readable(caller, task_id)
     return task_schemas.timeline(view, await caller.app.views.effects(caller.tenant, task_id))
+
+
+@router.get(
+    "/{task_id}/logs",
+    operation_id="list_task_logs",
+    response_model=LogPage,
+    responses=responses(404, 409),
+    summary="List what a task's steps wrote",
+)
+async def list_task_logs(
+    caller: CallerDep,
+    task_id: TaskId,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+    effect: Annotated[str | None, Query(max_length=1024, description="Only of this effect, by its ID.")] = None,
+    attempt: Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this attempt.")] = None,
+    generation: Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this generation.")] = None,
+) -> LogPage:
+    """Give what the task's steps wrote while they ran, line by line, with their secrets masked. A step that runs is some seconds behind."""
+    await readable(caller, task_id)
+    count = min(limit, caller.app.settings.list_page_size_max)
+    keys = pages.after(_LOGS, cursor, (int, int))
+    wanted = Wanted(effect_id=effect, attempt=attempt, generation=generation)
+    found = await caller.app.step_logs.read(
+        caller.tenant, task_id, wanted, after=None if keys is None else (keys[0], keys[1]), limit=count + 1
+    )
+    more = pages.encode(_LOGS, *found[count - 1].place) if len(found) > count else None
+    return LogPage(items=[task_schemas.log_line(line) for line in found[:count]], next_cursor=more)
 
 
 @router.get(

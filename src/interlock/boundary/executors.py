@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from interlock.boundary.step_logs import StepLogs
 from interlock.domain import canonical, needs
 from interlock.domain.decisions import Decision
 from interlock.domain.effects import Effect, Pending
@@ -96,8 +97,10 @@ class StepExecutor:
         registers: Registers,
         config: Callable[[str], Mapping[str, Any]],
         secrets: ConnectionSecrets,
+        logs: StepLogs,
     ) -> None:
         self._secrets = secrets
+        self._logs = logs
         self._pool = pool
         self._registers = registers
         self._config = config
@@ -125,11 +128,14 @@ class StepExecutor:
             },
         }
         timeout_s = float(effect.options["timeout_s"])
+        written = self._logs.attempt(call, effect.id)
         try:
-            result = await self._pool.call(body, timeout_s=timeout_s)
+            result = await self._pool.call(body, timeout_s=timeout_s, told=written.told)
         except ExecutorFailed as error:
             detail = without(error.detail, secrets)
             raise ExecutorFailed(detail, kind=error.kind, retry=error.retry, fix=error.fix) from None
+        finally:
+            written.end()
         _check_kept(result.value, secrets)
         return Executed(
             value=result.value,

@@ -5,8 +5,10 @@ An outcome, its audit leaf and its event are written by one statement behind the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from interlock.boundary.recorder import Recorder, Write, as_bytea
@@ -130,12 +132,20 @@ class PostgresJournal:
 
     async def record(self, task: Claimed, effect: Effect, seq: int, outcome: Outcome) -> Recorded:
         at, info = self._clock.now(), task.info
-        kind, status = effect.kind.value, outcome.status.value
+        kind, status = str(effect.kind), str(outcome.status)  # without the price of an enum's `value`
         input_text = input_ref = value_text = value_ref = None
         if effect.input is not None:
-            input_text, input_ref = await self._place(task, effect.input, "input", effect.input_text)
+            data = canonical.dumps(effect.input) if effect.input_text is None else effect.input_text
+            if len(data) <= self._inline_bytes_max:
+                input_text = data.decode()
+            else:
+                input_ref = await self._put(task, data, "input")
         if outcome.value is not None:
-            value_text, value_ref = await self._place(task, outcome.value, "value")
+            data = canonical.dumps(outcome.value)
+            if len(data) <= self._inline_bytes_max:
+                value_text = data.decode()
+            else:
+                value_ref = await self._put(task, data, "value")
         error, decision = _text(outcome.error), outcome.decision.text if outcome.decision else None
         meta = _text(meta_of(outcome))
         salt = audit.new_salt()
@@ -233,24 +243,18 @@ class PostgresJournal:
     async def now(self) -> datetime:
         return self._clock.now()
 
-    async def _place(
-        self, task: Claimed, value: Any, what: str, text: bytes | None = None
-    ) -> tuple[str | None, str | None]:
-        """Give a value's text, or where a large one is put by reference."""
-        data = canonical.dumps(value) if text is None else text
+    async def _put(self, task: Claimed, data: bytes, what: str) -> str:
+        """Put a large text by reference, and give that; raises InvalidInput where it is too large for that."""
         if len(data) > self._outcome_bytes_max:
             raise InvalidInput(
                 f"The {what} of an effect has {len(data)} bytes.",
                 fix="Pass documents by reference, or raise INTERLOCK_OUTCOME_BYTES_MAX.",
                 extra={"what": what},
             )
-        if len(data) <= self._inline_bytes_max:
-            return data.decode(), None
         key = f"tenants/{task.info.tenant}/tasks/{task.info.id}/{new_id('obj')}.json"
         await self._objects.put(key, data)
-        return None, canonical.dumps(
-            {"ref": key, "size_bytes": len(data), "digest": canonical.digest(value).hex()}
-        ).decode()
+        digest = hashlib.sha256(data).hexdigest()
+        return canonical.dumps({"ref": key, "size_bytes": len(data), "digest": digest}).decode()
 
 
 async def read(conn: Connection, task: Claimed, objects: ObjectStore) -> Journal:
@@ -315,13 +319,14 @@ async def _recorded(row: tuple[Any, ...], objects: ObjectStore) -> Recorded:
 _FACTS: Final = (
     "model_version", "confidence", "cost_usd", "cpu_ms", "duration_ms", "redactions", "left_out", "secrets", "by",
 )  # fmt: skip
+_facts_of: Final = attrgetter(*_FACTS)
 
 
 def meta_of(outcome: Outcome) -> dict[str, Any]:
     """Give what is known of how an outcome came about; absent facts are left out."""
     facts: dict[str, Any] = {"attempts": outcome.attempts}
-    for name in _FACTS:
-        if (fact := getattr(outcome, name)) is not None and fact != ():
+    for name, fact in zip(_FACTS, _facts_of(outcome), strict=True):
+        if fact is not None and fact != ():
             facts[name] = fact
     return facts
 

@@ -19,11 +19,13 @@ from interlock.domain.errors import Unavailable
 from interlock.infra.database import Database
 from interlock.infra.one_turn import Text
 
-BATCH_MAX = 256
+# A transaction takes this many rows at most, and no more wait while one is on its way before another lane takes them: so while some
+# tasks wait for the database others compute, instead of all of them waiting and then all of them computing.
+BATCH_MAX = 32
 WAITING_MAX = 100_000
 # How many rows must wait before another lane takes them, for each lane there is: a second transaction at once costs more than
-# waiting for the first, unless it takes several rows.
-LANE_ROWS = (1, 16)
+# waiting for the first, unless it is a full one.
+LANE_ROWS = (1, BATCH_MAX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,10 @@ class Recorder:
         for items, rows in written:
             names = items[0].write.key
             width = len(names)
+            if rows.width == width and len(rows) == len(items):  # no results, and as many as were to be written
+                for item in items:
+                    item.settle(())
+                continue
             found = {tuple(row[:width]): tuple(row[width:]) for row in rows}
             for item in items:
                 item.settle(found.get(tuple([item.row[name] for name in names])))

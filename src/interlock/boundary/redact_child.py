@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.data import masking
-from interlock.data.documents import DocumentLimits, inspect, render
+from interlock.data.documents import DocumentLimits, Page, inspect, render
 from interlock.data.page_text import PageText
 from interlock.governance.redaction.detect import Detector, detector
 from interlock.governance.redaction.findings import TYPES
@@ -38,10 +38,15 @@ def _redacted(
     book = Pseudonyms(body["known"])
     types = frozenset(body["types"] or TYPES)
     spared = frozenset(body["spared"])
-    # Files first: a name that stands in a picture is then known in the text beside it too.
+    # All is looked at before anything is painted or replaced: what is known from a field, or from the last page, stands on the first page too.
+    read = {name: [_lines(page, reader) for page in render(data, "", limits)] for name, data in files.items()}
+    for page in (page for pages in read.values() for page in pages):
+        lines_with(page, finds, book, types=types)
+    redact(body["value"], finds, book, types=types, spared=spared.__contains__)
     painted, removed = {}, []
     for name, data in files.items():
-        painted[name], found = _painted(name, data, finds, book, reader, limits, types)
+        held = [lines_with(page, finds, book, types=types) for page in read[name]]
+        painted[name], found = _painted(name, data, held, limits)
         removed += found
     done = redact(body["value"], finds, book, types=types, spared=spared.__contains__)
     return {
@@ -53,22 +58,18 @@ def _redacted(
     }
 
 
+def _lines(page: Page, reader: PageText) -> list[Line]:
+    return [Line(text=text, box=box) for text, box in reader.read(page)]
+
+
 def _painted(
-    name: str,
-    data: bytes,
-    finds: Detector,
-    book: Pseudonyms,
-    reader: PageText,
-    limits: DocumentLimits,
-    types: frozenset[str],
+    name: str, data: bytes, held: Sequence[Sequence[tuple[Line, str]]], limits: DocumentLimits
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Paint over every line with personal data on every page; a file is always written anew, so its metadata stay behind."""
     pages, removed = [], []
-    for page in render(data, "", limits):
-        lines = [Line(text=text, box=box) for text, box in reader.read(page)]
-        held = lines_with(lines, finds, book, types=types)
-        pages.append(masking.paint(page.image, [line.box for line, _ in held]))
-        removed += [_where(name, page.number, line, kinds) for line, kinds in held]
+    for page, lines in zip(render(data, "", limits), held, strict=True):
+        pages.append(masking.paint(page.image, [line.box for line, _ in lines]))
+        removed += [_where(name, page.number, line, kinds) for line, kinds in lines]
     new = masking.write(pages, inspect(data, "", limits).media_type)
     removed.append({"type": "METADATA", "document": name, "count": 1})
     return {

@@ -35,6 +35,7 @@ GROUPS: Final = {
     "service": ("interlock.cli.accounts:services", "Service accounts: create, list, disable."),
     "delegation": ("interlock.cli.delegations:app", "Delegations: lend your rights to answer reviews, take them back."),
     "elevation": ("interlock.cli.elevations:app", "Emergency elevations: open, list, end, review afterwards."),
+    "webhook": ("interlock.cli.tenant_webhook:app", "The tenant's webhook: show, set, remove, send again."),
     "tenant": ("interlock.cli.accounts:tenants", "Tenants: create, list."),
     "provider": ("interlock.cli.providers:app", "Identity providers: set, test, list, show, remove."),
     "secret": ("interlock.cli.secrets:app", "Connection secrets: set, list, remove."),

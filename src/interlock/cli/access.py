@@ -11,8 +11,6 @@ from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import print_json, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
-from interlock.sdk import check as replay_check
-from interlock.sdk.replayed import replayed
 
 keys = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys: make, list, rotate, revoke.")
 automations = typer.Typer(no_args_is_help=True, add_completion=False, help="Automations: list, show, check.")
@@ -134,26 +132,18 @@ def check(
     folder: Annotated[Path, typer.Argument(help="The automation's folder.")], data: Data = None, as_json: Json = False
 ) -> None:
     """Find what could not be replayed, before it is registered. Exits with 2 for a finding."""
+    from interlock.orchestration.automations import findings  # noqa: PLC0415 - other commands need no policy engine
+
     file = folder / "automation.py"
     if not file.is_file():
         raise InvalidInput(f"{file} is not there.", fix="Name the automation's folder.")
-    sources = {f.name: _source(f) for f in sorted(folder.glob("*.py"))}
-    findings = [
-        found for name in replayed(sources) for found in replay_check.check(sources[name], f"{folder.name}/{name}")
-    ]
+    found = findings(folder)
     if as_json:
-        print_json({"ok": not findings, "findings": [str(found) for found in findings]})
+        print_json({"ok": not found, "findings": [str(one) for one in found]})
     else:
-        for found in findings:
-            say(found)
-        if not findings:
+        for one in found:
+            say(one)
+        if not found:
             say(folder, ": nothing that a replay could not repeat")
-    if findings:
+    if found:
         raise typer.Exit(2)
-
-
-def _source(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}.", fix="Make it readable, as UTF-8.") from error

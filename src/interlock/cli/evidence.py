@@ -1,7 +1,9 @@
-"""`interlock audit records|checkpoints|keys|prove|export`: what an auditor asks of the log, by the public API."""
+"""`interlock audit records|checkpoints|keys|prove|export|verifier`: what an auditor asks of the log, by the public API."""
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +13,7 @@ from interlock.cli.client import Client
 from interlock.cli.options import Data, Json, settings_for
 from interlock.cli.output import bold, print_json, print_table, say
 from interlock.domain.errors import InvalidInput
+from interlock.governance import evidence
 
 Correlation = Annotated[str | None, typer.Option("--correlation", help="Only of this correlation ID.")]
 Automation = Annotated[str | None, typer.Option("--automation", help="Only of tasks of this automation.")]
@@ -31,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: interlock audit keys --json")(keys)
     app.command(epilog="Example: interlock audit prove 17")(prove)
     app.command(epilog="Example: interlock audit export --automation expenses evidence.zip")(export)
+    app.command(epilog="Example: interlock audit verifier verify.py")(verifier)
 
 
 def records(
@@ -121,11 +125,37 @@ def export(
     filters = _filters(task, correlation, automation, person, since, until)
     with Client(settings_for(data)) as client:
         written = client.download("/v1/evidence", out, **filters)
+    with zipfile.ZipFile(out) as pack:
+        digest = hashlib.sha256(pack.read("verify.py")).hexdigest()
     if as_json:
-        print_json({"file": str(out), "bytes": written})
+        print_json({"file": str(out), "bytes": written, "verifier_sha256": digest})
         return
     say("Wrote ", bold(str(out)), f" ({written} bytes). Verify it anywhere, with Python and `cryptography`:")
     say(f"  unzip -p {out} verify.py > verify.py && python verify.py {out}")
+    say("A verifier cannot vouch for itself. Give the reader its SHA-256 by another way than the pack, to compare:")
+    say(f"  {digest}  verify.py")
+
+
+def verifier(
+    out: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; it must not exist.")] = None,
+    data: Data = None,  # as on every command, for scripts; the verifier is the same for all installations
+    as_json: Json = False,
+) -> None:
+    """Print the SHA-256 of the verifier of this installation, and write it: what a pack's verify.py is compared with. Calls nobody."""
+    text = evidence.verifier().encode()
+    digest = hashlib.sha256(text).hexdigest()
+    if out is not None:
+        try:
+            with out.open("xb") as file:
+                file.write(text)
+        except OSError as error:
+            raise InvalidInput(
+                f"{out} cannot be written: {error.strerror}.", fix="Name a file that is not there yet."
+            ) from error
+    if as_json:
+        print_json({"file": None if out is None else str(out), "verifier_sha256": digest})
+        return
+    say(f"{digest}  {'verify.py' if out is None else out}")
 
 
 def _filters(*given: str | None) -> dict[str, str | None]:

@@ -22,10 +22,13 @@ Reason = Annotated[str, typer.Option(help="Why; whoever registered it reads it."
 
 @app.command(epilog="Example: interlock model versions")
 def versions(
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50, data: Data = None, as_json: Json = False
+    automation: Annotated[str | None, typer.Option(help="Only those of this automation.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50,
+    data: Data = None,
+    as_json: Json = False,
 ) -> None:
     """List the model versions that are on record, and how each stands."""
-    page = Client(settings_for(data)).get("/v1/models/versions", limit=limit)
+    page = Client(settings_for(data)).get("/v1/models/versions", limit=limit, automation=automation)
     if as_json:
         print_json(page)
         return

@@ -79,6 +79,12 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def print_json_line(value: Any) -> None:
+    """Print one JSON document on a line of its own: what goes on is read line by line."""
+    sys.stdout.write(_escaped_json(json.dumps(value, ensure_ascii=False, default=str)) + "\n")
+    sys.stdout.flush()
+
+
 def _escaped_json(text: str) -> str:
     """Escape what a terminal obeys; it stands only inside of strings, where JSON reads an escape as the character itself."""
     return "".join(c if c == "\n" or not _is_obeyed(c) else f"\\u{ord(c):04x}" for c in text)

@@ -89,14 +89,14 @@ def diff(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Say which answers a set would change: of recorded decisions, and on the smallest requests that a search finds."""
+    """Say which answers a set would change: of recorded decisions and answers to reviews, and on the smallest requests that a search finds."""
     found = Client(settings_for(data)).post(
         f"/v1/policies/diff?seconds={seconds:g}", {"files": _files(folder)}, repeat=True
     )
     if as_json:
         print_json(found)
         return
-    say(f"{found['changed']} of {found['recorded']} recorded decisions would go the other way")
+    say(f"{found['changed']} of {found['recorded']} recorded decisions and answers would go the other way")
     if found["examples"]:
         rows = [(d["task_id"], d["effect"], _verdict(d["before"]), _verdict(d["after"])) for d in found["examples"]]
         print_table(("task", "effect", "now", "then"), rows)
@@ -180,7 +180,8 @@ def history(
 @app.command(epilog="Example: interlock policy differences")
 def differences(data: Data = None, as_json: Json = False) -> None:
     """Show what a set that looks on would have answered otherwise."""
-    page = Client(settings_for(data)).get("/v1/policies/differences")
+    with Client(settings_for(data)) as client:
+        page = client.get("/v1/policies/differences")
     if as_json:
         print_json(page)
         return

@@ -1,4 +1,4 @@
-"""`interlock task …`: submit, watch, list, cancel, retry and resolve tasks."""
+"""`interlock task …`: submit, watch, list, read the logs of, cancel, retry and resolve tasks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
 from interlock.cli.client import Client, part
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import bold, console, line, print_json, print_table, say, say_json
+from interlock.cli.output import bold, console, line, print_json, print_json_line, print_table, say, say_json
 from interlock.domain.errors import InvalidInput
 
 app = typer.Typer(
@@ -21,10 +22,17 @@ app = typer.Typer(
 )
 ENDED = ("succeeded", "failed", "cancelled")
 POLL_S = 0.15
+FOLLOW_S = 1.0
 EXIT_FAILED, EXIT_GOES_ON = 1, 5
 # What an HTTP header can carry.
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's ID.")]
+
+
+class Reads(Protocol):
+    """What reads from the API."""
+
+    def get(self, path: str, **params: Any) -> Any: ...
 
 
 @app.command(
@@ -140,6 +148,60 @@ def timeline(task_id: TaskId, data: Data = None, as_json: Json = False) -> None:
         print_json(found)
         return
     print_effects(found["effects"])
+
+
+@app.command(epilog="Example: interlock task logs task_0193… --effect /pay-back#1 --follow")
+def logs(
+    task_id: TaskId,
+    effect: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only of this effect; see `task timeline --json`.")
+    ] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Only of this attempt.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the task has ended.")] = False,
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show what a task's steps wrote while they ran."""
+    client = Client(settings_for(data))
+    print_lines(log_lines(client, task_id, follow=follow, effect=effect, attempt=attempt), as_json=as_json)
+
+
+def print_lines(lines: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    """Print log lines as they come, under a heading for each attempt."""
+    shown: dict[str, Any] = {}
+    for found in lines:
+        if as_json:
+            print_json_line(found)
+            continue
+        of = {name: found[name] for name in ("effect_id", "generation", "attempt")}
+        if of != shown:
+            say(bold(of["effect_id"]), f"  generation {of['generation']}, attempt {of['attempt']}")
+            shown = of
+        cut = f" … {found['cut_chars']} more characters" if found["cut_chars"] else ""
+        say("  ", found["at"], "  ", f"{found['level'] or found['stream']:8}", "  ", found["text"], cut)
+    if not shown and not as_json:
+        say("Nothing is kept. A step's prints, and what it gives to `logging`, would stand here.")
+
+
+def log_lines(
+    client: Reads, task_id: str, *, follow: bool, pause_s: float = FOLLOW_S, **narrowed: Any
+) -> Iterator[dict[str, Any]]:
+    """Give the lines page by page; to follow, the last page is read again, for what was added to it."""
+    cursor, seen, ended = None, 0, not follow
+    while True:
+        page = client.get(f"/v1/tasks/{part(task_id)}/logs", limit=200, cursor=cursor, **narrowed)
+        yield from page["items"][seen:]
+        seen = len(page["items"])
+        if page["next_cursor"] is not None:
+            cursor, seen = page["next_cursor"], 0
+        elif ended:
+            return
+        else:
+            time.sleep(pause_s)
+            # What it wrote last is kept a moment after it has ended, so there is one more look.
+            ended = client.get(f"/v1/tasks/{part(task_id)}")["state"] in (*ENDED, "blocked")
+            if ended:
+                time.sleep(pause_s)
 
 
 @app.command(epilog='Example: interlock task cancel task_0193… --reason "sent twice"')

@@ -27,6 +27,7 @@ _SELECT = (
     " where tenant = current_tenant() and id = any(%s) and erased_at is null"
 )
 
+_OF_OTHERS = "select id from documents where tenant = current_tenant() and id = any(%s) and created_by <> %s"
 _SAME = (
     "select id from documents where tenant = current_tenant() and sha256 = %s and filename = %s and created_by = %s"
     " order by created_at limit 1"
@@ -108,6 +109,12 @@ class DocumentStore:
     async def find(self, tenant: str, ids: Sequence[str], *, pointers: Sequence[str] | None = None) -> list[Document]:
         """Give documents in the order asked; raises InvalidInput naming one that is not there, by its pointer in the input."""
         return [document for document, _ in await self._find(tenant, ids, pointers)]
+
+    async def of_others(self, tenant: str, ids: Sequence[str], by: str) -> set[str]:
+        """Give those that somebody else uploaded."""
+        async with self._database.tenant(tenant) as conn:
+            rows = await (await conn.execute(_OF_OTHERS, (list(ids), by))).fetchall()
+        return {row[0] for row in rows}
 
     async def get(self, tenant: str, document_id: str) -> Document:
         """Give one document; raises NotFound."""

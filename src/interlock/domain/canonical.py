@@ -19,7 +19,8 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel
 
-_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+_STRING_KEYS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+_OPTIONS = _STRING_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 def rfc3339(at: datetime) -> str:
@@ -28,6 +29,8 @@ def rfc3339(at: datetime) -> str:
         raise ValueError("a naive datetime has no meaning here: give it a time zone")
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
+    if at.microsecond:  # the encoder is seven times faster, and leaves a fraction of nothing out
+        return orjson.dumps(at, option=orjson.OPT_UTC_Z)[1:-1].decode()
     return at.isoformat(timespec="microseconds")[:-6] + "Z"  # without +00:00
 
 
@@ -66,6 +69,18 @@ def loads(data: bytes | str | memoryview) -> Any:
 def plain(value: Any) -> Any:
     """Give the value as plain JSON types, exactly as a reader of its canonical form would see it."""
     return orjson.loads(dumps(value))
+
+
+def both(value: Any) -> tuple[Any, bytes]:
+    """Give the value as plain JSON types, and its canonical form."""
+    try:
+        data = orjson.dumps(value, default=_default, option=_STRING_KEYS)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TypeError("NaN and infinity have no JSON form")
+    except TypeError:  # a key that is no string, of which two may be one in JSON; or what has no JSON form
+        found = plain(value)
+        return found, dumps(found)
+    return orjson.loads(data), data
 
 
 def digest(value: Any) -> bytes:

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import time
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -50,4 +51,9 @@ def correlation_from_traceparent(header: str | None) -> str | None:
 
 def is_name(value: str) -> bool:
     """Tell whether the text is a name: lower-case words of letters and digits joined by dashes, 1 to 63 characters."""
-    return len(value) <= 63 and _NAME.match(value) is not None
+    return len(value) <= 63 and _is_name(value)
+
+
+@lru_cache(maxsize=4_096)
+def _is_name(value: str) -> bool:
+    return _NAME.match(value) is not None

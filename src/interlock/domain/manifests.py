@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -20,12 +21,15 @@ class Slo(BaseModel):
 
 
 class Watch(BaseModel):
-    """How a file in a watched folder becomes an input: suffixes that are taken, where the document goes (JSON pointer)."""
+    """How a file in a watched folder becomes an input: suffixes that are taken, where the document goes (JSON pointer).
+
+    Where the input has a list there, the document is the only one in it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".pdf")
-    documents: str = "/documents"
+    documents: str = Field("/documents", pattern="^/")
 
 
 class Bands(BaseModel):
@@ -106,3 +110,28 @@ def at_pointer(value: Any, pointer: str) -> Any:
         else:
             return None
     return value
+
+
+def with_value_at(schema: Mapping[str, Any], pointer: str, value: Any) -> Any:
+    """Give plain JSON that has a value at a JSON pointer and nothing else; in a list, where the JSON Schema says so.
+
+    Raises:
+        LookupError: the schema has nothing there.
+    """
+    keys = pointers.parts(pointer)
+    node = _meant(schema, schema)
+    for key in keys:
+        node = _meant(schema, node["properties"][key])
+    if node.get("type") == "array":
+        value = [value]
+    for key in reversed(keys):
+        value = {key: value}
+    return value
+
+
+def _meant(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow a reference, also that of a part which may be null."""
+    choices: list[Mapping[str, Any]] = [node, *node.get("anyOf", ())]
+    found = next((one for one in choices if "$ref" in one or one.get("type", "null") != "null"), node)
+    reference: str | None = found.get("$ref")
+    return found if reference is None else schema["$defs"][reference.rpartition("/")[2]]

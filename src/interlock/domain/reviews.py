@@ -95,3 +95,14 @@ def changes(before: Any, after: Any, pointer: str = "") -> list[Change]:
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return [c for n, (b, a) in enumerate(zip(before, after, strict=True)) for c in changes(b, a, f"{pointer}/{n}")]
     return [] if before == after else [Change(pointer=pointer, before=before, after=after)]
+
+
+def lost(amended: Any, kept: Any, pointer: str = "") -> list[str]:
+    """Give the pointers of the fields that an amendment sets and the form does not have: validation dropped them."""
+    if not isinstance(amended, dict) or not isinstance(kept, dict):
+        return []
+    found: list[str] = []
+    for key, value in amended.items():
+        at = pointer + pointers.step(key)
+        found += lost(value, kept[key], at) if key in kept else [at]
+    return found

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from interlock.domain.values import value
+
 
 class State(StrEnum):
     """Where a task stands. `blocked`: its code no longer matches its journal, and nothing is lost; restoring the code resumes it."""
@@ -38,7 +40,7 @@ class TaskInfo:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Claimed:
     """A task that this worker owns until its lease ends, with what it needs to go on."""
 
@@ -53,7 +55,7 @@ class Claimed:
     callback_url: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Ended:
     """How a task ended."""
 

@@ -169,8 +169,11 @@ def review(
     return Entity(type="Review", id=review_id, attrs=attrs)
 
 
-def document(tenant: str, document_id: str) -> Entity:
-    return Entity(type="Document", id=document_id, attrs={"tenant": tenant})
+def document(tenant: str, document_id: str, *, created_by: str | None = None) -> Entity:
+    attrs: dict[str, Any] = {"tenant": tenant}
+    if created_by is not None and not created_by.startswith("agent:"):
+        attrs["created_by"] = Entity(type="User", id=created_by)
+    return Entity(type="Document", id=document_id, attrs=attrs)
 
 
 def audit_log(tenant: str) -> Entity:

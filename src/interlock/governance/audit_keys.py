@@ -19,6 +19,8 @@ from interlock.domain.errors import AuditBroken
 from interlock.governance import checkpoints
 from interlock.governance.checkpoints import Checkpoint
 from interlock.infra.database import Connection
+from interlock.infra.keys import AUDIT_KEY_NAME, Keys
+from interlock.infra.settings import Settings
 
 _KEYS: Final = "select number, public_key, from_size, introduction from audit_keys order by number"
 _PRIVATE: Final = "select wrapped from audit_private_keys where number = %s"
@@ -161,6 +163,12 @@ class PrivateKeys:
                 fix="Set INTERLOCK_MASTER_KEY to the one that it was made under.",
             ) from error
         return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """Give the ring of the audit log's public keys; `load` adds the later ones."""
+    keys = Keys.of(settings)
+    return KeyRing(origin=keys.audit_origin, key_name=AUDIT_KEY_NAME, first=keys.audit_key.public_key())
 
 
 def _bound(number: int) -> bytes:

@@ -28,20 +28,22 @@ BATCH: Final = 5_000
 HASHES_BATCH: Final = 10_000
 
 # The leaf's hash is computed where the text lies: over the UTF-8 bytes, whatever the server's encoding. A pending row whose record is
-# gone stays, as evidence for `verify`; one whose record has a position already is only cleared away.
-_SEQUENCE = """
+# gone stays, as evidence for `verify`; one whose record has a position already is only cleared away. Rows are cleared by their place
+# (ctid), which this one statement alone deletes: statistics taken while nothing is pending say that the table is empty, and a join by
+# `record_id`, planned for that, would read a backlog once for each of its rows.
+SEQUENCE: Final = """
 with last as (
     select coalesce(max(position), -1) as position from audit_positions
 ), due as (
-    select distinct record_id from audit_pending p where exists (select from audit_records r where r.id = p.record_id)
-    order by record_id limit %s
+    select p.ctid as place, p.record_id from audit_pending p
+    where exists (select from audit_records r where r.id = p.record_id) order by p.record_id limit %s
 ), cleared as (
-    delete from audit_pending p using due d where p.record_id = d.record_id
+    delete from audit_pending where ctid = any (array(select place from due))
 ), placed as (
     insert into audit_positions (position, record_id, tenant, leaf_hash)
     select (select position from last) + row_number() over (order by r.id), r.id, r.tenant,
         sha256('\\x00'::bytea || convert_to(r.leaf, 'UTF8'))
-    from due d join audit_records r on r.id = d.record_id
+    from (select distinct record_id from due) d join audit_records r on r.id = d.record_id
     where not exists (select from audit_positions p where p.record_id = r.id)
 )
 select count(*), (select position from last) + 1, (select max(size) from audit_checkpoints) from due"""
@@ -87,13 +89,13 @@ class AuditLog:
         self._relay = relay
         self.origin = origin
         self.key_name = key_name
-        self._private_keys = PrivateKeys(private_key, wrapping_key)
+        self.private_keys = PrivateKeys(private_key, wrapping_key)
         self._frontier = Frontier()
         self._nodes_are_there = False
 
     def ring(self) -> KeyRing:
         """Give the ring that begins with the deployment's first key; `load` adds the later ones."""
-        return KeyRing(origin=self.origin, key_name=self.key_name, first=self._private_keys.first.public_key())
+        return KeyRing(origin=self.origin, key_name=self.key_name, first=self.private_keys.first.public_key())
 
     async def sequence(self, batch: int = BATCH) -> int:
         """Give positions to pending records, at most `batch`, and say how many; fewer than `batch` means that none is left.
@@ -107,7 +109,7 @@ class AuditLog:
             return await self._sequence(conn, batch)
 
     async def _sequence(self, conn: Connection, batch: int) -> int:
-        count, size, covered = await _one(conn, _SEQUENCE.encode(), (batch,))
+        count, size, covered = await _one(conn, SEQUENCE.encode(), (batch,))
         if covered is not None and size < covered:
             raise AuditBroken(
                 f"The log has {size} positions, and its last checkpoint covers {covered}.",
@@ -145,7 +147,7 @@ class AuditLog:
             await conn.execute("select pg_advisory_xact_lock(%s)", (SEQUENCE_LOCK,))
             ring = await self.ring().load(conn)
             await self._check_kept(conn, ring)
-            old, new = await self._private_keys.current(conn, ring), Ed25519PrivateKey.generate()
+            old, new = await self.private_keys.current(conn, ring), Ed25519PrivateKey.generate()
             number = ring.current.number + 1
             facts = {
                 "number": number,
@@ -162,7 +164,7 @@ class AuditLog:
             key = AuditKey(number=number, public_key=new.public_key(), from_size=size, introduction=None)
             introduction = ring.introduce(key, old, new)
             await conn.execute(_ADD_KEY, (number, new.public_key().public_bytes_raw(), size, introduction))
-            await conn.execute(_ADD_PRIVATE, (number, self._private_keys.wrap(number, new)))
+            await conn.execute(_ADD_PRIVATE, (number, self.private_keys.wrap(number, new)))
             await conn.execute(_RETIRE, (number,))
             ring = await ring.load(conn)
         await self._remember(signed)
@@ -179,7 +181,7 @@ class AuditLog:
         nodes: list[Node] = []
         frontier = await self._extended(conn, self._start(last, ring), size, nodes)
         result = Checkpoint(origin=self.origin, size=size, root=frontier.root())
-        note = checkpoints.sign(result, self.key_name, await self._private_keys.current(conn, ring))
+        note = checkpoints.sign(result, self.key_name, await self.private_keys.current(conn, ring))
         await conn.execute(_INSERT, (size, result.root, frontier.to_bytes(), note))
         await subtrees.keep(conn, nodes)
         self._nodes_are_there = True

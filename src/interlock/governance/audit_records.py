@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from interlock.domain import canonical
+from interlock.governance.audit_changes import AuditChanges
 from interlock.governance.audit_keys import KeyRing
 from interlock.infra.database import Connection, Database
 
@@ -43,9 +44,11 @@ _MATCHING: Final = {
                 select v.id from elevations v where v.tenant = current_tenant() and %(person)s in (v.user_id, v.acknowledged_by)))))""",
 }
 _RECORDS: Final = """
-select p.position, r.task_id, r.leaf, p.leaf_hash from audit_positions p join audit_records r on r.id = p.record_id
+select p.position, r.task_id, r.leaf, p.leaf_hash{columns} from audit_positions p join audit_records r on r.id = p.record_id
 where p.tenant = current_tenant() and r.tenant = current_tenant() and p.position > %(after)s and p.position < %(below)s
     {matching} order by p.position {order} {limit}"""
+# Who holds the key that a leaf names, as far as is still known.
+_BY: Final = """, (select a.user_id from api_keys a where a.tenant = r.tenant and a.id = substring(r.leaf from '"by_key":"([^"]+)"'))"""
 _LATEST: Final = "select size, root, note, at from audit_checkpoints order by size desc limit 1"
 _CHECKPOINTS: Final = """
 select c.size, c.root, c.note, c.at, coalesce((select array_agg(s.witness order by s.witness) from audit_statements s
@@ -81,12 +84,16 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRecord:
-    """A sequenced record. `leaf` is exactly what was hashed; `facts` is the same, read as JSON. Positions begin with 0."""
+    """A sequenced record. `leaf` is exactly what was hashed; `facts` is the same, read as JSON. Positions begin with 0.
+
+    `by` is who holds the key that the leaf names: it stands beside the log, and is None where nobody asked for it.
+    """
 
     position: int
     task_id: str | None
     leaf: str
     leaf_hash: bytes
+    by: str | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -109,11 +116,12 @@ EVERYTHING: Final = Filter()
 
 
 class AuditRecords:
-    """What an auditor reads of one tenant."""
+    """What an auditor reads of one tenant; `changes` tells what a record changed."""
 
     def __init__(self, database: Database, ring: KeyRing | None = None) -> None:
         self._database = database
         self._ring = ring
+        self.changes = AuditChanges(database)
 
     async def read(
         self,
@@ -123,13 +131,16 @@ class AuditRecords:
         newest: bool = False,
         matching: Filter = EVERYTHING,
         limit: int = READ_MAX,
+        people: bool = False,
     ) -> list[AuditRecord]:
         """Give records beyond a position (None: from the end that is asked for): after it, oldest first, or below it, newest first.
 
-        What was written in the last moment has no position yet.
+        What was written in the last moment has no position yet. With `people`, each says who holds the key that it names.
         """
         after, below = -1 if newest or beyond is None else beyond, beyond if newest and beyond is not None else _LAST
-        query, values = _query(matching, limit="limit %(limit)s", order="desc" if newest else "asc")
+        query, values = _query(
+            matching, limit="limit %(limit)s", order="desc" if newest else "asc", columns=_BY if people else ""
+        )
         values |= {"after": after, "below": below, "limit": max(1, min(limit, READ_MAX))}
         async with self._database.tenant(tenant) as conn:
             rows = await (await conn.execute(query, values)).fetchall()
@@ -167,11 +178,14 @@ async def stream(conn: Connection, *, matching: Filter, below: int, batch: int) 
             yield [_record(row) for row in rows]
 
 
-def _query(matching: Filter, *, limit: str, order: Literal["asc", "desc"] = "asc") -> tuple[bytes, dict[str, Any]]:
+def _query(
+    matching: Filter, *, limit: str, order: Literal["asc", "desc"] = "asc", columns: str = ""
+) -> tuple[bytes, dict[str, Any]]:
     values: dict[str, Any] = {**matching.as_json()}
     narrowed = "".join(f"and {_MATCHING[name]} " for name in values)
-    return _RECORDS.format(matching=narrowed, limit=limit, order=order).encode(), values
+    return _RECORDS.format(matching=narrowed, limit=limit, order=order, columns=columns).encode(), values
 
 
 def _record(row: tuple[Any, ...]) -> AuditRecord:
-    return AuditRecord(position=row[0], task_id=row[1], leaf=row[2], leaf_hash=bytes(row[3]))
+    by = row[4] if len(row) > 4 else None
+    return AuditRecord(position=row[0], task_id=row[1], leaf=row[2], leaf_hash=bytes(row[3]), by=by)

@@ -18,6 +18,7 @@ import cedarpy
 import orjson
 
 from interlock.domain.decisions import Answer, Decision, Entity, Question, Reason, is_cure
+from interlock.governance import missing_permits
 from interlock.governance.facts import PolicyError, cedar_json
 from interlock.governance.policies import DEFAULT_DENY, Policy, Rules, load_rules
 
@@ -95,11 +96,11 @@ class Bundle:
         if allowed:
             return self._decision(Answer.ALLOW, [_reason(p) for p in deciding])
         if not deciding:
-            return self._decision(Answer.DENY, [_nothing_permits(question)])
+            return self._decision(Answer.DENY, [self._nothing_permits(question)])
         permitted, _ = self._ask(question, request, rules.permits, entities)
         reasons = [_reason(p) for p in deciding]
         if not permitted:
-            return self._decision(Answer.DENY, [*reasons, _nothing_permits(question)])
+            return self._decision(Answer.DENY, [*reasons, self._nothing_permits(question)])
         if any(not p.obligations for p in deciding):
             return self._decision(Answer.DENY, reasons)
         obligations = tuple(sorted({obligation for p in deciding for obligation in p.obligations}))
@@ -119,6 +120,11 @@ class Bundle:
         if result.decision not in (cedarpy.Decision.Allow, cedarpy.Decision.Deny):
             raise _failed(question, "the engine gave no decision")
         return result.allowed, result.diagnostics.reasons
+
+    def _nothing_permits(self, question: Question) -> Reason:
+        return Reason(
+            policy=DEFAULT_DENY, text=missing_permits.reason(question, self.rules.actions[question.action].holders)
+        )
 
     def _decision(self, answer: Answer, reasons: list[Reason], obligations: tuple[str, ...] = ()) -> Decision:
         return Decision(answer=answer, reasons=tuple(reasons), obligations=obligations, policy_version=self.version)
@@ -163,13 +169,6 @@ def _key(question: Question, entities: bytes, context: bytes) -> bytes:
 def _reason(policy: Policy) -> Reason:
     text = policy.reason if policy.advice is None else f"{policy.reason} {policy.advice}"
     return Reason(policy=policy.id, text=text, fields=policy.fields)
-
-
-def _nothing_permits(question: Question) -> Reason:
-    return Reason(
-        policy=DEFAULT_DENY,
-        text=f"Nothing permits {question.principal.type} to do {question.action} on {question.resource.type}.",
-    )
 
 
 def _failed(question: Question, why: str) -> PolicyError:

@@ -1,6 +1,6 @@
 """Evidence packs: one tenant's matching records with everything that proves them, in one file that verifies offline.
 
-    records → the hashes of all that is not in the pack → witnessed checkpoints → policies and cards → manifest
+    records → the hashes of all that is not in the pack → witnessed checkpoints → policies and cards → manifest → its signature
 
 The hashes are those of one proof for all records together (each hash once), so a pack of a million records is verified in about as many
 hashes. What a pack does not prove stands in its README.
@@ -14,17 +14,19 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Self
 
 from interlock.domain import canonical
 from interlock.domain.errors import InterlockError, NotFound, TooLarge
-from interlock.governance import audit_records, proofs, subtrees
-from interlock.governance.audit_keys import KeyRing
+from interlock.governance import audit_records, checkpoints, proofs, subtrees
+from interlock.governance.audit_keys import KeyRing, PrivateKeys, key_ring
 from interlock.governance.audit_records import AuditRecord, Filter
 from interlock.governance.merkle import leaf_hash
 from interlock.governance.pack_container import Container
 from interlock.governance.proofs import Signed
 from interlock.infra.database import Connection, Database
+from interlock.infra.keys import Keys
+from interlock.infra.settings import Settings
 
 RECORDS_BATCH: Final = 1_000
 RANGES_BATCH: Final = 500
@@ -65,13 +67,22 @@ class Evidence:
 
     Args:
         ring: begins with the deployment's first key.
+        private_keys: where the key is that signs a pack's manifest, the newest of the ring.
         records_max: a filter that finds more is refused.
     """
 
-    def __init__(self, database: Database, ring: KeyRing, *, records_max: int) -> None:
+    def __init__(self, database: Database, ring: KeyRing, private_keys: PrivateKeys, *, records_max: int) -> None:
         self._database = database
         self._ring = ring
+        self._private_keys = private_keys
         self._records_max = records_max
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> Self:
+        """Build it as the settings say."""
+        keys = Keys.of(settings)
+        private_keys = PrivateKeys(keys.audit_key, keys.audit_wrapping)
+        return cls(database, key_ring(settings), private_keys, records_max=settings.evidence_records_max)
 
     async def write(
         self, tenant: str, matching: Filter, materials: Materials, *, at: datetime, out: BinaryIO
@@ -80,12 +91,13 @@ class Evidence:
 
         Raises:
             NotFound: nothing matches, or no checkpoint covers it yet. TooLarge: over `records_max` records.
-            AuditBroken: what is stored does not lead to what was signed; there is no pack of that.
+            AuditBroken: what is stored does not lead to what was signed, or the key that signs is gone; there is no pack of that.
         """
         pack = Container(out)
         async with self._database.tenant(tenant) as conn:
             ring = KeyRing(origin=self._ring.origin, key_name=self._ring.key_name, first=self._ring.keys[0].public_key)
             await ring.load(conn)
+            private_key = await self._private_keys.current(conn, ring)
             signed = await proofs.checkpoint(conn, None)
             ring.verify(signed.note)
             seen = _Seen()
@@ -111,7 +123,7 @@ class Evidence:
         for name, text in (("verify.py", verifier()), ("README.md", _own("pack_readme.md"))):
             pack.add(name, [text.encode()])
         manifest = {
-            "v": 1,
+            "v": 2,
             "tenant": tenant,
             "made_at": at,
             "filter": matching.as_json(),
@@ -124,7 +136,8 @@ class Evidence:
         }
         data = canonical.dumps(manifest)
         pack.add("manifest.json", [data])
-        pack.add("manifest.sha256", [hashlib.sha256(data).hexdigest().encode() + b"\n"])
+        body = signed_text(ring.origin, data)
+        pack.add("manifest.note", [checkpoints.sign_text(body, ring.key_name, private_key).encode()])
         pack.close()
         return manifest
 
@@ -236,11 +249,17 @@ def _ranges(positions: Sequence[int]) -> list[list[int]]:
     return found
 
 
+def signed_text(origin: str, manifest: bytes) -> str:
+    """Give what is signed of a pack: whose log it is of, and the SHA-256 of its manifest, which holds that of every other file."""
+    return f"{origin}/evidence-pack\n{hashlib.sha256(manifest).hexdigest()}\n"
+
+
 def verifier() -> str:
     """Give the program that verifies a pack, as one file: the verifier with what it reads packs by in the place of its import."""
     reader = _own("pack_reader.py").partition("from __future__ import annotations\n")[2].strip()
     return _own("pack_verifier.py").replace(
-        "from interlock.governance.pack_reader import Broken, Pack\n", reader + "\n"
+        "from interlock.governance.pack_reader import STRICT, Broken, Pack, check_form, part, printable\n",
+        reader + "\n",
     )
 
 

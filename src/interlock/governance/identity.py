@@ -34,10 +34,10 @@ _DISABLED: Final = """exists (select from accounts a where a.tenant = api_keys.t
     and a.disabled_at is not null)"""
 _OPEN: Final = "revoked_at is null and (expires_at is null or expires_at > time_now())"
 _ACTIVE: Final = f"{_OPEN} and not {_DISABLED}"
-# Nobody else could answer: there is one key, and nobody else who signs in.
+# Nobody else could answer: there is one key, and there never was another person. Else who takes the others away would approve alone.
 _SINGLE: Final = f"""(select count(*) from api_keys where tenant = current_tenant() and {_ACTIVE}) = 1
-    and not exists (select from accounts o where o.tenant = current_tenant() and o.id like 'user:%%' and o.disabled_at is null
-        and o.id <> api_keys.user_id)"""
+    and not exists (select from accounts o where o.tenant = current_tenant() and o.id like 'user:%%' and o.id <> api_keys.user_id)
+    and not exists (select from api_keys o where o.tenant = current_tenant() and o.user_id like 'user:%%' and o.user_id <> api_keys.user_id)"""
 _MAKES_KEYS: Final = "roles && array['admin', 'owner'] and scope_actions is null and scope_automations is null"
 LAST_USE_S: Final = 60.0  # how exact a key's last use is; a write for each request would cost more than the request
 
@@ -60,7 +60,7 @@ class Principal:
 
     Attributes:
         id: `user:amir`, `service:…` or `agent:…`. key_id: the key's public ID, or that of a session that no key was exchanged for.
-        single_operator: the tenant has one active key, so nobody else could answer.
+        single_operator: the tenant has one active key and never had another person, so nobody else could answer.
         scope: what the key is narrowed to; `ask.require` holds the caller to it.
         session_id: the session that the caller came with; None for a key.
         elevation: the emergency elevation that the request names; `Caller.require` asks with it what was denied without it.

@@ -7,6 +7,7 @@ long it was. It proves nothing against somebody who can write to the data folder
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from interlock.domain.errors import AuditBroken
@@ -34,12 +35,15 @@ class KeptCheckpoint:
             raise AuditBroken(f"The kept checkpoint {self.path}: {error.detail}") from error
 
     def write(self, note: str) -> None:
-        """Keep a note instead of the one before; whole after a power cut. Several processes may do so at once."""
+        """Keep a note instead of the one before; whole after a power cut. Several may do so at once, threads of one process too."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        descriptor, fresh = tempfile.mkstemp(prefix=f"{self.path.name}.", dir=self.path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(fresh).replace(self.path)
+        except BaseException:
+            Path(fresh).unlink(missing_ok=True)
+            raise

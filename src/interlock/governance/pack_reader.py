@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 LOCAL, CENTRAL, END = "<4s5H3I2H", "<4s6H3I5H2I", "<4s4H2IH"
@@ -16,6 +17,33 @@ PIECE = 1 << 20
 
 class Broken(Exception):
     """Something does not hold; the text names the file and the place."""
+
+
+@contextmanager
+def part(where: str) -> Iterator[None]:
+    """Read a part: whatever is wrong in it names the place. Anybody can make a pack, so nothing that stands in one may end in a traceback."""
+    try:
+        yield
+    except (Broken, OSError):
+        raise
+    except Exception as error:
+        raise Broken(f"{where}: it is not made as in a pack ({type(error).__name__}: {error})") from None
+
+
+def printable(text: str) -> str:
+    """Write out what nobody sees, moves the cursor or ends a line, so that no word of a pack forges what is said of it."""
+    return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of which every reader reads the same."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return found
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=once)
 
 
 # The container: uncompressed entries one after the other, each bit of which is determined by the files in it.
@@ -83,9 +111,9 @@ class Pack:
 
     def json(self, name: str) -> Any:
         try:
-            return json.loads(self.text(name))
-        except ValueError:
-            raise Broken(f"{name}: it is not JSON") from None
+            return STRICT.decode(self.text(name))
+        except (ValueError, RecursionError) as error:
+            raise Broken(f"{name}: it is not JSON that everybody reads alike ({error})") from None
 
     def lines(self, name: str) -> Iterator[bytes]:
         """Give the lines of a file without their newlines, a piece at a time."""
@@ -109,3 +137,21 @@ class Pack:
         for piece in self.pieces(name):
             digest.update(piece)
         return digest.hexdigest()
+
+
+def check_form(manifest: dict[str, Any]) -> None:
+    """Check that the manifest's parts are what they should be, and that the positions go up: else a record could stand beside the tree."""
+    forms = {
+        "tenant": str, "made_at": str, "records": int, "checkpoint_size": int, "filter": dict, "positions": list,
+        "policies": dict, "policies_missing": list, "files": list,
+    }  # fmt: skip
+    for name, form in forms.items():
+        if type(manifest[name]) is not form:
+            raise Broken(f"manifest.json: its {name} is not one of a pack")
+    end = -1
+    for low, high in manifest["positions"]:
+        if not (type(low) is type(high) is int and end < low < high):
+            raise Broken(f"manifest.json: its positions do not go up, at {low} to {high}")
+        end = high
+    if sum(high - low for low, high in manifest["positions"]) != manifest["records"]:
+        raise Broken("manifest.json: it has another number of records than positions")

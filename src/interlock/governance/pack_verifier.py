@@ -2,7 +2,7 @@
 
 Needs Python 3.9 or later and the package `cryptography`, and nothing of Interlock. Exits with 0 only when all of it holds:
 
-- the container and every file are, to the bit, what the manifest says;
+- the container and every file are, to the bit, what the manifest says, and the manifest is signed by the newest key of the log;
 - each record's text has its hash, the records stand at the positions that the manifest names, and all belong to one tenant;
 - the tree over them has the root of the checkpoint (RFC 6962 hashing; the hashes of what is not in the pack are in nodes.txt);
 - the checkpoint is signed by the key that signed at its size, and each key was introduced by the one before it, back to VERIFIER_KEY;
@@ -11,7 +11,8 @@ Needs Python 3.9 or later and the package `cryptography`, and nothing of Interlo
 - each model's statement is signed, by the key that the record of its release names.
 
 What cannot be seen from a pack: whether a matching record was left out of it, what the records commit to, and whether the policies and model
-cards are the only ones. Without --key the pack's own first key is believed; get that key from elsewhere.
+cards are the only ones. Without --key the pack's own first key is believed; get that key from elsewhere. This program cannot vouch for itself:
+whoever changes a pack can change it too. Compare its SHA-256 with what `interlock audit export` and `interlock audit verifier` print.
 """
 
 from __future__ import annotations
@@ -32,20 +33,38 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from interlock.governance.pack_reader import Broken, Pack
+from interlock.governance.pack_reader import STRICT, Broken, Pack, check_form, part, printable
 
 DASH = "\u2014 "
 
 
-def check_files(pack: Pack) -> dict[str, Any]:
-    """Check each file against the manifest, and the manifest against its own digest; give the manifest."""
-    said = pack.text("manifest.sha256")
-    if said != hashlib.sha256(pack.read("manifest.json")).hexdigest() + "\n":
-        raise Broken("manifest.json: it has another SHA-256 than manifest.sha256 says")
+SIGNED, UNSIGNED = "manifest.note", "manifest.sha256"
+
+
+def check_files(pack: Pack, *, unsigned: bool) -> dict[str, Any]:
+    """Check each file against the manifest, and the manifest against the digest that is signed; give the manifest.
+
+    Packs of before there were signatures have their manifest's digest in manifest.sha256: they are taken only where that was asked for.
+    """
+    is_signed = SIGNED in pack.entries
+    if not is_signed and not unsigned:
+        raise Broken(
+            f"{SIGNED}: it is not there. A pack of an early version has none: --unsigned takes it, at its word"
+        )
+    beside = SIGNED if is_signed else UNSIGNED
+    digest = hashlib.sha256(pack.read("manifest.json")).hexdigest()
+    said = pack.text(beside)
+    if said.split("\n")[1:2] != [digest] if is_signed else said != digest + "\n":
+        raise Broken(f"manifest.json: it has another SHA-256 than {beside} says")
     manifest: dict[str, Any] = pack.json("manifest.json")
+    if manifest["v"] != (2 if is_signed else 1):
+        raise Broken(f"manifest.json: its version is {manifest['v']}, which this program does not read")
+    check_form(manifest)
     listed = {one["name"]: one for one in manifest["files"]}
+    if len(listed) != len(manifest["files"]):
+        raise Broken("manifest.json: it lists a file twice")
     for name in pack.entries:
-        if name not in listed and name not in ("manifest.json", "manifest.sha256"):
+        if name not in listed and name not in ("manifest.json", beside):
             raise Broken(f"{name}: the manifest does not list it")
     wrong = []
     for name, one in listed.items():
@@ -55,6 +74,7 @@ def check_files(pack: Pack) -> dict[str, Any]:
             wrong.append(name)
     if wrong and wrong != ["records.txt"]:
         raise Broken(f"{wrong[0]}: it has another SHA-256 than the manifest says")
+    manifest["signed"] = is_signed
     manifest["records_changed"] = bool(wrong)  # where in it is said by whoever reads the records
     return manifest
 
@@ -74,7 +94,7 @@ def check_records(
     found: list[bytes] = []
     versions: set[str] = set()
     released: set[tuple[str, str]] = set()
-    sha256, loads, unhex = hashlib.sha256, json.loads, binascii.unhexlify
+    sha256, loads, unhex = hashlib.sha256, STRICT.decode, binascii.unhexlify
     add_position, add_hash = positions.append, found.append
     for number, line in enumerate(pack.lines("records.txt"), start=1):
         where = f"records.txt, line {number}"
@@ -94,18 +114,18 @@ def check_records(
         if sha256(b"\x00" + leaf).digest() != hashed:
             raise Broken(f"{where}: the text of position {position} is not what was hashed")
         try:
-            facts = loads(leaf)
+            facts = loads(leaf.decode())
             if facts["tenant"] != tenant:
                 raise Broken(f"{where}: position {position} is a record of another tenant")
             at = facts["at"]
-        except (ValueError, KeyError, TypeError):
-            raise Broken(f"{where}: the record at position {position} cannot be read") from None
-        if (since and at < since) or (until and at >= until) or (task and facts.get("task") != task):
-            raise Broken(f"{where}: the record at position {position} does not match the manifest's filter")
-        if facts.get("policy_version"):
-            versions.add(facts["policy_version"])
-        if facts.get("kind") == "model.released" and facts.get("model_key"):
-            released.add((facts["digest"], facts["model_key"]))
+            if (since and at < since) or (until and at >= until) or (task and facts.get("task") != task):
+                raise Broken(f"{where}: the record at position {position} does not match the manifest's filter")
+            if facts.get("policy_version"):
+                versions.add(facts["policy_version"])
+            if facts.get("kind") == "model.released" and facts.get("model_key"):
+                released.add((facts["digest"], facts["model_key"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Broken(f"{where}: the record at position {position} cannot be read ({error})") from None
         add_position(position)
         add_hash(hashed)
     missing = next(expected, None)
@@ -157,7 +177,8 @@ def tree_root(pack: Pack, positions: list[int], level: list[bytes], size: int) -
         places, level, count = above, roots, (count + 1) >> 1
     if next(nodes, None) is not None:
         raise Broken("nodes.txt: it has more hashes than these records need")
-    return level[0]
+    [root] = level  # more than one: positions that do not go up
+    return root
 
 
 # Keys and checkpoints (C2SP signed-note and tlog-checkpoint, Ed25519).
@@ -228,6 +249,12 @@ class Keys:
             self.keys.append((one["from_size"], key))
         if not self.keys:
             raise Broken("keys.json: there is no key")
+
+    def manifest(self, note: str, manifest: bytes) -> None:
+        """Check that the newest key signed this manifest, as one of this log's packs."""
+        text = self.keys[-1][1].check(note, SIGNED)
+        if text != f"{self.origin}/evidence-pack\n{hashlib.sha256(manifest).hexdigest()}\n":
+            raise Broken(f"{SIGNED}: it is not of this manifest, or not of a pack of {self.origin}")
 
     def checkpoint(self, note: str, where: str) -> tuple[int, bytes]:
         """Check a signed checkpoint by the key of its size; give size and root."""
@@ -396,6 +423,8 @@ def check_witnesses(
     lines, seen = [], 0
     for one in pack.json("witnesses.json"):
         where = f"witnesses.json, {one['witness']} at {one['size']}"
+        if one["kind"] not in ("file", "bucket", "rfc3161"):
+            raise Broken(f"{where}: there is no witness of the kind {one['kind']}")
         old_size, old_root = keys.checkpoint(one["note"], where)
         if old_size != one["size"]:
             raise Broken(f"{where}: its note is of {old_size} records")
@@ -440,7 +469,7 @@ def check_statements(pack: Pack, released: set[tuple[str, str]]) -> int:
                 keys[one["keyid"]].verify(base64.b64decode(one["sig"], validate=True), signed)
             except (KeyError, InvalidSignature, ValueError):
                 raise Broken(f"{name}: its signature does not hold") from None
-        digest = json.loads(payload)["predicate"]["digest"]
+        digest = STRICT.decode(payload.decode())["predicate"]["digest"]
         known = {key for model, key in released if model == digest}
         if known and known.isdisjoint(one["keyid"] for one in body["signatures"]):
             raise Broken(f"{name}: the log says that another key signed for this model version")
@@ -448,30 +477,46 @@ def check_statements(pack: Pack, released: set[tuple[str, str]]) -> int:
     return elsewhere
 
 
-def verify(path: Path, *, key: str | None, tsa_roots: bytes | None) -> dict[str, Any]:
+def verify(path: Path, *, key: str | None, tsa_roots: bytes | None, unsigned: bool = False) -> dict[str, Any]:
     """Verify a pack. Raises Broken for the first thing that does not hold."""
     with path.open("rb") as file:
         pack = Pack(file)
-        manifest = check_files(pack)
-        keys = Keys(pack.json("keys.json"), key)
-        size, root = keys.checkpoint(pack.text("checkpoint.txt"), "checkpoint.txt")
+        with part("manifest.json"):
+            manifest = check_files(pack, unsigned=unsigned)
+        with part("keys.json"):
+            keys = Keys(pack.json("keys.json"), key)
+        if manifest["signed"]:
+            keys.manifest(pack.text(SIGNED), pack.read("manifest.json"))
+        with part("checkpoint.txt"):
+            size, root = keys.checkpoint(pack.text("checkpoint.txt"), "checkpoint.txt")
         if size != manifest["checkpoint_size"]:
             raise Broken(
                 f"checkpoint.txt: it is of {size} records, not of {manifest['checkpoint_size']} as the manifest says"
             )
-        positions, leaves, versions, released = check_records(pack, manifest)
-        if tree_root(pack, positions, leaves, size) != root:
-            where = f"positions {positions[0]} to {positions[-1]}"
-            raise Broken(f"records.txt, nodes.txt: the tree over {where} is not the one that was signed")
+        with part("records.txt"):
+            positions, leaves, versions, released = check_records(pack, manifest)
+        with part("nodes.txt"):
+            if tree_root(pack, positions, leaves, size) != root:
+                where = f"positions {positions[0]} to {positions[-1]}"
+                raise Broken(f"records.txt, nodes.txt: the tree over {where} is not the one that was signed")
         own = pack.read("tsa-roots.pem") if "tsa-roots.pem" in pack.entries else b""
         pem = own if tsa_roots is None else tsa_roots
-        lines, seen = check_witnesses(pack, keys, size, root, x509.load_pem_x509_certificates(pem) if pem else [])
-        check_policies(pack, manifest, versions)
-        unbound = check_statements(pack, released)
+        with part("tsa-roots.pem" if tsa_roots is None else "the --tsa-roots that were given"):
+            roots = x509.load_pem_x509_certificates(pem) if pem else []
+        with part("witnesses.json"):
+            lines, seen = check_witnesses(pack, keys, size, root, roots)
+        with part("manifest.json, policies"):
+            check_policies(pack, manifest, versions)
+        with part("model-cards"):
+            unbound = check_statements(pack, released)
     warnings = []
     if key is None:
         warnings.append(
             "No --key was given: the pack's own first key was believed. Get it from elsewhere, and compare."
+        )
+    if not manifest["signed"]:
+        warnings.append(
+            "The pack is not signed: model cards, bills of materials, README.md and verify.py are believed."
         )
     if unbound:
         warnings.append(
@@ -485,6 +530,9 @@ def verify(path: Path, *, key: str | None, tsa_roots: bytes | None) -> dict[str,
         warnings.append(f"{len(manifest['policies_missing'])} policy versions that decided are not in the pack.")
     return {
         "tenant": manifest["tenant"],
+        "signed": manifest["signed"],
+        "made_at": manifest["made_at"],
+        "filter": manifest["filter"],
         "records": len(positions),
         "first": positions[0],
         "last": positions[-1],
@@ -496,6 +544,12 @@ def verify(path: Path, *, key: str | None, tsa_roots: bytes | None) -> dict[str,
     }
 
 
+def _told(chosen: dict[str, Any]) -> str:
+    """Say what was chosen: a pack of a part is not to be taken for the whole."""
+    named = ", ".join(f"{name} {value}" for name, value in chosen.items() if value is not None)
+    return f"records with {named} only" if named else "everything that the tenant had then"
+
+
 def main(arguments: list[str]) -> int:
     """Verify one pack and say so; gives the exit code."""
     parser = argparse.ArgumentParser(description="Verify an Interlock evidence pack, offline.")
@@ -504,28 +558,37 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--tsa-roots", type=Path, help="certificates (PEM) of the time-stamping authorities that you trust"
     )
+    parser.add_argument("--unsigned", action="store_true", help="take a pack of before packs were signed")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     try:
         pem = None if given.tsa_roots is None else given.tsa_roots.read_bytes()
-        found: dict[str, Any] = {"ok": True, **verify(given.pack, key=given.key, tsa_roots=pem)}
+        found: dict[str, Any] = {
+            "ok": True,
+            **verify(given.pack, key=given.key, tsa_roots=pem, unsigned=given.unsigned),
+        }
     except Broken as error:
         found = {"ok": False, "error": str(error)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        found = {"ok": False, "error": f"the pack cannot be read: {type(error).__name__}: {error}"}
+    except OSError as error:
+        found = {"ok": False, "error": f"the pack cannot be read: {error}"}
     if given.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
-    elif not found["ok"]:
-        sys.stdout.write(f"BROKEN: {found['error']}\n")
     else:
-        sys.stdout.write(
-            f"OK: {found['records']} records of {found['tenant']} (positions {found['first']} to {found['last']})\n"
-            f"  in the log of {found['checkpoint_size']} records with root {found['root']}\n"
-            f"  first key {found['key']}\n"
-        )
-        sys.stdout.write("".join(f"  witness {one}\n" for one in found["witnesses"]))
-        sys.stdout.write("".join(f"  note: {one}\n" for one in found["warnings"]))
+        lines = _lines(found) if found["ok"] else [f"BROKEN: {found['error']}"]
+        sys.stdout.write("".join(printable(line) + "\n" for line in lines))
     return 0 if found["ok"] else 1
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    return [
+        f"OK: {found['records']} records of {found['tenant']} (positions {found['first']} to {found['last']})",
+        f"  made at {found['made_at']}: an older pack is as whole as a newer one",
+        f"  of {_told(found['filter'])}",
+        f"  in the log of {found['checkpoint_size']} records with root {found['root']}",
+        f"  first key {found['key']}",
+        *(f"  witness {one}" for one in found["witnesses"]),
+        *(f"  note: {one}" for one in found["warnings"]),
+    ]
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import cedarpy
 
 from interlock.domain.errors import ConfigurationError
-from interlock.governance import policy_lint
+from interlock.governance import missing_permits, policy_lint
 from interlock.governance.redaction.findings import TYPES
 
 BASE: Final = Path(__file__).parent / "base"
@@ -58,11 +58,13 @@ class ActionRules:
     """The policies whose scope admits one action: all of them, and the permits alone.
 
     The engine looks at each policy of a set (1.7 µs, measured), so the policies of other automations would slow all down.
+    `holders` are the roles that the permits ask for.
     """
 
     ids: tuple[str, ...]
     everything: cedarpy.PolicySet
     permits: cedarpy.PolicySet
+    holders: Mapping[str, missing_permits.Holders] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +153,12 @@ def _actions(schema: cedarpy.Schema) -> dict[str, frozenset[str]]:
 
 def _admitted(forms: Mapping[str, Any], groups: frozenset[str]) -> ActionRules:
     admitted = {id_: form for id_, form in forms.items() if _admits(form["action"], groups)}
+    permits = {id_: form for id_, form in admitted.items() if form["effect"] == "permit"}
     return ActionRules(
         ids=tuple(sorted(admitted)),
         everything=_compile(admitted),
-        permits=_compile({id_: form for id_, form in admitted.items() if form["effect"] == "permit"}),
+        permits=_compile(permits),
+        holders=missing_permits.holders(list(permits.values())),
     )
 
 

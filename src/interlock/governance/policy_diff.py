@@ -1,8 +1,9 @@
 """Which answers change from one bundle to another: on decisions that were recorded, and on requests made for the purpose.
 
-The search is no proof. It begins with a plain request of each action that other policies decide, and changes one of its facts, then
-two, then several at random, to values that the policies themselves name and their neighbours. So what it finds first is small, and
-what it finds at random is made smaller until no fact can be left out.
+The search is no proof. It takes the policies that differ apart, to facts with which one of them matches and the other does not; clears away what
+else decides there; and asks both bundles. Where that finds nothing, one fact after the other is changed, then two, then several at random,
+to values that the policies name and their neighbours. What is found is made smaller until no fact can be left out and none has a
+plainer value; of what is found between several types of principal and resource, the one with the fewest facts is told.
 """
 
 from __future__ import annotations
@@ -12,27 +13,22 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from interlock.domain.decisions import Entity, Question
+from interlock.domain.decisions import Question
 from interlock.governance.decide import Bundle
 from interlock.governance.facts import PolicyError
-from interlock.governance.policies import ROLES
-from interlock.governance.policy_schema import ActionShape, Shapes, Type, shapes
+from interlock.governance.policy_requests import Change, Requests
+from interlock.governance.policy_schema import shapes
+from interlock.governance.policy_terms import Path
 
 PAIRS_MAX: Final = 20_000
-CLIMBS_MAX: Final = 20
+CASES_MAX: Final = 120
+CLIMBS_MAX: Final = 10
+SHRUNK_MAX: Final = 4
+FEWER_MAX: Final = 1_000
+CASES_AT_LEAST: Final = 5
 SEED: Final = 0
-_SELF: Final = "asker"
-_PLAIN: Final = object()
-_TENANT: Final = "acme"
-_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-Path = tuple[str, ...]
-Change = tuple[Path, Any]
-Start = tuple[str, str, tuple[Change, ...]]  # types of principal and resource, and what is other than plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,19 +97,40 @@ def on_recorded(
 
 
 def search(before: Bundle, after: Bundle, *, seconds: float = 5.0, seed: int = SEED) -> Searched:
-    """Look for a smallest counterexample of each action that both bundles know and decide by other policies."""
+    """Look for a smallest counterexample of each action that both bundles know and decide by other policies.
+
+    Args:
+        seconds: in all, shared among the actions; each is looked at a little also where there are many.
+    """
     rng = random.Random(seed)  # noqa: S311
+    until = time.monotonic() + seconds
     known = shapes(after.rules.schema)
     shared = sorted(known.actions.keys() & before.rules.actions.keys())
     actions = tuple(a for a in shared if _text_of(before, a) != _text_of(after, a))
-    found, asked = [], 0
-    for action in actions:
-        space = _Space(known, action, before, after)
-        difference, count = _search(space, before, after, rng, seconds / len(actions))
-        asked += count
-        if difference is not None:
-            found.append(difference)
-    return Searched(differences=tuple(found), requests=asked, actions=actions)
+    searches = {
+        a: _Search(
+            before,
+            after,
+            [
+                Requests(known, a, p, r, _differing(a, before, after), before, after)
+                for p, r in itertools.product(known.actions[a].principals, known.actions[a].resources)
+            ],
+        )
+        for a in actions
+    }
+    for number, one in enumerate(searches.values()):
+        one.apart(_share(until, len(searches) - number))
+    left = [one for one in searches.values() if one.found is None]
+    for number, one in enumerate(left):
+        one.by_chance(rng, _share(until, len(left) - number))
+    found = tuple(one.found for one in searches.values() if one.found is not None)
+    return Searched(differences=found, requests=sum(one.asked for one in searches.values()), actions=actions)
+
+
+def _share(until: float, among: int) -> float:
+    """Give when the next of some has had its share of the time."""
+    now = time.monotonic()
+    return now + max(0.0, until - now) / among
 
 
 def _text_of(bundle: Bundle, action: str) -> str:
@@ -122,28 +139,143 @@ def _text_of(bundle: Bundle, action: str) -> str:
     return "" if rules is None else str(sorted((id_, repr(bundle.rules.forms[id_])) for id_ in rules.ids))
 
 
-def _search(
-    space: _Space, before: Bundle, after: Bundle, rng: random.Random, seconds: float
-) -> tuple[Difference | None, int]:
-    asked, climbs = 0, 0
-    starts = list(space.starts())
-    for start in starts:
-        until = time.monotonic() + seconds / len(starts)
-        for changes in _orders(space.changes(start), space.likely, rng, until):
-            asked += 1
-            question = space.question(start, changes)
-            old, new = verdict(before, question), verdict(after, question)
-            if not _alike(old, new):
-                return _smaller(space, start, changes, before, after), asked
-            if old.policies != new.policies and climbs < CLIMBS_MAX:
-                # A policy that differs decides here, and others hide it: clear those away.
-                climbs += 1
-                climbed = space.towards_allow((*start[:2], (*start[2], *changes)), after)
-                if compare(before, after, space.question(climbed, ())) is not None:
-                    return _smaller(space, (*start[:2], ()), climbed[2], before, after), asked
-            if time.monotonic() > until:
-                break
-    return None, asked
+Rank = tuple[bool, int]
+"""How telling a difference is, the least first: whether only what is asked for differs, and how many facts are not plain."""
+
+
+class _Search:
+    """The search of one action: over the requests of each pair of types that it may be asked between."""
+
+    def __init__(self, before: Bundle, after: Bundle, requests: Sequence[Requests]) -> None:
+        self._before, self._after = before, after
+        self._requests = requests
+        self.asked = 0
+        self.found: Difference | None = None
+
+    def apart(self, until: float) -> None:
+        """Ask at the facts that the policies which differ are about; the smallest of what is found is kept."""
+        best: tuple[Rank, Requests, dict[Path, Any]] | None = None
+        for space in self._requests:
+            if best is not None and best[0] <= (False, 1):
+                break  # nothing is smaller but the plain request, which is asked first
+            shrunk = climbs = 0
+            for number, facts in enumerate(self._cases(space)):
+                late = time.monotonic() > until
+                if shrunk == SHRUNK_MAX or (late and (best is not None or number >= CASES_AT_LEAST)):
+                    break
+                parting: dict[Path, Any] | None = facts
+                if self._differ(space, facts) is None:
+                    climbs += 1
+                    parting = self._cleared(space, facts) if climbs <= CLIMBS_MAX else None
+                if parting is None:
+                    continue
+                shrunk += 1
+                smaller = self._without(space, parting)
+                rank = self._rank(smaller, _sure(self._differ(space, smaller)))
+                if best is None or rank < best[0]:
+                    best = rank, space, smaller
+        if best is not None:
+            self._found(best[1], best[2])
+
+    def by_chance(self, rng: random.Random, until: float) -> None:
+        """Ask at facts that are changed in turn, then at random, until the time is up or one is found."""
+        starts = [(space, start) for space in self._requests for start in self._starts(space)]
+        for number, (space, start) in enumerate(starts):
+            share = _share(until, len(starts) - number)
+            for changes in _orders(space.changes(start), space.likely, rng, share):
+                if self._differ(space, facts := {**start, **dict(changes)}) is not None:
+                    self._found(space, self._without(space, facts))
+                    return
+                if time.monotonic() > share:
+                    break
+
+    def _found(self, space: Requests, facts: dict[Path, Any]) -> None:
+        self.found = _sure(self._differ(space, self._plainer(space, self._fewer(space, facts))))
+
+    def _starts(self, space: Requests) -> list[dict[Path, Any]]:
+        allowed = space.towards_allow({}, self._before, self._against)
+        return [allowed, {}] if allowed else [{}]
+
+    def _cases(self, space: Requests) -> Iterator[dict[Path, Any]]:
+        """Give facts where the policies that differ part, plain ones and allowed ones beside them."""
+        starts = self._starts(space)
+        yield from reversed(starts)
+        seen: set[str] = set()
+        for case in itertools.islice(space.cases(), CASES_MAX):
+            for start in starts:
+                facts = space.other_than_plain({**start, **case})
+                if (text := repr(sorted(facts.items(), key=lambda fact: fact[0]))) not in seen:
+                    seen.add(text)
+                    yield facts
+
+    def _cleared(self, space: Requests, facts: Mapping[Path, Any]) -> dict[Path, Any] | None:
+        """Clear away the policies that hide a difference; gives nothing where it stays hidden, or there is none."""
+        for bundle in (self._after, self._before):
+            cleared = space.towards_allow(facts, bundle, self._against)
+            if cleared != facts and self._differ(space, cleared) is not None:
+                return cleared
+        return None
+
+    def _differ(self, space: Requests, facts: Mapping[Path, Any]) -> Difference | None:
+        self.asked += 1
+        return compare(self._before, self._after, space.question(facts))
+
+    def _against(self, bundle: Bundle, question: Question) -> tuple[int, tuple[str, ...]]:
+        """Count what stands against a request, the forbids that hold or that nothing permits it; and say which."""
+        self.asked += 1
+        found = verdict(bundle, question)
+        if found.answer == "allow":
+            return 0, ()
+        return (1_000 if found.answer == "error" else len(found.policies)), found.policies
+
+    def _rank(self, facts: Mapping[Path, Any], found: Difference) -> Rank:
+        return found.before.answer == found.after.answer, len(facts)
+
+    def _without(self, space: Requests, facts: Mapping[Path, Any]) -> dict[Path, Any]:
+        """Leave out every fact without which the answers still differ, until none is left that can be."""
+        kept = space.other_than_plain(facts)
+        only_asks = self._rank(kept, _sure(self._differ(space, kept)))[0]
+        again = True
+        while again:
+            again = False
+            for path in list(kept):
+                fewer = {at: value for at, value in kept.items() if at != path}
+                found = self._differ(space, fewer)
+                if found is not None and self._rank(fewer, found)[0] <= only_asks:
+                    kept, again = fewer, True
+        return kept
+
+    def _fewer(self, space: Requests, facts: dict[Path, Any]) -> dict[Path, Any]:
+        """Look for another difference with fewer facts: none at all, one, two, of those that matter."""
+        rank = self._rank(facts, _sure(self._differ(space, facts)))
+        changes = [change for change in space.changes({}) if space.likely(change) or change[0] in facts]
+        for count in range(min(len(facts), 3)):
+            for chosen in itertools.islice(itertools.combinations(changes, count), FEWER_MAX):
+                if len({path for path, _ in chosen}) < count:
+                    continue
+                found = self._differ(space, fewer := dict(chosen))
+                if found is not None and self._rank(fewer, found) < rank:
+                    return fewer
+        return facts
+
+    def _plainer(self, space: Requests, facts: dict[Path, Any]) -> dict[Path, Any]:
+        """Give each fact the plainest value with which the answers are the same two."""
+        was = _sure(self._differ(space, facts))
+        for path in facts:
+            for value in space.plainer(path, facts[path]):
+                found = self._differ(space, changed := {**facts, path: value})
+                if found is not None and (found.before.answer, found.after.answer) == (
+                    was.before.answer,
+                    was.after.answer,
+                ):
+                    facts = changed
+                    break
+        return facts
+
+
+def _sure(found: Difference | None) -> Difference:
+    assert found is not None
+    return found
 
 
 def _orders(
@@ -169,197 +301,10 @@ def _orders(
         yield tuple(rng.choice(by_path[path]) for path in chosen)
 
 
-def _smaller(
-    space: _Space, start: Start, changes: tuple[Change, ...], before: Bundle, after: Bundle
-) -> Difference | None:
-    """Leave out every change without which the answers still differ."""
-    kept = list(changes)
-    for change in changes:
-        fewer = [c for c in kept if c is not change]
-        if compare(before, after, space.question(start, tuple(fewer))) is not None:
-            kept = fewer
-    return compare(before, after, space.question(start, tuple(kept)))
-
-
-class _Space:
-    """The requests of one action: plain ones to start from, and the values that each fact may take instead."""
-
-    def __init__(self, known: Shapes, action: str, *bundles: Bundle) -> None:
-        self._known = known
-        self._action = action
-        self._bundle = bundles[0]
-        self._shape: ActionShape = known.actions[action]
-        forms = [b.rules.forms[i] for b in bundles if action in b.rules.actions for i in b.rules.actions[action].ids]
-        constants = list(_constants(forms))
-        self._spoken_of = set(_names(_differing(action, *bundles)))
-        self._strings = sorted({c for c in constants if isinstance(c, str)} | ROLES)
-        self._longs = sorted({n + d for n in constants if isinstance(n, int) for d in (-1, 0, 1)} | {0, 1})
-        self._decimals = sorted({n for c in constants for n in _decimals(c)} | {Decimal(0), Decimal(1)})
-
-    def likely(self, change: Change) -> bool:
-        """Tell whether the policies that differ name the fact, and the value where it is a text or a list of one."""
-        path, value = change
-        (value,) = value if isinstance(value, list) else (value,)
-        return path[-1] in self._spoken_of and (not isinstance(value, str) or value in self._spoken_of)
-
-    def starts(self) -> Iterator[Start]:
-        for principal, resource in itertools.product(self._shape.principals, self._shape.resources):
-            plain: Start = (principal, resource, ())
-            if (allowed := self.towards_allow(plain, self._bundle)) != plain:
-                yield allowed
-            yield plain
-
-    def towards_allow(self, start: Start, bundle: Bundle) -> Start:
-        """Change one other fact after the other to what leaves fewest policies against the request, as long as that helps."""
-        principal, resource, given = start
-        chosen: dict[Path, Any] = dict(given)
-        best = self._against(start, bundle)
-        improved = best > 0
-        while improved and best:
-            improved = False
-            for path, value in self.changes(start):
-                if path in dict(given):
-                    continue
-                tried = (principal, resource, tuple({**chosen, path: value}.items()))
-                if (count := self._against(tried, bundle)) < best:
-                    chosen[path], best, improved = value, count, True
-                if not best:
-                    break
-        return principal, resource, tuple(chosen.items())
-
-    def _against(self, start: Start, bundle: Bundle) -> int:
-        """Count what stands against a request: the forbids that hold, or that nothing permits it."""
-        found = verdict(bundle, self.question(start, ()))
-        if found.answer == "allow":
-            return 0
-        return 1_000 if found.answer == "error" else len(found.policies)
-
-    def changes(self, start: Start) -> list[Change]:
-        """Give every other value of every fact."""
-        held = dict(start[2])
-        parts = (
-            ("principal", self._known.entities.get(start[0], Type(kind="record"))),
-            ("resource", self._known.entities.get(start[1], Type(kind="record"))),
-            ("context", self._shape.context),
-        )
-        return [
-            (path, value)
-            for part, type_ in parts
-            for path, value in self._values(type_, (part,))
-            if held.get(path, _PLAIN) != value
-        ]
-
-    def _values(self, record: Type, at: Path) -> Iterator[Change]:
-        for name, (type_, _) in record.fields.items():
-            path = (*at, name)
-            if type_.kind == "record":
-                yield from self._values(type_, path)
-                continue
-            if name == "tenant" and at != ("context",):
-                yield path, "another"
-                continue
-            yield from ((path, value) for value in self._others(type_))
-
-    def _others(self, type_: Type) -> Iterator[Any]:
-        if type_.kind == "bool":
-            yield from (True, False)
-        elif type_.kind == "long":
-            yield from self._longs
-        elif type_.kind == "string":
-            yield from self._strings
-        elif type_.kind == "decimal":
-            yield from self._decimals
-        elif type_.kind == "datetime":
-            yield from (_DAY + timedelta(days=d) for d in (-400, -1, 0, 1, 400))
-        elif type_.kind == "entity":
-            yield from (Entity(type=type_.name, id=_SELF), Entity(type=type_.name, id="somebody"))
-        elif type_.kind == "set" and type_.of is not None:
-            yield from ([value] for value in self._others(type_.of))
-
-    def _plain(self, type_: Type, name: str) -> Any:
-        if name == "tenant":
-            return _TENANT
-        if name == "automation":
-            return self._action.partition(".")[0]
-        if name in ("kind", "effect", "effects") and self._action.startswith("effect."):
-            kind = self._action.removeprefix("effect.")
-            return {"kind": kind, "effect": f"{kind}:a-name", "effects": [kind]}[name]
-        if type_.kind == "record":
-            return {n: self._plain(t, n) for n, (t, required) in type_.fields.items() if required}
-        return {
-            "bool": False,
-            "long": 0,
-            "string": "",
-            "decimal": Decimal(0),
-            "datetime": _DAY,
-            "set": [],
-            "entity": Entity(type=type_.name, id="somebody"),
-        }.get(type_.kind)
-
-    def question(self, start: Start, changes: Sequence[Change]) -> Question:
-        """Make the plain request of these types, with the changes."""
-        facts: dict[str, dict[str, Any]] = {
-            "principal": self._plain(self._known.entities.get(start[0], Type(kind="record")), ""),
-            "resource": self._plain(self._known.entities.get(start[1], Type(kind="record")), ""),
-            "context": self._plain(self._shape.context, ""),
-        }
-        for path, value in (*start[2], *changes):
-            at: dict[str, Any] = facts
-            for part in path[:-1]:
-                at = at.setdefault(part, {})
-            at[path[-1]] = value
-        # Facts that are references need their entity; nobody's attributes are asked of it, so it has none.
-        return Question(
-            principal=Entity(type=start[0], id=_SELF, attrs=facts["principal"]),
-            action=self._action,
-            resource=Entity(type=start[1], id="it", attrs=facts["resource"]),
-            context=facts["context"],
-        )
-
-
-def _differing(action: str, *bundles: Bundle) -> list[Any]:
-    """Give the policies about an action that not all bundles have."""
-    texts: dict[str, list[Any]] = {}
-    for bundle in bundles:
-        for id_ in bundle.rules.actions[action].ids if action in bundle.rules.actions else ():
-            form = bundle.rules.forms[id_]
-            texts.setdefault(id_ + repr(form), []).append(form)
-    return [found[0] for found in texts.values() if len(found) < len(bundles)]
-
-
-def _names(form: Any) -> Iterator[str]:
-    """Give every attribute and text that stands in policies."""
-    if isinstance(form, Mapping):
-        for key, body in form.items():
-            if key == "attr" or (key == "Value" and isinstance(body, str)):
-                yield body
-            elif key != "annotations":
-                yield from _names(body)
-    elif isinstance(form, list | tuple):
-        for item in form:
-            yield from _names(item)
-
-
-def _constants(form: Any) -> Iterator[Any]:
-    """Give every constant that stands in policies' expressions."""
-    if isinstance(form, Mapping):
-        if "Value" in form and len(form) == 1:
-            yield form["Value"]
-        for key, body in form.items():
-            if key != "annotations":
-                yield from _constants(body)
-    elif isinstance(form, list | tuple):
-        for item in form:
-            yield from _constants(item)
-
-
-def _decimals(constant: Any) -> Iterator[Decimal]:
-    """Give the decimals around a constant that reads as one."""
-    if not isinstance(constant, str):
-        return
-    try:
-        value = Decimal(constant)
-    except InvalidOperation:
-        return
-    if value.is_finite() and abs(value) < 10**12:
-        yield from (value + Decimal(step) for step in ("-0.01", "0", "0.01"))
+def _differing(action: str, before: Bundle, after: Bundle) -> list[tuple[Any, Any]]:
+    """Give the policies about an action that are not the same in both: as they were and as they are, None where there is none."""
+    old, new = (
+        {i: b.rules.forms[i] for i in (b.rules.actions[action].ids if action in b.rules.actions else ())}
+        for b in (before, after)
+    )
+    return [(old.get(i), new.get(i)) for i in sorted(old.keys() | new.keys()) if old.get(i) != new.get(i)]

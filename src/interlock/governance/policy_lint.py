@@ -6,12 +6,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from interlock.domain.decisions import Entity
 from interlock.domain.errors import ConfigurationError
+from interlock.domain.reviews import Verdict
+from interlock.governance.policy_terms import ID, Path, Unknown, constant, evaluate, path_of, paths
+from interlock.governance.policy_witness import Constants
 
 BRACKETS_MAX: Final = 32
 DEPTH_MAX: Final = 250
 FORM_DEPTH_MAX: Final = 120  # the engine's JSON reader stops at 128, of which the set around a policy takes some
 _DEEPENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|\|\||&&|\bif\b|[-+*.!()\[\]{};,]', re.DOTALL)
+WAYS_MAX: Final = 8
+LONG_MAX: Final = 2**63 - 1
+# Facts that have these values and no other, whatever the schema can say of texts.
+_KNOWN_VALUES: Final[Mapping[tuple[str | None, Path], tuple[str, ...]]] = {
+    ("review.answer", ("context", "verb")): tuple(one.value for one in Verdict if one is not Verdict.EXPIRED),
+}
 _COMPARED = {"==": (False, True), "!=": (True, False)}
 
 
@@ -65,6 +75,11 @@ def check(file: str, id_: str, form: Mapping[str, Any], roles: frozenset[str] | 
             f'{file}: policy "{id_}" names the role "{unknown[0]}", which nobody can hold.',
             fix=f"Known are {', '.join(sorted(roles))}; an automation declares its own under `roles` in automation.toml.",
         )
+    if _overflows(form.get("conditions", ())):
+        raise ConfigurationError(
+            f'{file}: policy "{id_}" always errs, so that all it is about is denied: it calculates with constants beyond 64 bits.',
+            fix="Write the number that is meant.",
+        )
     for condition in form.get("conditions", ()):
         never = condition["kind"] != "when"  # what it says when it keeps the policy from matching
         if truth(condition["body"]) is never:
@@ -79,11 +94,36 @@ def check(file: str, id_: str, form: Mapping[str, Any], roles: frozenset[str] | 
             _flat(condition["body"], "&&") if condition["kind"] == "when" else [{"!": {"arg": condition["body"]}}]
         )
     ]
-    if _contradict(whole):
+    if _contradict(whole, *_about(form)):
         raise ConfigurationError(
             f'{file}: policy "{id_}" can never match: its conditions contradict each other.',
             fix="Correct the conditions, or take the policy out.",
         )
+
+
+def _overflows(conditions: Any) -> bool:
+    """Tell whether constants are added, subtracted or multiplied to what Cedar has no number for."""
+    for operator, body in _operations(conditions):
+        if operator in ("+", "-", "*") and not set(paths(body)):
+            try:
+                value = evaluate({operator: body}, {}, {})
+            except (Unknown, TypeError):
+                continue
+            if isinstance(value, int) and not -LONG_MAX - 1 <= value <= LONG_MAX:
+                return True
+    return False
+
+
+def _about(form: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
+    """Give the types that a scope says of principal and resource, and the action where it is one."""
+    types = {part: form[part]["entity_type"] for part in ("principal", "resource") if "entity_type" in form[part]}
+    types |= {
+        part: form[part]["entity"]["type"]
+        for part in ("principal", "resource")
+        if form[part]["op"] == "==" and "entity" in form[part]
+    }
+    action = form["action"]
+    return types, action["entity"]["id"] if action["op"] == "==" else None
 
 
 def named_roles(form: Mapping[str, Any]) -> set[str]:
@@ -163,18 +203,87 @@ def _flat(form: Any, operator: str) -> Iterator[Any]:
         yield form
 
 
-def _contradict(parts: list[Any]) -> bool:
-    """Tell whether one thing is asked to equal two constants, or to hold and not to hold."""
-    equal: dict[str, Any] = {}
+def _contradict(parts: list[Any], types: Mapping[str, str] | None = None, action: str | None = None) -> bool:
+    """Tell whether one thing is asked to hold and not to hold, to be of two types, or to have values that no value has all of.
+
+    Args:
+        types: of the principal and the resource, where the scope says so. action: the one that it is about, where it is one.
+    """
     held = {repr(part) for part in parts}
+    of_type = dict(types or {})
     for part in parts:
         if isinstance(part, Mapping) and "!" in part and repr(part["!"]["arg"]) in held:
             return True
-        if not (isinstance(part, Mapping) and "==" in part):
-            continue
-        left, right = part["=="]["left"], part["=="]["right"]
-        if "Value" in left:
-            left, right = right, left
-        if "Value" in right and equal.setdefault(repr(left), right["Value"]) != right["Value"]:
+        if isinstance(part, Mapping) and "is" in part and "Var" in part["is"]["left"]:
+            kind = part["is"]["entity_type"]
+            if of_type.setdefault(part["is"]["left"]["Var"], kind) != kind:
+                return True
+    if _valueless(parts, action):
+        return True
+    for place, part in enumerate(parts):
+        if isinstance(part, Mapping) and "||" in part:
+            rest = [*parts[:place], *parts[place + 1 :]]
+            ways = list(_flat(part, "||"))
+            return len(ways) <= WAYS_MAX and all(_contradict([*rest, *_flat(way, "&&")], types, action) for way in ways)
+    return False
+
+
+def _valueless(parts: list[Any], action: str | None) -> bool:
+    """Tell whether there is a fact of which no value is as all parts want that speak of nothing else."""
+    about: dict[Path, list[Any]] = {}
+    for part in parts:
+        if len(named := set(paths(part))) == 1:
+            about.setdefault(named.pop(), []).append(part)
+    for path, wanted in about.items():
+        values = next((list(found) for found in map(_listed, wanted) if found is not None), None)
+        if (known := _KNOWN_VALUES.get((action, path))) is not None:
+            values = [value for value in known if values is None or value in values]
+            if not values:
+                return True
+        if values is None:  # where an order turns: at a constant, and just beside it
+            wanted = [part for part in wanted if _bounds(part)]
+            constants = Constants(wanted)
+            values = [*constants.near("long"), *constants.near("decimal")] if wanted else None
+        if values and not any(all(_may(part, path, value) for part in wanted) for value in values):
             return True
     return False
+
+
+_ORDERED: Final = frozenset({"<", "<=", ">", ">=", "lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"})
+
+
+def _bounds(part: Any) -> bool:
+    """Tell whether a part compares a fact itself with a constant: between two constants, its answer is the same."""
+    if not isinstance(part, Mapping) or next(iter(part)) not in _ORDERED:
+        return False
+    (body,) = part.values()
+    sides = [body["left"], body["right"]] if isinstance(body, Mapping) else body
+    return any(path_of(side) is not None for side in sides) and any(
+        "Value" in side or "decimal" in side for side in sides
+    )
+
+
+def _listed(part: Any) -> list[Any] | None:
+    """Give the constants that a fact must be one of, where a part says so."""
+    if not isinstance(part, Mapping):
+        return None
+    if "==" in part:
+        for side, other in (("left", "right"), ("right", "left")):
+            if path_of(part["=="][side]) is not None and "Value" in part["=="][other]:
+                return [part["=="][other]["Value"]]
+    if "contains" in part and path_of(part["contains"]["right"]) is not None:
+        items = part["contains"]["left"].get("Set", ())
+        if items and all("Value" in item for item in items):
+            return [item["Value"] for item in items]
+    return None
+
+
+def _may(part: Any, path: Path, value: Any) -> bool:
+    """Tell whether a part may hold where a fact has a value; what cannot be told may."""
+    try:
+        given = constant(value)
+        facts = {path: given.id if path[-1] == ID and isinstance(given, Entity) else given}
+        types = {path[0]: given.type} if isinstance(given, Entity) else {}
+        return evaluate(part, facts, {"principal": "", "resource": "", **types}) is not False
+    except (Unknown, ArithmeticError, TypeError, KeyError, AttributeError, ValueError):
+        return True

@@ -45,13 +45,14 @@ full join (select substring(leaf from '"delegation":"([^"]+)"') as about, min(le
 _ELEVATIONS: Final = """
 select coalesce(e.id, l.about), e.id is not null, l.leaf, coalesce(l.made, 0), coalesce(l.ended, 0), k.subject is not null, k.wrapped_key,
     k.erased_at, k.subject, e.user_id, e.reason, e.persons, e.actions, e.ends_at, e.ended_at, e.acknowledged_by, e.note,
-    a.subject is not null, a.wrapped_key, a.erased_at, a.subject, l.reviewed
+    a.subject is not null, a.wrapped_key, a.erased_at, a.subject, l.reviewed, coalesce(l.ran_out, 0), e.ran_out_at
 from (select * from elevations where tenant = current_tenant()) e
 left join subject_keys k on k.tenant = e.tenant and k.subject = e.user_id
 left join subject_keys a on a.tenant = e.tenant and a.subject = e.acknowledged_by
 full join (select substring(leaf from '"elevation":"([^"]+)"') as about, min(leaf) filter (where leaf like '%"kind":"elevation.opened"%') as leaf,
     count(*) filter (where leaf like '%"kind":"elevation.opened"%') as made, count(*) filter (where leaf like '%"kind":"elevation.ended"%') as ended,
-    min(leaf) filter (where leaf like '%"kind":"elevation.acknowledged"%') as reviewed
+    min(leaf) filter (where leaf like '%"kind":"elevation.acknowledged"%') as reviewed,
+    count(*) filter (where leaf like '%"kind":"elevation.ran-out"%') as ran_out
     from audit_records where tenant = current_tenant() and task_id is null and leaf like '%"kind":"elevation.%' group by 1) l on l.about = e.id"""
 
 
@@ -177,6 +178,7 @@ def _check_elevation(where: str, tenant: str, row: tuple[Any, ...], keys: Subjec
     for part, value in canonical.plain({"actions": sorted(actions), "ends_at": ends_at}).items():
         findings.check(f"the elevation's {part} is that of the leaf", where, expected=facts.get(part), found=value)
     findings.check("the elevation is ended as the log says", where, expected=row[4] > 0, found=ended_at is not None)
+    findings.check("the elevation ran out as the log says", where, expected=row[22], found=int(row[23] is not None))
     what = "the elevation is whose the leaf commits to"
     check_commit(what, where, tenant, row[5:9], facts, (user, reason, *persons), keys, findings)
     taker_erased = row[6] is None and row[7] is not None

@@ -1,5 +1,6 @@
 """The part of `verify` that holds what belongs to no task against its leaves: a tenant's documents and its API keys. Accounts and sessions are
-checked beside them, by `verify_accounts`, as are identity providers, connection secrets, model versions and views, each by the module of its name.
+checked beside them, by `verify_accounts`, as are identity providers, connection secrets, model versions, views, policies and the webhook, each by the
+module of its name.
 
 Rows and leaves are brought together by the database, which sorts them on its disk, and are read a few hundred at a time: so the memory does
 not grow with their number.
@@ -17,9 +18,11 @@ from interlock.governance.findings import Findings
 from interlock.governance.verify_accounts import check_accounts
 from interlock.governance.verify_commit import check_commit, read_leaf
 from interlock.governance.verify_models import check_models
+from interlock.governance.verify_policies import check_policies
 from interlock.governance.verify_providers import check_providers
 from interlock.governance.verify_secrets import check_secrets
 from interlock.governance.verify_views import check_views
+from interlock.governance.verify_webhook import check_webhook
 from interlock.infra.database import Connection
 
 Digest = Callable[[str], Awaitable[str]]
@@ -78,6 +81,8 @@ async def check_tenant(
     await check_secrets(conn, tenant, keys, findings)
     await check_models(conn, tenant, keys, findings)
     await check_views(conn, tenant, keys, findings)
+    await check_policies(conn, tenant, keys, findings)
+    await check_webhook(conn, tenant, findings)
 
 
 async def _rows(conn: Connection, query: str) -> AsyncIterator[tuple[Any, ...]]:

@@ -1,7 +1,8 @@
 """The other end of `infra.child_pool`: a process that answers one call at a time until its parent is gone.
 
 A frame is a big-endian length, a JSON head of that length, and, towards the child, the bytes of the files that the head names.
-What the code prints goes to the parent's log; the pipe of the answers is kept out of its reach.
+Before its answer a call may `tell` its parent things, each in a frame of its own. What the code prints goes to the parent's log, unless
+the handler catches it (`boundary/step_output.py`); the pipe of the answers is kept out of its reach.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import os
 import signal
 import struct
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from interlock.domain import canonical
 
@@ -38,28 +40,51 @@ class GiveUp(Exception):
         self.kind = kind
 
 
+class _Parent:
+    """The way to the parent: frames, and the log that the parent writes. Any thread may use it."""
+
+    def __init__(self, outgoing: BinaryIO, log: TextIO) -> None:
+        self._outgoing = outgoing
+        self._lock = threading.Lock()
+        self.log = log
+
+    def send(self, frame: Mapping[str, Any]) -> None:
+        data = canonical.dumps(frame)
+        with self._lock:
+            self._outgoing.write(HEADER.pack(len(data)) + data)
+            self._outgoing.flush()
+
+
+_parents: list[_Parent] = []  # the one of this process, once it runs
+
+
+def tell(said: Any) -> None:
+    """Tell the parent something of the call that runs: it has it at once, also where the call never ends. Plain JSON."""
+    _parents[0].send({"told": said})
+
+
 def main() -> None:
     _end_with_parent(int(sys.argv[3]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    incoming, outgoing = _pipes()
+    incoming, parent = _pipes()
+    _parents.append(parent)
     module, _, name = sys.argv[1].partition(":")
     handler: Handler = getattr(importlib.import_module(module), name)(canonical.loads(sys.argv[2]))
     loop = asyncio.new_event_loop()
     while (call := _read(incoming)) is not None:
-        reply = canonical.dumps(_answer(loop, handler, *call))
-        outgoing.write(HEADER.pack(len(reply)) + reply)
-        outgoing.flush()
+        parent.send(_answer(loop, handler, parent.log, *call))
 
 
-def _pipes() -> tuple[BinaryIO, BinaryIO]:
+def _pipes() -> tuple[BinaryIO, _Parent]:
     """Take the pipes for ourselves: prints go to standard error, reads from standard input find nothing."""
     incoming = os.fdopen(os.dup(0), "rb")
     outgoing = os.fdopen(os.dup(1), "wb")
+    log = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    return incoming, outgoing
+    return incoming, _Parent(outgoing, log)
 
 
 def _read(incoming: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]] | None:
@@ -71,7 +96,7 @@ def _read(incoming: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]] | None:
 
 
 def _answer(
-    loop: asyncio.AbstractEventLoop, handler: Handler, body: dict[str, Any], files: dict[str, bytes]
+    loop: asyncio.AbstractEventLoop, handler: Handler, log: TextIO, body: dict[str, Any], files: dict[str, bytes]
 ) -> dict[str, Any]:
     began = time.process_time()
     try:
@@ -85,7 +110,7 @@ def _answer(
     except Exception as error:
         # Where it failed, for the log; what it said may quote personal data, and stands in the journal only.
         frames = " > ".join(f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:])
-        sys.stderr.write(f"call_failed {type(error).__name__} at {frames}\n")
+        log.write(f"call_failed {type(error).__name__} at {frames}\n")
         return {"error": {"kind": type(error).__name__, "message": _said(error)[:MESSAGE_CHARS_MAX], "retry": True}}
 
 

@@ -1,7 +1,7 @@
 """A pool of child processes that run authors' code: steps and predictors. They hold no database credentials.
 
-A call is one frame each way over pipes (see `infra.child`). A child that is too slow, dies or is no longer wanted is ended and
-replaced; the call fails, the pool and its process live on.
+A call is one frame each way over pipes, and what the child tells meanwhile (see `infra.child`). A child that is too slow, dies or is no
+longer wanted is ended and replaced; the call fails, the pool and its process live on.
 """
 
 from __future__ import annotations
@@ -50,6 +50,14 @@ class Result:
     duration_ms: float
 
 
+Told = Callable[[Any], None]
+"""Takes what a child tells of its call, in order, before the call's end. It must not raise."""
+
+
+def _ignore(said: Any) -> None:
+    """What nobody asked for."""
+
+
 class _Child(asyncio.SubprocessProtocol):
     """One process and the reply that is awaited of it. A protocol, since streams cost more than a small step itself."""
 
@@ -59,22 +67,31 @@ class _Child(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
         self._received = bytearray()
         self._reply: asyncio.Future[dict[str, Any]] | None = None
+        self._told: Told = _ignore
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._received += data
-        if len(self._received) < LENGTH_BYTES or self._reply is None or self._reply.done():
-            return
-        (length,) = HEADER.unpack_from(self._received)
-        if length > FRAME_BYTES_MAX:
-            message = f"The answer has {length} bytes, over the limit of {FRAME_BYTES_MAX}."
-            self._reply.set_exception(ExecutorFailed(message, kind="TooLarge", retry=False))
-        elif len(self._received) >= LENGTH_BYTES + length:
-            body = bytes(self._received[LENGTH_BYTES : LENGTH_BYTES + length])
+        while len(self._received) >= LENGTH_BYTES:
+            (length,) = HEADER.unpack_from(self._received)
+            reply = None if self._reply is None or self._reply.done() else self._reply
+            if length > FRAME_BYTES_MAX:
+                if reply is not None:
+                    message = f"The answer has {length} bytes, over the limit of {FRAME_BYTES_MAX}."
+                    reply.set_exception(ExecutorFailed(message, kind="TooLarge", retry=False))
+                return
+            if len(self._received) < LENGTH_BYTES + length:
+                return
+            frame = canonical.loads(bytes(self._received[LENGTH_BYTES : LENGTH_BYTES + length]))
             del self._received[: LENGTH_BYTES + length]
-            self._reply.set_result(canonical.loads(body))
+            if reply is None:
+                continue  # of a call that is over: it must not reach the next one
+            if "told" in frame:
+                self._told(frame["told"])
+            else:
+                reply.set_result(frame)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         self._lost()
@@ -101,7 +118,7 @@ class _Child(asyncio.SubprocessProtocol):
     def alive(self) -> bool:
         return self.transport.get_returncode() is None
 
-    async def call(self, body: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    async def call(self, body: Mapping[str, Any], files: Mapping[str, bytes], told: Told) -> dict[str, Any]:
         head = canonical.dumps({"body": body, "files": [[name, len(data)] for name, data in files.items()]})
         size = len(head) + sum(len(data) for data in files.values())
         if size > FRAME_BYTES_MAX:
@@ -111,6 +128,7 @@ class _Child(asyncio.SubprocessProtocol):
         pipe = cast(asyncio.WriteTransport | None, self.transport.get_pipe_transport(0))
         if pipe is None or pipe.is_closing() or not self.alive:
             raise ConnectionResetError("the process is gone")
+        self._told = told
         self._reply = asyncio.get_running_loop().create_future()
         pipe.write(HEADER.pack(len(head)) + head)
         for data in files.values():
@@ -170,9 +188,14 @@ class ChildPool:
             self._idle.append(await self._start())
 
     async def call(
-        self, body: Mapping[str, Any], files: Mapping[str, bytes] | None = None, *, timeout_s: float
+        self,
+        body: Mapping[str, Any],
+        files: Mapping[str, bytes] | None = None,
+        *,
+        timeout_s: float,
+        told: Told = _ignore,
     ) -> Result:
-        """Run one call in a child.
+        """Run one call in a child. `told` is given what it tells meanwhile, also of a call that fails, is stopped or dies.
 
         Raises:
             ExecutorFailed: the handler raised (its `kind` and retry decision), was too slow, or its process died.
@@ -186,17 +209,17 @@ class ChildPool:
         finally:
             self._waiting -= 1
         try:
-            return await self._call(body, files or {}, timeout_s)
+            return await self._call(body, files or {}, timeout_s, told)
         finally:
             self._free.release()
 
-    async def _call(self, body: Mapping[str, Any], files: Mapping[str, bytes], timeout_s: float) -> Result:
+    async def _call(self, body: Mapping[str, Any], files: Mapping[str, bytes], timeout_s: float, told: Told) -> Result:
         child = self._take_idle() or await self._start()
         began = time.perf_counter()
         healthy = False
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await child.call(body, files)
+                reply = await child.call(body, files, told)
             healthy = child.alive and child.calls < self._calls_max
         except TimeoutError as error:
             raise ExecutorFailed(f"It took over {timeout_s:g} s and was stopped.", kind="TimedOut") from error

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from traceback import clear_frames
+from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
@@ -20,7 +21,8 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from interlock.domain.errors import ConfigurationError, DatabaseRoleUnsafe, Unavailable
-from interlock.infra.one_turn import SET_TENANT, Statement, one_turn
+from interlock.infra.frozen import Watch, kernel_limits
+from interlock.infra.one_turn import SET_TENANT, Answer, Statement, Text, one_turn
 from interlock.infra.secrets_file import SecretsFile
 from interlock.infra.settings import Settings
 
@@ -179,6 +181,24 @@ def _as_lent(conn: Connection) -> bool:
     return pg.transaction_status == pq.TransactionStatus.IDLE and pg.pipeline_status == pq.PipelineStatus.OFF
 
 
+def _cancels() -> int:
+    """Tell how often the running task was asked to end, and has not been told that it need not (`asyncio.timeout` does so)."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+class _Opened(AsyncConnection[TupleRow]):
+    """A connection; where none is made in time, psycopg's error is in a cycle with the socket, which stays open until the collector comes."""
+
+    @classmethod
+    async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        try:
+            return await super().connect(*args, **kwargs)
+        except psycopg.Error as error:
+            clear_frames(error.__traceback__)
+            raise
+
+
 async def _configure(conn: Connection) -> None:
     await conn.execute("set search_path = interlock, pg_temp")
 
@@ -187,12 +207,22 @@ class Database:
     """A pool of connections as one role. Open it before use; reconnects by itself after the server was gone."""
 
     def __init__(
-        self, url: str, *, size: int, wait_s: float, statement_timeout_s: float = 30.0, name: str = "interlock"
+        self,
+        url: str,
+        *,
+        size: int,
+        wait_s: float,
+        statement_timeout_s: float = 30.0,
+        answer_s: float = 5.0,
+        name: str = "interlock",
     ) -> None:
         self.url = url
         self.size = size
+        self.kernel_limits = kernel_limits(answer_s)
+        self._watch = Watch(url, answer_s=answer_s)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
+            connection_class=_Opened,
             min_size=1,
             max_size=size,
             open=False,
@@ -207,6 +237,7 @@ class Database:
                 "connect_timeout": 5,
                 "options": f"-c statement_timeout={int(statement_timeout_s * 1000)}"
                 f" -c idle_in_transaction_session_timeout={int(IDLE_IN_TRANSACTION_S * 1000)}",
+                **self.kernel_limits,
             },
         )
 
@@ -214,26 +245,39 @@ class Database:
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
+        await self._watch.close()
         await self._pool.close(timeout=5)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection outside a transaction; raises Unavailable where none comes in time.
+        """Lend a connection outside a transaction; raises Unavailable where none comes in time, or the database is frozen.
 
         One that does not come back as it was lent is closed: whoever is cancelled in the middle of a pipeline leaves answers in it that
         the next borrower would take for its own. A server cancels again at each wait of the clean-up, so that none of it may be needed.
+        Whoever is cancelled meanwhile ends, also where the driver made an error of its own of that: nobody else would say it again.
         """
+        if self._watch.frozen:
+            raise Unavailable("The database does not answer.", retry_after_s=2)
+        cancels = _cancels()
         try:
-            async with self._pool.connection() as conn:
-                try:
-                    yield conn
-                finally:
-                    if not _as_lent(conn):
-                        await conn.close()  # waits for nothing
-        except (PoolTimeout, TooManyRequests) as error:
-            raise Unavailable("The database does not answer.", retry_after_s=2) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # Not the pool's own context manager: it commits, with a lock and a turn of the driver, what commits by itself here.
+            conn = await self._pool.getconn()
+            self._watch.lend(conn)
+            try:
+                yield conn
+            finally:
+                self._watch.take_back(conn)
+                if not _as_lent(conn):
+                    await conn.close()  # waits for nothing
+                await self._pool.putconn(conn)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:  # the pool's are among them
+            if _cancels() > cancels:
+                raise asyncio.CancelledError from error
+            if isinstance(error, PoolTimeout | TooManyRequests):
+                raise Unavailable("The database does not answer.", retry_after_s=2) from error
             raise Unavailable(f"The database broke off: {_brief(error)}", retry_after_s=2) from error
+        if _cancels() > cancels:
+            raise asyncio.CancelledError
 
     @asynccontextmanager
     async def tenant(self, tenant: str) -> AsyncIterator[Connection]:
@@ -247,15 +291,15 @@ class Database:
         async with self._begun("") as conn:
             yield conn
 
-    async def together(self, tenant: str | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+    async def together(self, tenant: str | None, statements: Sequence[Statement]) -> list[Answer]:
         """Run statements (`$1`, `$2`, …) as one transaction in one turn to the server; gives the rows of each. Durable when it returns.
 
         Inside a tenant, or across with None. Raises as `one_turn` does, and Unavailable.
         """
         async with self.connection() as conn:
-            return (await one_turn(conn, [(SET_TENANT, (tenant or "",)), *statements]))[1:]
+            return (await one_turn(conn, [(SET_TENANT, (Text((tenant or "").encode()),)), *statements]))[1:]
 
-    async def fetch(self, tenant: str | None, query: bytes, values: Sequence[Any]) -> list[TupleRow]:
+    async def fetch(self, tenant: str | None, query: bytes, values: Sequence[Any]) -> Answer:
         """Run one statement in a transaction of its own, in one turn; gives its rows.
 
         It is sent again where its connection was dead, so it must be one that may run twice.

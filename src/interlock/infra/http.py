@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from interlock.domain.errors import InterlockError, OutgoingRefused
+from interlock.domain.errors import FieldError, InterlockError, InvalidInput, OutgoingRefused
 from interlock.infra.addresses import Address, AllowedTarget, allow_list, literal, parse_address, why_not_global
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -33,6 +33,8 @@ ADDRESSES_TRIED_MAX: Final = 4
 CONNECTIONS_MAX: Final = 100
 IDLE_CONNECTIONS_MAX: Final = 20
 IDLE_S_MAX: Final = 15.0
+CHECK_S_MAX: Final = 3.0
+_NO_SUCH_HOST: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _PORTS: Final = {"http": 80, "https": 443}
 _OWN_HEADERS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 _ALLOW_FIX: Final = "Use a public address, or have an operator put the host on the allow-list of outgoing calls."
@@ -42,6 +44,12 @@ class OutgoingFailed(InterlockError):
     """The other side did not answer, or not in HTTP. Whether it received the request is not known."""
 
     code, title, status, retryable, exit_code = "outgoing.failed", "The other side does not answer", 502, True, 5
+
+
+class HostUnknown(OutgoingFailed):
+    """The name service says that there is no such host, or what it says of it cannot be used. Nothing was sent."""
+
+    code, title = "outgoing.host_unknown", "There is no such host"
 
 
 class ResponseTooLarge(InterlockError):
@@ -109,19 +117,31 @@ class GuardedClient:
             network_backend=self._guard,
         )
 
-    async def check(self, url: str) -> None:
+    async def check(self, url: str, pointer: str) -> None:
         """Say early, when a URL is handed in, that it may not be called. Calls judge again, so nothing rests on this.
+
+        A name service that does not answer in time is nobody's bad input, and no reason to refuse work: the URL is taken then, and judged
+        when it is called.
+
+        Args:
+            pointer: where in the input the URL stands; the error names it.
 
         Raises:
             OutgoingRefused: the URL, or an address of its host, is refused.
-            OutgoingFailed: the host has no address now. Retryable.
+            InvalidInput: there is no such host.
         """
-        target = _target(url)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            target = _target(url)
+            async with asyncio.timeout(min(self._timeout_s, CHECK_S_MAX)):
                 await self._guard.addresses(target.host, target.port)
-        except TimeoutError as error:
-            raise self._late(target) from error
+        except OutgoingRefused as error:
+            error.fields = (FieldError(pointer=pointer, detail="may not be called", kind=error.code),)
+            raise
+        except HostUnknown as error:
+            field = FieldError(pointer=pointer, detail="its host has no address", kind=error.code)
+            raise InvalidInput(error.detail, fix=error.fix, fields=[field]) from error
+        except (OutgoingFailed, TimeoutError):
+            return
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """Send a GET; see `post` for what it raises."""
@@ -220,9 +240,15 @@ class _Guard(httpcore.AsyncNetworkBackend):
         try:
             found = await self._resolver(host, port)
         except OSError as error:
-            raise OutgoingFailed(f"The host {host} has no address: {error}.", fix="Correct the name.") from error
+            if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_HOST:
+                raise HostUnknown(
+                    f"The host {host} has no address: {error.strerror}.", fix="Correct the name."
+                ) from error
+            raise OutgoingFailed(
+                f"The host {host} cannot be looked up now: {error}.", fix="Try again later."
+            ) from error
         if not 0 < len(found) <= ADDRESSES_MAX:
-            raise OutgoingFailed(f"The host {host} has {len(found)} addresses.", fix=f"1 to {ADDRESSES_MAX} are taken.")
+            raise HostUnknown(f"The host {host} has {len(found)} addresses.", fix=f"1 to {ADDRESSES_MAX} are taken.")
         try:
             return [parse_address(text) for text in dict.fromkeys(found)]
         except ValueError as error:

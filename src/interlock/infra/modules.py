@@ -34,3 +34,14 @@ def load(name: str) -> ModuleType:
         raise ConfigurationError(
             f"{name} cannot be imported: {error}.", fix="Correct the import, or install the package."
         ) from error
+
+
+def sources_of(folder: Path) -> dict[str, str]:
+    """Read the Python files of an automation: path below its folder → text. Raises ConfigurationError for one that cannot be read."""
+    found: dict[str, str] = {}
+    for file in sorted(folder.rglob("*.py")):
+        try:
+            found[file.relative_to(folder).as_posix()] = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{file} cannot be read: {error}.", fix="Make it readable, as UTF-8.") from error
+    return found

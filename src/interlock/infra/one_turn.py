@@ -8,8 +8,8 @@ there or not at all. https://www.postgresql.org/docs/current/protocol-flow.html#
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, overload
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -29,7 +29,48 @@ class Text(bytes):
     """A parameter that is PostgreSQL's text form already, such as JSON: nothing is made of it any more."""
 
 
-async def one_turn(conn: AsyncConnection[TupleRow], statements: Sequence[Statement]) -> list[list[TupleRow]]:
+class Answer(Sequence[TupleRow]):
+    """The rows that a statement gave, read when they are looked at: whoever wants only their number pays for no more."""
+
+    __slots__ = ("_read", "_result", "_transformer")
+
+    def __init__(self, conn: AsyncConnection[TupleRow], result: pq.abc.PGresult) -> None:
+        self._result = result
+        self._read: list[TupleRow] | None = None
+        # Made now: the connection may be another's, or closed, by the time that somebody looks.
+        self._transformer = Transformer(conn)
+        self._transformer.set_pgresult(result)
+
+    @property
+    def width(self) -> int:
+        """How many columns each row has."""
+        return self._result.nfields
+
+    def __len__(self) -> int:
+        return self._result.ntuples
+
+    @overload
+    def __getitem__(self, index: int) -> TupleRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TupleRow]: ...
+    def __getitem__(self, index: int | slice) -> TupleRow | Sequence[TupleRow]:
+        return self._rows()[index]
+
+    def __iter__(self) -> Iterator[TupleRow]:
+        return iter(self._rows())
+
+    def __eq__(self, other: object) -> bool:
+        return self._rows() == other if isinstance(other, list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _rows(self) -> list[TupleRow]:
+        if self._read is None:
+            self._read = self._transformer.load_rows(0, self._result.ntuples, tuple)
+        return self._read
+
+
+async def one_turn(conn: AsyncConnection[TupleRow], statements: Sequence[Statement]) -> list[Answer]:
     """Run statements, with parameters `$1`, `$2`, … as one transaction; gives the rows of each. Durable when it returns.
 
     Statements are prepared on each connection once. The connection must be outside of a transaction, and nobody else's.
@@ -45,9 +86,7 @@ async def one_turn(conn: AsyncConnection[TupleRow], statements: Sequence[Stateme
         return await _turn(conn, statements, known)
 
 
-async def _turn(
-    conn: AsyncConnection[TupleRow], statements: Sequence[Statement], known: set[bytes]
-) -> list[list[TupleRow]]:
+async def _turn(conn: AsyncConnection[TupleRow], statements: Sequence[Statement], known: set[bytes]) -> list[Answer]:
     pg = conn.pgconn
     queries = [(text, _texts(conn, values)) for text, values in statements]
     pg.enter_pipeline_mode()
@@ -58,7 +97,7 @@ async def _turn(
         await conn.close()  # what it still answers must not reach whoever has it next
         raise
     pg.exit_pipeline_mode()
-    answers: list[list[TupleRow]] = []
+    answers: list[Answer] = []
     made: set[bytes] = set()
     for name, result in zip(names, results, strict=False):  # after a failure the rest has no answer
         if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -67,7 +106,7 @@ async def _turn(
                 known.intersection_update(made)
             raise error
         if name is None:
-            answers.append(_rows(conn, result))
+            answers.append(Answer(conn, result))
         else:
             known.add(name)
             made.add(name)
@@ -130,13 +169,7 @@ def _wake(woken: asyncio.Future[None]) -> None:
 def _texts(conn: AsyncConnection[TupleRow], values: Sequence[Any]) -> Sequence[Any]:
     """Give parameters in PostgreSQL's text form, which `Text` is already."""
     if all(type(value) is Text for value in values):
+        if any(b"\0" in value for value in values):  # for libpq the text would end there
+            raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
         return values
     return Transformer(conn).dump_sequence(values, [PyFormat.TEXT] * len(values))
-
-
-def _rows(conn: AsyncConnection[TupleRow], result: pq.abc.PGresult) -> list[TupleRow]:
-    if not result.ntuples:
-        return []
-    transformer = Transformer(conn)
-    transformer.set_pgresult(result)
-    return transformer.load_rows(0, result.ntuples, tuple)

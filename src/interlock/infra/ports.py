@@ -12,10 +12,11 @@ from interlock.domain.errors import ConfigurationError
 # Below Linux's range for outgoing connections (32768 and up), where a remembered port is often taken by a passing client.
 FIRST_PORT, LAST_PORT = 15_000, 32_000
 TRIES = 200
+SETTINGS = {"api": "INTERLOCK_PORT", "postgres": "INTERLOCK_POSTGRES_PORT"}
 
 
 def remembered_port(file: Path, name: str, *, wanted: int = 0, host: str = "127.0.0.1") -> int:
-    """Give the port of a server: `wanted` if not 0, else the one remembered in `file` if free, else a free one.
+    """Give the port of a server (`api`, `postgres`): `wanted` if not 0, else the one remembered in `file` if free, else a free one.
 
     Raises:
         ConfigurationError: the wanted port is taken, or the host is not an address of this machine.
@@ -24,8 +25,7 @@ def remembered_port(file: Path, name: str, *, wanted: int = 0, host: str = "127.
         if not is_free(host, wanted):
             raise ConfigurationError(
                 f"Port {wanted} on {host} for {name} is taken.",
-                fix=f"Stop what listens there, or choose another with INTERLOCK_{name.upper()}_PORT (the API: "
-                "INTERLOCK_PORT); 0 takes a free one.",
+                fix=f"Stop what listens there, or choose another with {SETTINGS[name]}; 0 takes a free one.",
             )
         return wanted
     known = _read(file)

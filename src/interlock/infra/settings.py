@@ -31,6 +31,7 @@ from pydantic import (
 from interlock.domain.errors import ConfigurationError
 from interlock.infra.settings_callers import CallerSettings, List
 from interlock.infra.settings_lineage import LineageSettings
+from interlock.infra.settings_logs import StepLogSettings
 from interlock.infra.settings_reference import SettingDoc, as_text, bounds_text, describe_field, type_name
 
 PREFIX: Final = "INTERLOCK_"
@@ -72,7 +73,7 @@ def _default_processes() -> int:
     return max(1, min(os.cpu_count() or 1, 8))
 
 
-class Settings(CallerSettings, LineageSettings):
+class Settings(CallerSettings, LineageSettings, StepLogSettings):
     """All settings, checked and frozen. Build it with `load`; keyword arguments alone read no environment (tests)."""
 
     model_config = ConfigDict(
@@ -128,6 +129,13 @@ class Settings(CallerSettings, LineageSettings):
         le=120,
         description="Seconds that a request waits for a free connection before it is told to try later.",
     )
+    database_answer_s: float = Field(
+        5.0,
+        ge=0.2,
+        le=600,
+        description="Seconds that a statement may take before a new connection is tried; one that is not made within as many means"
+        " that the database is frozen, and all that wait for it are told so.",
+    )
     statement_timeout_s: float = Field(
         30.0, ge=1, le=3600, description="Seconds after which the database ends a statement."
     )
@@ -143,7 +151,9 @@ class Settings(CallerSettings, LineageSettings):
     )
 
     # Worker: claiming, leases, processes
-    worker_concurrency: int = Field(64, ge=1, le=10_000, description="Tasks that one worker advances at the same time.")
+    worker_concurrency: int = Field(
+        128, ge=1, le=10_000, description="Tasks that one worker advances at the same time."
+    )
     claim_batch_max: int = Field(32, ge=1, le=1000, description="Tasks that one statement claims.")
     lease_s: float = Field(
         10.0, ge=0.5, le=600, description="Seconds after which a task whose worker is silent may be claimed."
@@ -178,7 +188,10 @@ class Settings(CallerSettings, LineageSettings):
 
     # Limits of a task
     effects_per_task_max: int = Field(
-        2000, ge=1, le=100_000, description="Effects of one task; use child tasks beyond it."
+        10_000,
+        ge=1,
+        le=100_000,
+        description="Effects of one task; beyond it the task is blocked, and goes on where more are allowed.",
     )
     tasks_waiting_max: int = Field(
         1_000_000, ge=1, le=100_000_000, description="Open tasks of a tenant; beyond it a submission gets 429."
@@ -355,6 +368,7 @@ class Settings(CallerSettings, LineageSettings):
     )
 
     SECTIONS: ClassVar[Mapping[str, str]] = {
+        "step_log_bytes_max": "Logs of steps",
         "openlineage_url": "Lineage",
         "session_idle_s": "Sessions and signing in",
         "data_dir": "The folder, the address, the log",

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from interlock.domain.errors import ConfigurationError, InterlockError, Unavailable
 from interlock.infra.data_folder import DataFolder
@@ -57,6 +58,9 @@ class Plan:
     specs: Sequence[ChildSpec]
 
 
+SAID_BYTES_MAX = 16_384
+
+
 @dataclass(kw_only=True)
 class _Tended:
     """A child with its history. Times are of the monotonic clock."""
@@ -66,6 +70,17 @@ class _Tended:
     born_s: float = 0.0
     due_s: float = 0.0
     delay_s: float = 0.0
+    log_from: int = 0  # where in its log this start of it begins
+
+    def said(self) -> str:
+        """Give what it wrote of its own since it was started last, without log lines: why it could not start."""
+        try:
+            with Path(self.record.log).open("rb") as file:
+                file.seek(self.log_from)
+                text = file.read(SAID_BYTES_MAX).decode(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("{"))
 
 
 class _StopAsked(Exception):
@@ -193,12 +208,14 @@ class Supervisor:
             for one in self._tended:
                 if one.child.exit_code == ConfigurationError.exit_code:  # starting again does not mend it
                     log = self._folder.log(one.child.name)
-                    raise ConfigurationError(f"{one.child.name} cannot start: {tail(log, 1)}", fix=f"See {log}.")
+                    raise ConfigurationError(
+                        f"{one.child.name} cannot start: {one.said() or tail(log, 1)}", fix=f"See {log}."
+                    )
                 late = time.monotonic() > deadline_s and one.record.state != "running"
                 if late or one.record.restarts >= DEATHS_WHILE_STARTING_MAX:
                     what = f"was not ready within {self._start_timeout_s:.0f} s" if late else "ends again and again"
                     log = self._folder.log(one.child.name)
-                    raise Unavailable(f"{one.child.name} {what}: {tail(log)}", fix=f"See {log}.")
+                    raise Unavailable(f"{one.child.name} {what}: {one.said() or tail(log)}", fix=f"See {log}.")
             if self._stop.wait(STARTING_TICK_S):
                 raise _StopAsked
 
@@ -223,6 +240,8 @@ class Supervisor:
 
     def _start_one(self, one: _Tended, *, restarts: int) -> None:
         one.born_s = time.monotonic()
+        log = Path(one.record.log)
+        one.log_from = log.stat().st_size if log.exists() else 0
         try:
             identity = one.child.start()
         except (InterlockError, OSError) as error:

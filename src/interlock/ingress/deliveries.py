@@ -97,7 +97,7 @@ class DeliveryLimits:
 class _Claimed:
     tenant: str
     id: str
-    task_id: str
+    task_id: str | None  # None: of the tenant's webhook
     url: str
     body: str
     attempts: int
@@ -268,6 +268,8 @@ class Deliveries:
         log.info("delivery_tried", delivery=delivery.id, state=state, status=result.status, attempt=number)
 
     async def _leaf(self, conn: Connection, delivery: _Claimed, state: str, attempts: int) -> None:
-        facts: dict[str, Any] = {"task": delivery.task_id, "delivery": delivery.id, "attempts": attempts}
+        facts: dict[str, Any] = {"delivery": delivery.id, "attempts": attempts}
+        if delivery.task_id is not None:
+            facts["task"] = delivery.task_id
         leaf = audit.leaf(f"delivery.{state}", tenant=delivery.tenant, at=self._clock.now(), facts=facts)
         await write_leaf(conn, tenant=delivery.tenant, task_id=delivery.task_id, leaf=leaf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,10 +15,11 @@ from interlock.orchestration.store import log as write_leaf
 
 PAGE_MAX: Final = 200
 
-_PAGE = """
-select id, task_id, url, state, attempts, due_at, created_at, ended_at from deliveries
+_SELECT = "select id, task_id, url, state, attempts, due_at, created_at, ended_at from deliveries"
+_ONE = f"{_SELECT} where tenant = current_tenant() and id = %s"
+_PAGE = f"""{_SELECT}
 where tenant = current_tenant() and (%(state)s::text is null or state = %(state)s) and (%(task)s::text is null or task_id = %(task)s)
-    and (%(after)s::text is null or id < %(after)s)
+    and (%(after)s::text is null or id < %(after)s) and (not %(webhook)s or task_id is null)
 order by id desc limit %(limit)s"""
 _ATTEMPTS = """
 select delivery_id, attempt, status, error, duration_ms, at from delivery_attempts
@@ -42,10 +43,13 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A callback as it stands. `due_at` is None while it is under way and when it ended; `attempts` begin with the first."""
+    """A callback as it stands, of a task or, where `task_id` is None, of the tenant's webhook.
+
+    `due_at` is None while it is under way and when it ended; `attempts` begin with the first.
+    """
 
     id: str
-    task_id: str
+    task_id: str | None
     url: str
     state: str
     due_at: datetime | None
@@ -75,33 +79,32 @@ class DeliveryLog:
         *,
         state: str | None = None,
         task_id: str | None = None,
+        of_webhook: bool = False,
         cursor: str | None = None,
         limit: int = 50,
     ) -> DeliveryPage:
         """List deliveries with their attempts, newest first.
 
         Args:
-            state: `pending`, `delivered` or `dead`. cursor: a former page's `next_cursor`. limit: 1 to 200.
+            state: `pending`, `delivered` or `dead`. of_webhook: only calls of the tenant's webhook.
+            cursor: a former page's `next_cursor`. limit: 1 to 200.
         """
         limit = max(1, min(limit, PAGE_MAX))
-        values = {"state": state, "task": task_id, "after": cursor, "limit": limit + 1}
+        values = {"state": state, "task": task_id, "webhook": of_webhook, "after": cursor, "limit": limit + 1}
         async with self._app.tenant(tenant) as conn:
-            rows = await (await conn.execute(_PAGE, values)).fetchall()
+            rows = await (await conn.execute(_PAGE.encode(), values)).fetchall()
             attempts = await _attempts(conn, [row[0] for row in rows])
-        items = [
-            Delivery(
-                id=row[0],
-                task_id=row[1],
-                url=row[2],
-                state=row[3],
-                due_at=row[5],
-                created_at=row[6],
-                ended_at=row[7],
-                attempts=attempts.get(row[0], ()),
-            )
-            for row in rows[:limit]
-        ]
+        items = [_of(row, attempts) for row in rows[:limit]]
         return DeliveryPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+    async def get(self, tenant: str, delivery_id: str) -> Delivery:
+        """Give one with its attempts; raises NotFound."""
+        async with self._app.tenant(tenant) as conn:
+            row = await (await conn.execute(_ONE.encode(), (delivery_id,))).fetchone()
+            if row is None:
+                raise NotFound(f"There is no delivery {delivery_id}.")
+            attempts = await _attempts(conn, [delivery_id])
+        return _of(row, attempts)
 
     async def redeliver(self, tenant: str, delivery_id: str) -> None:
         """Send a dead letter again, under the same ID, with all its attempts anew; due at once when this returns.
@@ -118,9 +121,22 @@ class DeliveryLog:
                     f"The delivery is {row[0]}, and only a dead letter can be sent again.", extra={"state": row[0]}
                 )
             await conn.execute(_AGAIN, (delivery_id,))
-            facts: dict[str, Any] = {"task": row[1], "delivery": delivery_id}
+            facts: dict[str, Any] = {"delivery": delivery_id} | ({} if row[1] is None else {"task": row[1]})
             leaf = audit.leaf("delivery.redelivered", tenant=tenant, at=self._clock.now(), facts=facts)
             await write_leaf(conn, tenant=tenant, task_id=row[1], leaf=leaf)
+
+
+def _of(row: tuple[Any, ...], attempts: Mapping[str, Sequence[DeliveryAttempt]]) -> Delivery:
+    return Delivery(
+        id=row[0],
+        task_id=row[1],
+        url=row[2],
+        state=row[3],
+        due_at=row[5],
+        created_at=row[6],
+        ended_at=row[7],
+        attempts=attempts.get(row[0], ()),
+    )
 
 
 async def _attempts(conn: Connection, ids: list[str]) -> dict[str, list[DeliveryAttempt]]:

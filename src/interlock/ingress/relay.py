@@ -1,8 +1,8 @@
 """The relay's process: what goes on behind the workers' backs, each in a loop of its own.
 
 Events and audit records get their positions, checkpoints are signed and handed to witnesses, callbacks delivered, lineage told, watched
-folders looked into. People whose erasure was asked for are erased, and what is kept too long; old idempotency keys are forgotten. A loop
-that fails begins again after a pause; the others go on.
+folders looked into. Emergency elevations that ran out are told. People whose erasure was asked for are erased, and what is kept too long; old
+idempotency keys are forgotten. A loop that fails begins again after a pause; the others go on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from interlock.infra.database import Database
 from interlock.ingress.deliveries import Deliveries
 from interlock.ingress.open_lineage import OpenLineage
 from interlock.ingress.watched_folder import WatchedFolders
+from interlock.orchestration.elevations import Elevations
 from interlock.orchestration.erasures import Erasures
 
 log = structlog.get_logger("interlock.relay")
@@ -33,6 +34,7 @@ BACKOFF_MAX_S: Final = 10.0
 FORGET_INTERVAL_S: Final = 3600.0
 FIRST_WITNESS_S: Final = 0.5
 LINEAGE_INTERVAL_S: Final = 1.0
+ELEVATIONS_INTERVAL_S: Final = 1.0
 IDEMPOTENCY_KEPT: Final = timedelta(days=7)
 SESSIONS_KEPT: Final = timedelta(days=30)  # after their end
 
@@ -68,6 +70,7 @@ class Relay:
         kept_days: Mapping[tuple[str, str], float] | None = None,
         privacy_interval_s: float = 60.0,
         lineage: OpenLineage | None = None,
+        elevations: Elevations | None = None,
     ) -> None:
         self._app = app
         self._relay = relay
@@ -83,6 +86,7 @@ class Relay:
         self._kept_days = kept_days or {}
         self._privacy_interval_s = privacy_interval_s
         self._lineage = lineage
+        self._elevations = elevations
 
     async def run(self, ready: Ready) -> None:
         """Run until cancelled. `ready` is called once, when the database has answered.
@@ -102,6 +106,8 @@ class Relay:
                 loops.create_task(self._loop("privacy", self._privacy_interval_s, self._privacy))
             if self._watched is not None:
                 loops.create_task(self._loop("watched_folders", self._watch_poll_s, self._files))
+            if self._elevations is not None:
+                loops.create_task(self._loop("elevations", ELEVATIONS_INTERVAL_S, self._elevations.run_out))
             if self._lineage is not None:
                 loops.create_task(self._loop("lineage", LINEAGE_INTERVAL_S, self._lineage.once))
             await answered.wait()

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,8 @@ Submit = Callable[[str, str, bytes, str], Awaitable[str]]
 DONE, REFUSED = "done", "refused"
 FILES_PER_LOOK_MAX: Final = 100
 NAME_CHARS_MAX: Final = 200
+# What browsers and copying programs call a file until all of it is there.
+UNFINISHED: Final = (".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,27 @@ class _Seen:
 
 
 class WatchedFolders:
-    """Looks into folders and hands in what stands there. Symbolic links, folders and hidden files are left alone.
+    """Looks into folders and hands in what stands there. Symbolic links, folders, hidden and unfinished files are left alone.
 
     Args:
         folders: (automation, folder) pairs.
         submit: makes the task.
         size_bytes_max: larger files are refused unread.
+        suffixes: by automation, which files it takes; others are refused unread. Not named, it takes all.
     """
 
-    def __init__(self, folders: Sequence[tuple[str, Path]], submit: Submit, *, size_bytes_max: int) -> None:
+    def __init__(
+        self,
+        folders: Sequence[tuple[str, Path]],
+        submit: Submit,
+        *,
+        size_bytes_max: int,
+        suffixes: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._folders = tuple(folders)
         self._submit = submit
         self._size_bytes_max = size_bytes_max
+        self._suffixes = suffixes or {}
         self._seen: dict[Path, _Seen] = {}
         self._missing: set[Path] = set()
 
@@ -85,6 +96,7 @@ class WatchedFolders:
 
     async def _take(self, automation: str, folder: Path, path: Path, seen: _Seen) -> bool:
         try:
+            self._check_suffix(automation, path)
             data = await asyncio.to_thread(self._read, path, seen)
             if data is None:
                 return False
@@ -100,6 +112,14 @@ class WatchedFolders:
             return False
         log.info("watched_file_submitted", automation=automation, task_id=task_id)
         return await asyncio.to_thread(self._move, path, seen, folder / DONE, None)
+
+    def _check_suffix(self, automation: str, path: Path) -> None:
+        taken = self._suffixes.get(automation)
+        if taken is not None and path.suffix.lower() not in {one.lower() for one in taken}:
+            raise InvalidInput(
+                f"{automation} takes no files of this kind.",
+                fix=f"Put one there whose name ends in {' or '.join(taken)}.",
+            )
 
     def _read(self, path: Path, seen: _Seen) -> bytes | None:
         """Read a file that is still the one that was seen; None where it is not, or changes meanwhile.
@@ -151,7 +171,7 @@ def _files(folder: Path) -> list[tuple[Path, _Seen]]:
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED):
                 continue
             try:
                 looks = entry.stat(follow_symlinks=False)

@@ -29,6 +29,7 @@ from interlock.orchestration.person_links import PersonLinks
 from interlock.orchestration.refusals import Refusals
 from interlock.orchestration.sessions import Sessions
 from interlock.orchestration.sign_in_tries import Tries, TryLimits
+from interlock.orchestration.tenant_webhook import TenantWebhooks
 from interlock.orchestration.tenants import Tenants
 
 
@@ -45,6 +46,7 @@ class Access:
     links: PersonLinks
     delegations: Delegations
     elevations: Elevations
+    webhooks: TenantWebhooks
     refused: Refusals
 
 
@@ -101,6 +103,7 @@ def build(
         links=PersonLinks(database, keys, clock),
         delegations=Delegations(database, keys, clock, days_max=settings.delegation_days_max),
         elevations=Elevations(database, keys, clock, minutes_max=settings.elevation_minutes_max),
+        webhooks=TenantWebhooks(database, outgoing, clock),
         refused=refused,
     )
 

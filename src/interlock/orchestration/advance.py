@@ -18,7 +18,7 @@ from interlock.domain.effects import Effect, Kind, Pending, Recorded
 from interlock.domain.errors import Fenced, Nondeterministic
 from interlock.domain.ports import JournalStore, TaskStore
 from interlock.domain.tasks import Claimed, Ended, State
-from interlock.sdk.loop import NotReplayable
+from interlock.sdk.loop import NotReplayable, TooMuch
 from interlock.sdk.run import Run
 from interlock.sdk.task import EffectFailed, Task
 
@@ -76,7 +76,8 @@ class Advance:
             except Nondeterministic as found:
                 return await self._block(found.message, recorded=found.recorded, asked=found.asked)
             except NotReplayable as found:
-                return await self._block(str(found), recorded=None, asked=None)
+                kind = found.kind if isinstance(found, TooMuch) else "Nondeterministic"
+                return await self._block(str(found), recorded=None, asked=None, kind=kind)
         finally:
             for task in self._running:
                 task.cancel()
@@ -117,19 +118,25 @@ class Advance:
 
     async def _follow(self, run: Run, owner: Owner) -> None:
         """Begin what the automation asked for, and stop what it no longer wants."""
-        for effect in run.take_withdrawn():
+        for effect in run.take_withdrawn() if run.withdrawn else ():
             self._waiting.pop(effect.id, None)
             for task, running in self._running.items():
                 if running.id == effect.id and effect.id not in owner.recording:
                     task.cancel()
+                    task.add_done_callback(self._ring)  # cancelled before it began, it rings no bell itself
             await self._boundary.withdraw(effect, owner)
         for effect in run.take_fresh():
             self._begin(effect, owner)
 
     def _begin(self, effect: Effect, owner: Owner) -> None:
-        task = self._loop.create_task(self._boundary.perform(effect, owner))
-        task.add_done_callback(self._ring)
-        self._running[task] = effect
+        self._running[self._loop.create_task(self._perform(effect, owner))] = effect
+
+    async def _perform(self, effect: Effect, owner: Owner) -> Recorded | Pending:
+        # It rings as its last act, not in a done-callback: that would be another turn of the loop for each effect.
+        try:
+            return await self._boundary.perform(effect, owner)
+        finally:
+            self._ring()
 
     def _ring(self, _: object = None) -> None:
         self._rung = True
@@ -147,7 +154,7 @@ class Advance:
     async def _one_more(self, owner: Owner) -> None:
         """Wait for an effect to be recorded or found pending, for the cancellation, or for a time that is waited for."""
         # One bell for all of them: asyncio.wait made a task, a set and callbacks anew for each effect.
-        if any(pending.wake_at is not None for _, pending in self._waiting.values()):
+        if self._waiting and any(pending.wake_at is not None for _, pending in self._waiting.values()):
             await self._bell_or_time(owner)
         else:
             await self._bell()
@@ -191,8 +198,8 @@ class Advance:
         await self._tasks.end(self._task, ended)
         return ended.state
 
-    async def _block(self, message: str, *, recorded: Any, asked: Any) -> State:
-        error = {"kind": "Nondeterministic", "message": message, "recorded": recorded, "asked": asked}
+    async def _block(self, message: str, *, recorded: Any, asked: Any, kind: str = "Nondeterministic") -> State:
+        error = {"kind": kind, "message": message, "recorded": recorded, "asked": asked}
         await self._tasks.block(self._task, error)
         return State.BLOCKED
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from interlock.domain.errors import FieldError, InvalidInput, NotFound
+from interlock.domain.errors import FieldError, InvalidInput, NotFound, Refused
+from interlock.domain.persons import is_person
 from interlock.governance import audit, scope
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Identity, KeyInfo, Principal
@@ -15,6 +16,8 @@ from interlock.governance.scope import WHOLE, Scope
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
 from interlock.orchestration import accounts
+from interlock.orchestration.review_rights import persons_behind
+from interlock.orchestration.session_ends import end_sessions
 from interlock.orchestration.store import log
 from interlock.orchestration.submit import subject_key
 
@@ -95,9 +98,12 @@ class ApiKeys:
     async def rotate(self, principal: Principal, key_id: str, *, overlap_s: float = OVERLAP_S) -> tuple[KeyInfo, str]:
         """Give a key a new secret, which is never shown again; the one before opens for `overlap_s` more seconds, 0 for none.
 
+        Without an overlap the sessions that were begun with the key end too: whoever had the secret may hold one.
+
         Raises:
             NotFound: there is no such active key. InvalidInput: an overlap below 0 or over 30 days.
-            Refused: the caller's key is narrowed, and it is not their own that it would open.
+            Refused: the caller's key is narrowed, and it is not their own that it would open; or it is a service's or an agent's, and the
+                caller does not stand behind that.
         """
         if not 0 <= overlap_s <= OVERLAP_S_MAX:
             raise InvalidInput(
@@ -108,8 +114,14 @@ class ApiKeys:
         if key_id != principal.key_id:
             principal.scope.must_be_whole("key.rotate")
         async with self._database.tenant(principal.tenant) as conn:
+            await self._check_stands_behind(conn, principal, key_id)
             secret, until = await self._identity.rotate_key(conn, key_id, timedelta(seconds=overlap_s))
             await self._leaf(conn, principal, "key.rotated", key_id, {"old_until": until})
+            if not overlap_s:
+                await end_sessions(
+                    conn, self._clock, principal.tenant, key_id=key_id, why="rotated", by_key=principal.key_id,
+                    but=principal.session_id,
+                )  # fmt: skip
             return await self._info(conn, key_id), secret
 
     async def expire(self, principal: Principal, key_id: str, at: datetime) -> KeyInfo:
@@ -135,6 +147,19 @@ class ApiKeys:
         """Give whom a key stands for; None where there is no such key."""
         async with self._database.tenant(tenant) as conn:
             return await self._identity.user_of(conn, key_id)
+
+    async def _check_stands_behind(self, conn: Connection, principal: Principal, key_id: str) -> None:
+        """Raise Refused where a new secret would let somebody act as a service or an agent without standing behind what it does."""
+        user = await self._identity.user_of(conn, key_id)
+        if user is None or is_person(user) or user == principal.id:
+            return
+        asking = {name for name in await persons_behind(conn, [principal.id]) if is_person(name)}
+        if not asking <= await persons_behind(conn, [user]):
+            raise Refused(
+                f"Whoever rotates a key of {user} can act as it, and you do not stand behind it: others made its keys.",
+                fix="Make it a key of your own making, and revoke this one.",
+                extra={"reason": "key-of-others", "action": "key.rotate"},
+            )
 
     async def _info(self, conn: Connection, key_id: str) -> KeyInfo:
         found = next((key for key in await self._identity.keys(conn) if key.id == key_id), None)

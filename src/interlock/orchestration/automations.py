@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from interlock.domain import needs
 from interlock.domain.effects import Kind
-from interlock.domain.errors import AutomationRejected, NotFound
-from interlock.domain.manifests import Manifest
+from interlock.domain.errors import AutomationRejected, ConfigurationError, NotFound
+from interlock.domain.manifests import Manifest, with_value_at
 from interlock.governance.decide import Bundle
 from interlock.governance.policies import ROLES
 from interlock.infra import modules
@@ -42,6 +42,26 @@ class Registered:
     @property
     def name(self) -> str:
         return self.manifest.name
+
+    def input_of_file(self, document_id: str) -> Any:
+        """Give the input that a file in a watched folder makes.
+
+        Raises:
+            ConfigurationError: the manifest has no `[watch]`, or its `documents` leads nowhere in the input.
+        """
+        watch = self.manifest.watch
+        if watch is None:
+            raise ConfigurationError(
+                f"INTERLOCK_WATCH_DIRS names {self.name}, which takes no files.",
+                fix="Add [watch] to its automation.toml.",
+            )
+        try:
+            return with_value_at(self.automation.input.model_json_schema(), watch.documents, {"id": document_id})
+        except LookupError as error:
+            raise ConfigurationError(
+                f"{self.name}/automation.toml: [watch] documents is {watch.documents!r}, and its input has nothing there.",
+                fix="Write the JSON pointer of the field that takes the document, such as /documents.",
+            ) from error
 
     def facts(self, kind: str, target: str) -> tuple[tuple[str, str], ...]:
         """Give what policies are told of an effect beside its kind and name: the class of its data, and the region it goes to."""
@@ -88,8 +108,13 @@ def load_all(folder: Path) -> Automations:
     """Load every sub-folder that has an `automation.toml`.
 
     Raises:
-        ConfigurationError: the first that cannot be registered, with file and fix.
+        ConfigurationError: the folder is not there, or the first that cannot be registered, with file and fix.
     """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"INTERLOCK_AUTOMATIONS_DIR={str(folder)!r} is no folder.",
+            fix="Name the folder whose sub-folders are the automations; unset: those that come with Interlock.",
+        )
     modules.mount(folder)
     found = sorted(p.parent for p in folder.glob("*/automation.toml"))
     return Automations({r.name: r for r in (load(f) for f in found)})
@@ -141,9 +166,14 @@ def _check_needs(folder: Path, module: ModuleType, models: Mapping[str, ModelVer
 
 def check_folder(folder: Path) -> None:
     """Refuse what cannot be replayed; raises AutomationRejected with every finding and its fix."""
-    sources = {file.name: file.read_text() for file in sorted(folder.glob("*.py"))}
-    findings = [found for name in replayed(sources) for found in check.check(sources[name], f"{folder.name}/{name}")]
-    check.reject(findings)
+    check.reject(findings(folder))
+
+
+def findings(folder: Path) -> list[check.Finding]:
+    """Give what cannot be replayed in an automation's folder: in `automation.py`, and in what that imports of the folder."""
+    sources, name = modules.sources_of(folder), folder.resolve().name
+    files = replayed(sources, f"{modules.PACKAGE}.{name}")
+    return check.check_all({f"{name}/{file}": sources[file] for file in files})
 
 
 def _manifest(folder: Path) -> Manifest:

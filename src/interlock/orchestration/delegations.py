@@ -28,6 +28,8 @@ from interlock.orchestration.submit import subject_key
 
 OPEN_MAX: Final = 100
 LIST_MAX: Final = 200
+# Who is nothing else changes nothing, with what others lend them neither.
+AUDITOR: Final = frozenset({"auditor"})
 # What answers no review: to lend it would open nothing.
 WITHOUT_REVIEWS: Final = frozenset({"auditor", "privacy", "ml-release", "agent"})
 _COLUMNS: Final = "id, from_user, to_user, roles, approval_limit, given_at, ends_at, revoked_at, time_now()"
@@ -78,7 +80,7 @@ class Delegations:
             roles: some of the caller's own; None for all that can answer reviews. approval_limit: at most the caller's own.
 
         Raises:
-            InvalidInput: names the field: oneself, nobody known, more than one has, no end within the longest time.
+            InvalidInput: names the field: oneself, nobody known, an auditor, more than one has, no end within the longest time.
             Refused: the caller is no person, or their key is narrowed. Conflict: too many are open.
         """
         principal.scope.must_be_whole("delegation.give")
@@ -149,6 +151,8 @@ class Delegations:
 
     async def acting_for_others(self, principal: Principal) -> list[Principal]:
         """Give the caller once for each person whom they may act for now."""
+        if frozenset(principal.roles) == AUDITOR:
+            return []
         async with self._database.tenant(principal.tenant) as conn:
             rows = await (
                 await conn.execute(f"{_SELECT} and to_user = %s and {_OPEN} order by id".encode(), (principal.id,))
@@ -201,6 +205,9 @@ class Delegations:
             raise InvalidInput.of(
                 "/to", f"There is no {to} who could act.", "Name somebody who has a key or an account."
             )
+        held = await held_by(conn, to)
+        if held and all(rights.roles == AUDITOR for rights in held):
+            raise InvalidInput.of("/to", "An auditor changes nothing, and so answers no review.", "Name somebody else.")
 
     async def _check_end(self, conn: Connection, until: datetime) -> None:
         row = await (await conn.execute("select time_now()")).fetchone()
@@ -226,8 +233,14 @@ async def acting(conn: Connection, principal: Principal, on_behalf_of: str) -> P
     """Give the caller with the rights that somebody lent them, inside a transaction, which holds the delegation until its end.
 
     Raises:
-        Refused: nothing was lent, or it has ended (says when), was taken back, or its giver no longer holds it.
+        Refused: nothing was lent, or it has ended (says when), was taken back, or its giver no longer holds it; or the caller is an auditor.
     """
+    if frozenset(principal.roles) == AUDITOR:
+        raise Refused(
+            "An auditor changes nothing, and so answers no review for others.",
+            fix="Ask somebody who is no auditor.",
+            extra={"reason": "delegate-auditor", "action": "review.answer"},
+        )
     person = on_behalf_of if on_behalf_of.startswith("user:") else f"user:{on_behalf_of}"
     rows = await (
         await conn.execute(

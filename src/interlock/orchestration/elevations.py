@@ -1,4 +1,5 @@
-"""Break-glass: open, use, end and afterwards review an emergency elevation. Each is one transaction with its audit leaf and its event.
+"""Break-glass: open, use, end and afterwards review an emergency elevation. Each is one transaction with its audit leaf, its event and its call
+of the tenant's webhook; so is that one ran out, which the relay sees.
 
 An elevation is used by name (the header `Interlock-Elevation`), request by request: each use is on record before anything is done with it, and
 each decision that it turned is on record before the answer is given.
@@ -6,6 +7,7 @@ each decision that it turned is on record before the answer is given.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,6 +28,7 @@ from interlock.infra.database import Connection, Database
 from interlock.orchestration.review_rights import persons_behind
 from interlock.orchestration.store import log, tell
 from interlock.orchestration.submit import subject_key
+from interlock.orchestration.tenant_webhook import call
 
 log_ = structlog.get_logger("interlock.elevations")  # `log` writes the audit log here
 MINUTES: Final = 30
@@ -34,6 +37,11 @@ LIST_MAX: Final = 200
 _COLUMNS: Final = "id, user_id, persons, actions, reason, opened_at, ends_at, ended_at, ended_by, acknowledged_at, acknowledged_by, note, time_now()"
 _SELECT: Final = f"select {_COLUMNS} from elevations where tenant = current_tenant()"
 _OPEN: Final = "ended_at is null and ends_at > time_now()"
+_RUN_OUT: Final = """
+update elevations set ran_out_at = time_now()
+where tenant = current_tenant() and id = any(%s) and ended_at is null and ran_out_at is null and ends_at <= time_now()
+returning id, actions, ends_at"""
+RUN_OUT_BATCH: Final = 100
 _STATES: Final[Mapping[str, str]] = {
     "open": _OPEN,
     "to_review": f"not ({_OPEN}) and acknowledged_at is null",
@@ -195,6 +203,25 @@ class Elevations:
             await self._record(conn, principal, "elevation.ended", elevation_id, {}, {})
         return _of(row)
 
+    async def run_out(self) -> bool:
+        """Put elevations on record that ran out since the last time, of any tenant, and tell them: each once. Tells whether there are more."""
+        async with self._database.across() as conn:
+            rows = await (
+                await conn.execute("select tenant, id from elevations_run_out(%s)", (RUN_OUT_BATCH,))
+            ).fetchall()
+        for tenant, found in itertools.groupby(sorted(rows), key=lambda row: str(row[0])):
+            async with self._database.tenant(tenant) as conn:
+                await self._run_out(conn, tenant, [row[1] for row in found])
+        return len(rows) == RUN_OUT_BATCH
+
+    async def _run_out(self, conn: Connection, tenant: str, ids: Sequence[str]) -> None:
+        """Do it of those among them that did; the mark on the row is what makes it once, whoever else is about it."""
+        rows = await (await conn.execute(_RUN_OUT.encode(), (list(ids),))).fetchall()
+        for elevation_id, actions, ends_at in rows:
+            data = {"elevation": elevation_id, "actions": actions, "ends_at": ends_at}
+            await self._tell(conn, tenant, "elevation.ran-out", data, {})
+            log_.warning("elevation_ran_out", elevation=elevation_id, ends_at=ends_at.isoformat())
+
     async def acknowledge(self, principal: Principal, elevation_id: str, note: str) -> Elevation:
         """Say that one has looked at what was done with an elevation. Raises NotFound, Refused for one's own, Conflict while it is open."""
         async with self._database.tenant(principal.tenant) as conn:
@@ -210,6 +237,7 @@ class Elevations:
                 raise Conflict("The elevation is still open.", fix="End it first.")
             if found.acknowledged_at is not None:
                 raise Conflict(f"{found.acknowledged_by} has reviewed it already.")
+            await self._run_out(conn, principal.tenant, [elevation_id])  # its end is on record before its review
             row = await (
                 await conn.execute(
                     "update elevations set acknowledged_at = time_now(), acknowledged_by = %s, note = %s"
@@ -251,11 +279,18 @@ class Elevations:
         said: Mapping[str, Any],
         committed: Mapping[str, str],
     ) -> None:
-        data = {"elevation": elevation_id, **said}
-        facts = {**data, "by_key": principal.key_id, **committed}
-        leaf = audit.leaf(kind, tenant=principal.tenant, at=self._clock.now(), facts=facts)
-        await log(conn, tenant=principal.tenant, task_id=None, leaf=leaf)
-        await tell(conn, tenant=principal.tenant, kind=kind, task_id=None, correlation_id=None, data=data)
+        facts = {"by_key": principal.key_id, **committed}
+        await self._tell(conn, principal.tenant, kind, {"elevation": elevation_id, **said}, facts)
+
+    async def _tell(
+        self, conn: Connection, tenant: str, kind: str, data: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> None:
+        """Call the tenant's webhook, put it on record, and tell the event. `data` goes everywhere, `facts` into the record alone."""
+        at = self._clock.now()
+        called = await call(conn, kind=kind, at=at, data={"tenant": tenant, **data})
+        leaf = audit.leaf(kind, tenant=tenant, at=at, facts={**data, **facts, **called})
+        await log(conn, tenant=tenant, task_id=None, leaf=leaf)
+        await tell(conn, tenant=tenant, kind=kind, task_id=None, correlation_id=None, data=data)
 
 
 async def _get(conn: Connection, elevation_id: str, *, lock: bool = False) -> Elevation:

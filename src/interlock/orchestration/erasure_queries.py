@@ -71,6 +71,10 @@ select 1 from tasks t where t.{_OWN} and t.erased_at is null
 OWN_DOCUMENTS: Final = f"select id from documents where {_OWN} and created_by = %s and erased_at is null order by id"
 
 ERASE_ELEVATIONS: Final = "select erase_elevations(%s)"
+# Why they rejected what others proposed; that they did, and when, stays.
+ERASE_REJECTIONS: Final = (
+    f"update policy_changes set reason = null where {_OWN} and decided_by = %s and reason is not null"
+)
 LOCK: Final = f"select 1 from erasures where {_OWN} and id = %s and state = 'pending' for update skip locked"
 ERASE_RESOLUTION: Final = f"update tasks set resolution_note = null where {_OWN} and id = %s"
 OPEN_OR_LEFT: Final = f"select 1 from tasks where {_OWN} and subject = %s and erased_at is null limit 1"

@@ -214,6 +214,7 @@ class Erasures:
             for task_id, generation in [(row[0], row[1]) for row in rows if row[0] in ids]:
                 if (await _one(conn, "select erase_task(%s)", (task_id,)) or (False,))[0]:
                     await conn.execute("select erase_approvals(%s)", (task_id,))
+                    await conn.execute("select erase_step_logs(%s)", (task_id,))
                     await conn.execute(sql.ERASE_RESOLUTION, (task_id,))
                     await self._leaf(
                         conn, tenant, "task.erased", {"task": task_id, "generation": generation, **why}, task_id=task_id
@@ -261,6 +262,7 @@ class Erasures:
             for (view_id,) in await (await conn.execute(sql.REMOVE_VIEWS, (erasure.subject,))).fetchall():
                 await self._leaf(conn, tenant, "view.removed", {"view": view_id, "erasure": erasure.id})
             await conn.execute(sql.ERASE_ELEVATIONS, (erasure.subject,))
+            await conn.execute(sql.ERASE_REJECTIONS, (erasure.subject,))
             await conn.execute(sql.COUNT, (0, erased, kept, erasure.id))
             await conn.execute(sql.DESTROY_KEY, (erasure.subject,))
             counts = await _one(conn, sql.DONE, (erasure.id,))

@@ -106,7 +106,7 @@ class Lineages:
         task = await self._views.get(tenant, task_id)
         effects = [await self._whole(tenant, task_id, one) for one in await self._views.effects(tenant, task_id)]
         # In a thread: a long journal takes a moment, and others wait for the loop.
-        values, complete = await asyncio.to_thread(trace, [one for one in effects if one.status != "pending"])
+        values, complete = await asyncio.to_thread(trace, [one for one in effects if one.recorded_at is not None])
         named = dict.fromkeys(d for one in effects if one.kind == "infer" for d in _documents(one.input))
         return TaskLineage(task=task, documents=list(named), values=values, complete=complete)
 

@@ -90,10 +90,12 @@ async def find(conn: Connection, tenant: str, automation: str, model: str, diges
     return rows[0] if rows else None
 
 
-async def page(conn: Connection, tenant: str, *, before: int | None, limit: int) -> list[Version]:
+async def page(
+    conn: Connection, tenant: str, *, before: int | None, limit: int, automation: str | None = None
+) -> list[Version]:
     """List versions, newest first."""
-    where = "(%s::int is null or number < %s) order by number desc limit %s"
-    return await _versions(conn, tenant, where, (before, before, limit))
+    where = "(%s::int is null or number < %s) and (%s::text is null or automation = %s) order by number desc limit %s"
+    return await _versions(conn, tenant, where, (before, before, automation, automation, limit))
 
 
 async def retired_before(conn: Connection, tenant: str, version: Version) -> Version | None:

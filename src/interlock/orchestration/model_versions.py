@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Any, Final
 
 from interlock.domain import canonical
@@ -77,10 +78,12 @@ class ModelVersions:
         self._clock = clock
         self.product = product
 
-    async def page(self, tenant: str, *, before: int | None = None, limit: int) -> list[Version]:
-        """List versions, newest first."""
+    async def page(
+        self, tenant: str, *, before: int | None = None, limit: int, automation: str | None = None
+    ) -> list[Version]:
+        """List versions, newest first; of one automation, if that is named."""
         async with self._database.tenant(tenant) as conn:
-            return await rows.page(conn, tenant, before=before, limit=limit)
+            return await rows.page(conn, tenant, before=before, limit=limit, automation=automation)
 
     async def on_record(self, tenant: str) -> list[tuple[Version, list[Act]]]:
         """Give the newest versions with what was done with each, for an export."""
@@ -399,3 +402,18 @@ def _stated(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Give what a `model.toml` states as an evaluation: its `data`, and every other entry as a metric."""
     metrics = {name: value for name, value in measured.items() if name != "data"}
     return {"data": str(measured.get("data", "")), "metrics": metrics}
+
+
+def build(
+    database: Database, automations: Automations, policies: TenantPolicies, keys: Keys, clock: Clock
+) -> ModelVersions:
+    """Build what people do with model versions."""
+    return ModelVersions(
+        database=database,
+        automations=automations,
+        policies=policies,
+        keys=SubjectKeys(keys.subjects),
+        signing=keys,
+        clock=clock,
+        product=metadata.version("interlock"),
+    )

@@ -29,9 +29,11 @@ from interlock.governance.policy_diff import Difference, Searched
 from interlock.governance.tenant_policies import Deciding, TenantPolicies, version_of
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
+from interlock.orchestration import recorded_answers
 from interlock.orchestration.review_rights import persons_behind
 from interlock.orchestration.store import log
 from interlock.orchestration.submit import subject_key
+from interlock.orchestration.tenant_webhook import call
 
 FILES_MAX: Final = 50
 FILE_CHARS_MAX: Final = 128 * 1024
@@ -78,7 +80,7 @@ class PolicySet:
 
 @dataclass(frozen=True, kw_only=True)
 class Impact:
-    """What a set would change: of `recorded` decisions asked again those that go the other way, and requests found by a search."""
+    """What a set would change: of `recorded` decisions and answers to reviews, asked again, those that go the other way; what a search found."""
 
     recorded: int
     changed: Sequence[Difference]
@@ -126,14 +128,28 @@ class PolicyChanges:
         return Checked(version=version_of(files), cases=await asyncio.to_thread(self.check, files))
 
     async def impact(self, principal: Principal, files: Mapping[str, str], *, seconds: float = 5.0) -> Impact:
-        """Say which answers the files would change, of recorded decisions and of requests made for it. Changes nothing."""
+        """Say which answers the files would change, of recorded decisions, of recorded answers to reviews, and of requests made for it.
+
+        Changes nothing.
+        """
         await asyncio.to_thread(self.check, files)
         now = await self._policies.current(principal.tenant)
         async with self._database.tenant(principal.tenant) as conn:
             rows = await (
                 await conn.execute(_RECORDED.encode(), {"tasks": RECORDED_MAX, "limit": RECORDED_MAX})
             ).fetchall()
-        return await asyncio.to_thread(self._impact, now, files, list(self._questions(principal.tenant, rows)), seconds)
+            answers = await recorded_answers.recorded_answers(conn, RECORDED_MAX)
+        declared = {name: self._policies.shipped.effects.get(name, ()) for name in self._policies.shipped.bundles}
+
+        def compare() -> Impact:
+            asked = [
+                *self._questions(principal.tenant, rows),
+                *recorded_answers.questions(principal.tenant, answers, declared),
+            ]
+            asked.sort(key=lambda one: one[1]["at"], reverse=True)
+            return self._impact(now, files, asked[:RECORDED_MAX], seconds)
+
+        return await asyncio.to_thread(compare)
 
     def _impact(
         self, now: Deciding, files: Mapping[str, str], asked: Sequence[tuple[Question, dict[str, Any]]], seconds: float
@@ -440,7 +456,11 @@ class PolicyChanges:
             "salt": salt.hex(),
             "commit": audit.commit(key, salt, (principal.id, change.reason)),
         }
-        leaf = audit.leaf(kind, tenant=principal.tenant, at=self._clock.now(), facts=facts)
+        at, called = self._clock.now(), {}
+        if change.state == "done":  # what is in force, or looks on, is another one now
+            told = {name: facts[name] for name in ("change", "set", "set_version", "mode", "alone")}
+            called = await call(conn, kind=kind, at=at, data={"tenant": principal.tenant, **told})
+        leaf = audit.leaf(kind, tenant=principal.tenant, at=at, facts={**facts, **called})
         await log(conn, tenant=principal.tenant, task_id=None, leaf=leaf)
 
 

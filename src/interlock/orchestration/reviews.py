@@ -19,7 +19,7 @@ from interlock.domain.approvals import Approval, counted
 from interlock.domain.decisions import Entity
 from interlock.domain.errors import AlreadyAnswered, Conflict, FieldError, InvalidInput, Refused
 from interlock.domain.persons import is_person
-from interlock.domain.reviews import ReviewState, Verdict, changes
+from interlock.domain.reviews import ReviewState, Verdict, changes, lost
 from interlock.governance import audit
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.identity import Principal
@@ -30,6 +30,7 @@ from interlock.orchestration import review_rows as rows
 from interlock.orchestration.answers import merge_patch, model_of
 from interlock.orchestration.automations import Automations
 from interlock.orchestration.delegations import acting
+from interlock.orchestration.duplicates import Duplicate, duplicates
 from interlock.orchestration.held_rights import people
 from interlock.orchestration.review_rights import ReviewRights, persons_behind
 from interlock.orchestration.review_rows import Review
@@ -264,9 +265,9 @@ class Reviews:
                 )
             return
         at = review.answered_at or review.closed_at
-        who = review.answered_by or "nobody"
+        by = f" by {review.answered_by}" if review.answered_by else ""
         raise AlreadyAnswered(
-            f"The review is {review.state.value} already: by {who} at {at.isoformat() if at else 'an unknown time'}.",
+            f"The review was {review.state.value}{by} at {at.isoformat() if at else 'an unknown time'}, and takes no answer any more.",
             extra={
                 "state": review.state.value,
                 "answered_by": review.answered_by,
@@ -288,9 +289,16 @@ class Reviews:
         if model is None:
             return merged
         try:
-            return model.model_validate(merged).model_dump(mode="json", by_alias=True)
+            kept = model.model_validate(merged).model_dump(mode="json", by_alias=True)
         except ValidationError as error:
             raise InvalidInput("The amended values are not valid.", fields=field_errors(error, "/values")) from error
+        # A form that ignores what it does not know would take a misspelt field for an approval as shown.
+        if unknown := lost(values, kept, "/values"):
+            wrong = [
+                FieldError(pointer=at, detail="the form has no such field", kind="extra_forbidden") for at in unknown
+            ]
+            raise InvalidInput("The amended values are not valid.", fields=wrong)
+        return kept
 
     async def _write(
         self, conn: Connection, principal: Principal, review: Review, answer: Mapping[str, Any], hold_s: float
@@ -339,7 +347,9 @@ class Reviews:
                 await rows.revoke_approval(conn, review, approval)
                 facts = {"approval": approval.number}
             else:
-                if review.state is ReviewState.OPEN or review.hold_until is None or review.hold_until <= now:
+                if review.state is ReviewState.OPEN:
+                    raise Conflict("The review has no answer that could be taken back.")
+                if review.hold_until is None or review.hold_until <= now:
                     raise Conflict("The answer can no longer be taken back.")
                 if review.answered_by != principal.id:
                     raise Refused("Only its author may take an answer back.", extra={"answered_by": review.answered_by})
@@ -463,6 +473,11 @@ class Reviews:
         """List cases like this one, newest first; see `review_rows.similar`."""
         async with self._database.tenant(tenant) as conn:
             return await rows.similar(conn, review, field, limit=limit)
+
+    async def duplicates(self, tenant: str, review: Review, *, limit: int) -> list[Duplicate]:
+        """List tasks that are likely the same matter; see `duplicates.duplicates`."""
+        async with self._database.tenant(tenant) as conn:
+            return await duplicates(conn, review, limit=limit)
 
     async def _done(
         self,

@@ -28,7 +28,7 @@ VALUE_CHARS_MAX: Final = 500
 # What a view of each page may keep: parts of the page's address.
 FILTERS: Final[Mapping[str, frozenset[str]]] = {
     "inbox": frozenset({"queue", "find", "automation", "role", "risk", "person", "due", "order"}),
-    "tasks": frozenset({"find", "columns"}),
+    "tasks": frozenset({"find", "columns", "since", "until"}),
 }
 _COLUMNS: Final = "id, owner, page, name, filters::text, shared, changed_at"
 _SELECT: Final = f"select {_COLUMNS} from saved_views where tenant = current_tenant()"

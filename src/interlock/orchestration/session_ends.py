@@ -17,14 +17,15 @@ async def end_sessions(
     by_key: str | None,
     user: str | None = None,
     session_id: str | None = None,
+    key_id: str | None = None,
     but: str | None = None,
 ) -> list[str]:
-    """End the open sessions of a user, or one by its ID, but for the one named in `but`; gives their IDs."""
+    """End the open sessions of a user or of a key, or one by its ID, but for the one named in `but`; gives their IDs."""
     rows = await (
         await conn.execute(
             "update sessions set ended_at = time_now() where tenant = current_tenant() and ended_at is null"
-            " and (user_id = %(user)s or id = %(id)s) and id is distinct from %(but)s returning id",
-            {"user": user, "id": session_id, "but": but},
+            " and (user_id = %(user)s or id = %(id)s or key_id = %(key)s) and id is distinct from %(but)s returning id",
+            {"user": user, "id": session_id, "key": key_id, "but": but},
         )
     ).fetchall()
     for (ended,) in rows:

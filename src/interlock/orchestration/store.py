@@ -91,7 +91,7 @@ select id, epoch from changed""",
 )
 
 LOAD = """
-select t.id, t.automation, t.automation_version, t.correlation_id, t.subject, t.labels, t.submitted_by, t.epoch, t.generation,
+select t.id, t.automation, t.automation_version, t.correlation_id, t.subject, t.labels::text, t.submitted_by, t.epoch, t.generation,
     t.input::text, t.input_ref, t.accepted_at, t.deadline, t.cancel_requested, t.callback_url, k.wrapped_key
 from tasks t left join subject_keys k on k.tenant = t.tenant and k.subject = t.subject
 where t.tenant = current_tenant() and t.id = any($1)"""
@@ -145,7 +145,7 @@ class PostgresTasks:
                 version=row[2],
                 correlation_id=row[3],
                 subject=row[4],
-                labels=row[5],
+                labels=canonical.loads(row[5]),
                 submitted_by=row[6],
             ),
             epoch=row[7],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,8 +20,10 @@ from interlock.domain.errors import (
     IdempotencyConflict,
     InterlockError,
     InvalidInput,
+    Refused,
     TooLarge,
     TooManyRequests,
+    Unavailable,
 )
 from interlock.domain.ids import new_correlation_id, new_id
 from interlock.domain.manifests import at_pointer
@@ -92,19 +94,60 @@ class Submit:
         self._open: dict[str, tuple[float, int]] = {}
 
     async def accept(
-        self, tenant: str, submission: Submission, *, by: str, idempotency_key: str | None = None
+        self,
+        tenant: str,
+        submission: Submission,
+        *,
+        by: str,
+        idempotency_key: str | None = None,
+        check_document: Callable[[str], object] | None = None,
     ) -> Accepted:
         """Validate and store a task; durable, with its audit record and event, when it returns.
 
+        What was accepted under an idempotency key is answered the same for the same body, whatever would stand against it by now.
+
+        Args:
+            check_document: asked for each document that somebody else uploaded; raises Refused where the submitter may not read it, since
+                what the task makes of it is theirs to see. None: only their own are taken.
+
         Raises:
+            Refused: names a document that is not for the submitter.
             InvalidInput, TooLarge: names each field by JSON pointer; nothing is stored. IdempotencyConflict: the key was used with
             another body. ResidencyRefused: it may not stand here. OutgoingRefused: the callback's address. TooManyRequests: too many
             open tasks. Unavailable: no database.
         """
+        try:
+            return await self._accept(tenant, submission, by, idempotency_key, check_document or _not_of_others)
+        except Unavailable:
+            raise
+        except InterlockError:
+            if (
+                idempotency_key is None
+                or (found := await self._earlier(tenant, submission, by, idempotency_key)) is None
+            ):
+                raise
+            return found
+
+    async def _earlier(self, tenant: str, submission: Submission, by: str, idempotency_key: str) -> Accepted | None:
+        """Give the task that this very request was accepted as before, None where there is none."""
+        async with self._database.tenant(tenant) as conn:
+            before = await _task_of_key(conn, tenant, by, idempotency_key)
+        if before is None or before.body != _body_digest(submission):
+            return None
+        return Accepted(task_id=before.task_id, correlation_id=before.correlation_id, repeated=True)
+
+    async def _accept(
+        self,
+        tenant: str,
+        submission: Submission,
+        by: str,
+        idempotency_key: str | None,
+        check_document: Callable[[str], object],
+    ) -> Accepted:
         registered = self._automations.get(submission.automation)
         self._residency.check(tenant, "contents")
         self._check(submission, idempotency_key)
-        value = await self._validated(tenant, registered, submission.input)
+        value = await self._validated(tenant, registered, submission.input, by, check_document)
         data = canonical.dumps(value)
         if len(data) > self._settings.task_input_bytes_max:
             raise TooLarge(
@@ -113,16 +156,9 @@ class Submit:
                 fields=[FieldError(pointer="/input", detail="too large", kind="too_large")],
             )
         if submission.callback_url is not None:
-            await self._check_callback(submission.callback_url)
+            await self._outgoing.check(submission.callback_url, "/callback_url")
         await self._check_load(tenant)
         return await self._store(tenant, registered, submission, value, data, by, idempotency_key)
-
-    async def _check_callback(self, url: str) -> None:
-        try:
-            await self._outgoing.check(url)
-        except InterlockError as error:
-            error.fields = (FieldError(pointer="/callback_url", detail="may not be called", kind=error.code),)
-            raise
 
     def _check(self, submission: Submission, idempotency_key: str | None) -> None:
         wrong: list[FieldError] = []
@@ -155,7 +191,9 @@ class Submit:
         if wrong:
             raise InvalidInput("The submission is not valid.", fields=wrong)
 
-    async def _validated(self, tenant: str, registered: Registered, value: Any) -> Any:
+    async def _validated(
+        self, tenant: str, registered: Registered, value: Any, by: str, check_document: Callable[[str], object]
+    ) -> Any:
         """Give the input in plain JSON: valid by the automation's schema, its documents filled in from the store."""
         try:
             plain = registered.automation.input.model_validate(value).model_dump(mode="json", by_alias=True)
@@ -170,9 +208,11 @@ class Submit:
             raise InvalidInput(
                 f"The input names {len(found)} documents.", fix=f"At most {self._settings.documents_per_task_max}."
             )
-        stored = await self._documents.find(
-            tenant, [d["id"] for _, d in found], pointers=[f"{pointer}/id" for pointer, _ in found]
-        )
+        ids = [d["id"] for _, d in found]
+        stored = await self._documents.find(tenant, ids, pointers=[f"{pointer}/id" for pointer, _ in found])
+        if ids:
+            for document_id in sorted(await self._documents.of_others(tenant, ids, by)):
+                check_document(document_id)
         for (_, place), document in zip(found, stored, strict=True):
             place.update(document.model_dump(mode="json"))
         return plain
@@ -350,7 +390,24 @@ async def _claim_key(
     ).fetchone()
     if row is not None:
         return None
-    before = await (
+    before = await _task_of_key(conn, tenant, principal, key)
+    if before is None or before.body != body:
+        raise IdempotencyConflict(
+            "This Idempotency-Key was used before with another body.",
+            fix="Use a fresh key for another request.",
+            extra={"task_id": before.task_id} if before else {},
+        )
+    return Accepted(task_id=before.task_id, correlation_id=before.correlation_id, repeated=True)
+
+
+class _Before(NamedTuple):
+    body: bytes
+    task_id: str
+    correlation_id: str
+
+
+async def _task_of_key(conn: Connection, tenant: str, principal: str, key: str) -> _Before | None:
+    row = await (
         await conn.execute(
             "select i.body_digest, i.resource_id, t.correlation_id from idempotency_keys i"
             " join tasks t on t.tenant = i.tenant and t.id = i.resource_id"
@@ -358,13 +415,11 @@ async def _claim_key(
             (tenant, principal, key),
         )
     ).fetchone()
-    if before is None or bytes(before[0]) != body:
-        raise IdempotencyConflict(
-            "This Idempotency-Key was used before with another body.",
-            fix="Use a fresh key for another request.",
-            extra={"task_id": before[1]} if before else {},
-        )
-    return Accepted(task_id=before[1], correlation_id=before[2], repeated=True)
+    return None if row is None else _Before(bytes(row[0]), row[1], row[2])
+
+
+def _not_of_others(document_id: str) -> None:
+    raise Refused(f"The document {document_id} was uploaded by somebody else.", fix="Upload it yourself.")
 
 
 def _documents(value: Any, pointer: str) -> list[tuple[str, dict[str, Any]]]:
@@ -378,7 +433,7 @@ def _documents(value: Any, pointer: str) -> list[tuple[str, dict[str, Any]]]:
         ):
             return [(pointer, value)]
         for name, item in value.items():
-            found += _documents(item, f"{pointer}/{name}")
+            found += _documents(item, pointer + pointers.step(name))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             found += _documents(item, f"{pointer}/{number}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from interlock.domain import canonical
+from interlock.domain.effects import Status
 from interlock.domain.errors import NotFound
 from interlock.domain.ports import ObjectStore
-from interlock.domain.tasks import State
+from interlock.domain.tasks import ENDED, State
 from interlock.infra import outbox
 from interlock.infra.database import Connection, Database
 from interlock.infra.outbox import Event
@@ -98,9 +99,13 @@ class DeliveryView:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What a list of tasks is narrowed to; None does not narrow. Labels must all be there. `resolved`: only those that are, or are not."""
+    """What a list of tasks is narrowed to; None does not narrow. Labels must all be there. `resolved`: only those that are, or are not.
+
+    `automations` is what the caller's key reaches, beside the one that was asked for.
+    """
 
     automation: str | None = None
+    automations: Sequence[str] | None = None
     states: Sequence[State] = ()
     correlation_id: str | None = None
     submitted_by: str | None = None
@@ -147,6 +152,7 @@ class TaskViews:
         """Give tasks, newest first, after a cursor of (accepted_at, id); an output over the inline limit is `{"ref": …}`."""
         values = {
             "automation": narrowed.automation,
+            "reached": None if narrowed.automations is None else list(narrowed.automations),
             "states": [s.value for s in narrowed.states] or None,
             "correlation": narrowed.correlation_id,
             "by": narrowed.submitted_by,
@@ -163,6 +169,7 @@ class TaskViews:
                 await conn.execute(
                     f"select {_TASK} from tasks where tenant = current_tenant()"
                     " and (%(automation)s::text is null or automation = %(automation)s)"
+                    " and (%(reached)s::text[] is null or automation = any(%(reached)s))"
                     " and (%(states)s::text[] is null or state = any(%(states)s))"
                     " and (%(correlation)s::text is null or correlation_id = %(correlation)s)"
                     " and (%(by)s::text is null or submitted_by = %(by)s) and labels @> %(labels)s::jsonb"
@@ -176,11 +183,11 @@ class TaskViews:
         return [await self._task(row, whole=False) for row in rows]
 
     async def effects(self, tenant: str, task_id: str) -> list[EffectView]:
-        """Give the timeline: every journaled thing in the order of its record, then what is open. Raises NotFound."""
+        """Give the timeline: every journaled thing in the order of its record, then what has no outcome. Raises NotFound."""
         async with self._database.tenant(tenant) as conn:
             task = await (
                 await conn.execute(
-                    "select generation from tasks where tenant = current_tenant() and id = %s", (task_id,)
+                    "select generation, state from tasks where tenant = current_tenant() and id = %s", (task_id,)
                 )
             ).fetchone()
             if task is None:
@@ -194,7 +201,11 @@ class TaskViews:
             attempts = await _attempts(conn, task_id)
             reviews = await _reviews(conn, task_id)
             recorded = [_effect(row, attempts, reviews) for row in rows]
-            return recorded + await _open(conn, task_id, task[0], recorded, attempts, reviews)
+            unrecorded = await _unrecorded(conn, task_id, task[0], recorded, attempts)
+        if State(task[1]) not in ENDED:
+            return recorded + unrecorded
+        # Its branch was cancelled, or the task ended beside it: no outcome will come any more.
+        return recorded + [replace(one, status=Status.CANCELLED.value) for one in unrecorded]
 
     async def decision_before(self, tenant: str, task_id: str, at: datetime) -> tuple[str, Mapping[str, Any]] | None:
         """Give the action and the decision of the newest `decide` that a task had recorded at a time; None where there was none."""
@@ -354,21 +365,21 @@ async def _reviews(conn: Connection, task_id: str) -> dict[tuple[int, str], tupl
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
-async def _open(
+async def _unrecorded(
     conn: Connection,
     task_id: str,
     generation: int,
     recorded: Sequence[EffectView],
     attempts: Mapping[tuple[int, str], list[dict[str, Any]]],
-    reviews: Mapping[tuple[int, str], tuple[str, datetime]],
 ) -> list[EffectView]:
     """Give what has begun and has no outcome: openings, reviews, and effects whose attempts failed so far."""
     done = {(e.generation, e.id) for e in recorded}
     rows = await (
         await conn.execute(
-            "select effect_id, kind, name, wake_at, opened_at, null from openings where tenant = current_tenant() and task_id = %(t)s"
-            " and generation = %(g)s union all select effect_id, 'review', name, deadline, opened_at, id from reviews"
-            " where tenant = current_tenant() and task_id = %(t)s and generation = %(g)s and state in ('open', 'answered') order by 5",
+            "select effect_id, kind, name, 'pending', wake_at, opened_at, null from openings where tenant = current_tenant()"
+            " and task_id = %(t)s and generation = %(g)s union all select effect_id, 'review', name, case state when 'cancelled'"
+            " then 'cancelled' else 'pending' end, deadline, opened_at, id from reviews where tenant = current_tenant()"
+            " and task_id = %(t)s and generation = %(g)s order by 6",
             {"t": task_id, "g": generation},
         )
     ).fetchall()
@@ -377,11 +388,11 @@ async def _open(
             id=row[0],
             kind=row[1],
             name=row[2],
-            status="pending",
+            status=row[3],
             generation=generation,
-            wake_at=row[3],
-            started_at=row[4],
-            review_id=row[5],
+            wake_at=row[4],
+            started_at=row[5],
+            review_id=row[6],
             failed_attempts=attempts.get((generation, row[0]), []),
         )
         for row in rows

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Final, Generic, TypeVar, cast, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from interlock.domain import pointers
 from interlock.sdk.task import Task
 
 I = TypeVar("I", bound=BaseModel)  # noqa: E741
 O = TypeVar("O")  # noqa: E741
+FIELDS_TOLD: Final = 10
+
+
+class OutputInvalid(Exception):  # reads as a sentence in the task's error
+    """An automation returned what its declared type does not allow; says which fields, and no value."""
+
+    def __init__(self, name: str, error: ValidationError) -> None:
+        found = [("".join(map(pointers.step, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
+        wrong = "; ".join(f"{at or 'the whole'}: {why}" for at, why in found[:FIELDS_TOLD])
+        more = f"; and {len(found) - FIELDS_TOLD} more" if len(found) > FIELDS_TOLD else ""
+        super().__init__(f"{name} returned what its declared type does not allow: {wrong}{more}.")
 
 
 @dataclass(frozen=True)
@@ -22,9 +34,13 @@ class Automation(Generic[I, O]):
     input: type[I]
     output: TypeAdapter[O]
 
-    async def run(self, task: Task, value: Any) -> Any:
-        """Run it once, from the top, for an input in plain JSON."""
-        return await self.function(task, self.input.model_validate(value))
+    async def run(self, task: Task, value: Any) -> O:
+        """Run it once, from the top, for an input in plain JSON; raises OutputInvalid for a result that its type does not allow."""
+        result = await self.function(task, self.input.model_validate(value))
+        try:
+            return self.output.validate_python(result)  # an instance of its model is let through by its class alone
+        except ValidationError as error:
+            raise OutputInvalid(self.function.__name__, error) from None
 
 
 def automation(function: Callable[[Task, I], Awaitable[O]]) -> Automation[I, O]:

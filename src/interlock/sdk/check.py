@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from interlock.domain.errors import AutomationRejected
-from interlock.sdk.replayable import BUILTINS, METHODS, instead_of, whole_module
+from interlock.sdk.bindings import FUNCTIONS, Declared, Scope, Sight, declared_in, is_step, scope
+from interlock.sdk.replayable import BUILTINS, LOCAL_TIME, METHODS, instead_of, may_refuse, plain_name, whole_module
 
 _ORDERED = frozenset(
     {"sorted", "len", "min", "max", "any", "all", "sum", "set", "frozenset", "bool", "isinstance", "type"}
 )
-_UNORDERED = frozenset({"list", "tuple", "enumerate", "iter", "zip", "map", "filter", "dict", "next"})
-_SETMETHODS = frozenset({"union", "intersection", "difference", "symmetric_difference", "copy"})
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_UNORDERED = frozenset({"list", "tuple", "enumerate", "iter", "zip", "map", "filter", "dict", "next", "str", "repr"})
+_MODE = re.compile(r"[rwxa][bt+]{0,2}")
 _FINDINGS_MAX = 100
 
 
@@ -37,12 +38,26 @@ class Finding:
         return f"{self.file}:{self.line}:{self.column}: {self.what} cannot be replayed. Use {self.instead}."
 
 
-def check(source: str, filename: str) -> list[Finding]:
+def check_all(sources: Mapping[str, str]) -> list[Finding]:
+    """Give what cannot be replayed in the files of one automation (name for messages → text), file by file."""
+    declared = declared_in(tree for tree in map(_parsed, sources.values()) if tree is not None)
+    return [found for name, text in sources.items() for found in check(text, name, declared)]
+
+
+def _parsed(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def check(source: str, filename: str, declared: Declared | None = None) -> list[Finding]:
     """Give what cannot be replayed in one file of an automation, in the order of its lines.
 
     Args:
         source: the file's text. Steps, and modules that only steps import, may do anything: do not pass them.
         filename: as it should stand in messages.
+        declared: what the automation's files declare to be sets; by default, what this one does.
     """
     try:
         tree = ast.parse(source, filename)
@@ -50,24 +65,41 @@ def check(source: str, filename: str) -> list[Finding]:
         line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
         what = f"This is not Python ({getattr(error, 'msg', error)}), so that it"
         return [Finding(file=filename, line=line, column=max(1, column), what=what, instead="valid Python")]
-    visitor = _Visitor(filename, tree)
+    visitor = _Visitor(filename, tree, declared_in([tree]) if declared is None else declared)
     visitor.visit(tree)
     visitor.unused_imports()
     return sorted(visitor.findings)
 
 
-def siblings(source: str) -> frozenset[str]:
-    """Give the modules of its own folder that a file imports, so that a caller can follow them from automation.py.
+def siblings(source: str, package: str | None = None, below: str = "") -> frozenset[str]:
+    """Give the modules of its own automation that a file imports, as paths without their ending, so that a caller can follow them.
 
-    `steps` may be among them: what only steps import need not be checked. Empty where the file is not Python.
+    What is imported may be a name in a module as well as a module: paths of both are given. Empty where the file is not Python.
+
+    Args:
+        package: the automation's folder as a package, such as `automations.expenses`, so that its absolute imports count.
+        below: where in that folder the file stands.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return frozenset()
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1]
-    named = {alias.name for node in found if node.module is None for alias in node.names}
-    return frozenset(named | {node.module.partition(".")[0] for node in found if node.module is not None})
+    here = below.split("/") if below else []
+    found: set[str] = set()
+    for node in ast.walk(_parsed(source) or ast.Module([], [])):
+        if isinstance(node, ast.Import):
+            found.update("/".join(path) for a in node.names if (path := _inside(a.name, 0, package, here)))
+        elif isinstance(node, ast.ImportFrom):
+            path = _inside(node.module or "", node.level, package, here)
+            if path is not None:
+                found.update("/".join(path[: n + 1]) for n in range(len(path)))
+                found.update("/".join([*path, alias.name]) for alias in node.names)
+    return frozenset(found)
+
+
+def _inside(module: str, level: int, package: str | None, here: list[str]) -> list[str] | None:
+    """Give what an import names below the automation's folder, part by part; None where that is elsewhere."""
+    parts = module.split(".") if module else []
+    if level:
+        return [*here[: len(here) - level + 1], *parts] if level <= len(here) + 1 else None
+    own = package.split(".") if package else None
+    return parts[len(own) :] if own and parts[: len(own)] == own else None
 
 
 def reject(findings: Sequence[Finding]) -> None:
@@ -87,15 +119,23 @@ def reject(findings: Sequence[Finding]) -> None:
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, file: str, tree: ast.Module) -> None:
+    def __init__(self, file: str, tree: ast.Module, declared: Declared) -> None:
         self.file = file
         self.findings: set[Finding] = set()
         self._imported: dict[str, str] = {}
         self._banned_imports: dict[str, tuple[ast.AST, str]] = {}
-        self._steps: set[str] = set()
-        self._bound = {name for name, _ in _bindings(tree)}
-        self._sets = _set_names(tree)
+        self._steps = {f.name for f in tree.body if isinstance(f, FUNCTIONS[:2]) and f.name in declared.steps}
+        self._declared = declared
+        self._scopes: list[Scope] = [scope(tree, [], declared)]
+        self._resolving: set[str] = set()
         self._used: set[str] = set()
+
+    @property
+    def _sight(self) -> Sight:
+        return Sight(scopes=self._scopes, declared=self._declared)
+
+    def _is_set(self, node: ast.AST) -> bool:
+        return self._sight.is_set(node)
 
     def _add(self, node: ast.AST, what: str, instead: str) -> None:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
@@ -112,11 +152,14 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
-        steps = module.rpartition(".")[2] == "steps" and (node.level > 0 or module.startswith("automations."))
+        own = node.level > 0 or module.startswith("automations.")
+        steps = own and "steps" in module.split(".")
         for alias in node.names:
             local = alias.asname or alias.name
             if alias.name == "*":
                 self._add(node, f"`from {'.' * node.level}{module} import *`, which hides what is used,", "names")
+            elif own and alias.name in self._declared.steps:
+                self._steps.add(local)
             elif steps:
                 if not alias.name[:1].isupper():  # a class is a value or an error that steps share
                     self._steps.add(local)
@@ -146,22 +189,46 @@ class _Visitor(ast.NodeVisitor):
     # Names and attributes, wherever they are read: `default_factory=uuid4` is a use as well as `uuid4()`.
 
     def _dotted(self, node: ast.AST) -> str | None:
+        """Give what an expression names of an imported module, through other names for it; None where it is no such thing."""
         if isinstance(node, ast.Name):
-            return self._imported.get(node.id)
+            return self._named(node.id)
         if isinstance(node, ast.Attribute):
-            base = self._dotted(node.value)
-            return None if base is None else f"{base}.{node.attr}"
-        return None
+            base, attribute = self._dotted(node.value), node.attr
+        elif isinstance(node, ast.Call) and self._is_builtin(node.func, ("getattr",)) and len(node.args) > 1:
+            base, second = self._dotted(node.args[0]), node.args[1]
+            attribute = second.value if isinstance(second, ast.Constant) and isinstance(second.value, str) else "?"
+        elif isinstance(node, ast.NamedExpr):
+            return self._dotted(node.value)
+        else:
+            return None
+        return None if base is None else plain_name(f"{base}.{attribute}")
+
+    def _named(self, name: str) -> str | None:
+        where = self._sight.where(name)
+        if where is not None and name not in self._resolving:
+            self._resolving.add(name)
+            try:
+                found = next(filter(None, map(self._dotted, where.values[name])), None)
+            finally:
+                self._resolving.discard(name)
+            if found is not None or where is not self._scopes[0]:
+                return found
+        return plain_name(self._imported[name]) if name in self._imported else None
 
     def _root(self, node: ast.AST) -> str | None:
-        while isinstance(node, ast.Attribute):
-            node = node.value
-        return node.id if isinstance(node, ast.Name) else None
+        while not isinstance(node, ast.Name):
+            if isinstance(node, ast.Attribute):
+                node = node.value
+            elif isinstance(node, ast.Call) and node.args:
+                node = node.args[0]
+            else:
+                return None
+        return node.id
 
     def _is_builtin(self, node: ast.AST, names: Iterable[str]) -> str | None:
-        if isinstance(node, ast.Name) and node.id in names and hasattr(builtins, node.id):
-            return None if node.id in self._bound or node.id in self._imported else node.id
-        return None
+        if not (isinstance(node, ast.Name) and node.id in names and hasattr(builtins, node.id)):
+            return None
+        return None if self._sight.where(node.id) or node.id in self._imported else node.id
 
     def _use(self, node: ast.Name | ast.Attribute) -> bool:
         """Judge a name that is read; gives whether it was refused."""
@@ -176,7 +243,9 @@ class _Visitor(ast.NodeVisitor):
         return False
 
     def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
+        if node.id == "__builtins__":
+            self._add(node, "`__builtins__`", "the name itself")
+        elif isinstance(node.ctx, ast.Load):
             self._use(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -185,6 +254,8 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         dotted = self._dotted(node.func)
+        self._check_getattr(node)
+        self._check_local_time(node, dotted)
         if dotted == "asyncio.sleep" and _is_zero(node):
             self._used.add(self._root(node.func) or "")
             instead = "nothing: other branches run whenever this one waits for an effect"
@@ -195,6 +266,8 @@ class _Visitor(ast.NodeVisitor):
             self.visit(node.func)
         if isinstance(node.func, ast.Attribute) and dotted is None and node.func.attr in METHODS:
             self._add(node.func, f"`.{node.func.attr}()`", METHODS[node.func.attr])
+        elif isinstance(node.func, ast.Attribute) and node.func.attr == "open" and dotted is None and _opens_file(node):
+            self._add(node.func, "`.open()` of a file", METHODS["read_text"])
         self._check_step(node)
         if dotted == "contextlib.suppress" and any(self._catches_all(a) for a in node.args):
             self._add(
@@ -207,6 +280,26 @@ class _Visitor(ast.NodeVisitor):
                 self._visit_comprehension(argument, ordered=True)
             else:
                 self.visit(argument)
+
+    def _check_getattr(self, node: ast.Call) -> None:
+        dotted = self._dotted(node) if self._is_builtin(node.func, ("getattr",)) else None
+        if dotted is None:
+            return
+        self._used.add(self._root(node) or "")
+        if (instead := instead_of(dotted)) is not None:
+            self._add(node, f"`{dotted}`", instead)
+        elif dotted.endswith(".?") and may_refuse(dotted[:-2]):
+            self._add(node, f"`getattr` of `{dotted[:-2]}`, which hides what is used,", "the attribute, by its name,")
+
+    def _check_local_time(self, node: ast.Call, dotted: str | None) -> None:
+        name = dotted.rpartition(".")[2] if dotted else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        takes = LOCAL_TIME.get(name)
+        if takes is None or (dotted and not dotted.startswith("datetime.")) or (dotted is None) != (takes == 0):
+            return
+        if len(node.args) <= takes and not node.keywords:
+            self._add(
+                node.func, f"`.{name}()` without a time zone, which is this machine's,", "it with `UTC` or a `ZoneInfo`"
+            )
 
     def _check_step(self, node: ast.Call) -> None:
         name = node.func.id if isinstance(node.func, ast.Name) else None
@@ -222,25 +315,11 @@ class _Visitor(ast.NodeVisitor):
 
     # Sets have no order that a second run repeats.
 
-    def _is_set(self, node: ast.AST) -> bool:
-        if isinstance(node, ast.Set | ast.SetComp):
-            return True
-        if isinstance(node, ast.Name):
-            return node.id in self._sets
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor):
-            return any(self._is_set(side) or _is_keys(side) for side in (node.left, node.right))
-        if isinstance(node, ast.Call):
-            method = isinstance(node.func, ast.Attribute) and node.func.attr in _SETMETHODS
-            if method and isinstance(node.func, ast.Attribute):
-                return self._is_set(node.func.value)
-            return self._is_builtin(node.func, ("set", "frozenset")) is not None
-        return False
-
     def _refuse_set(self, node: ast.AST) -> None:
         self._add(node, "The order of a set", "`sorted(…)`, a list or a dict, whose order is the same each time")
 
     def _check_set_arguments(self, node: ast.Call, dotted: str | None) -> None:
-        joins = isinstance(node.func, ast.Attribute) and node.func.attr in ("join", "extend")
+        joins = isinstance(node.func, ast.Attribute) and node.func.attr in ("join", "extend", "fromkeys")
         if joins or self._is_builtin(node.func, _UNORDERED) or (dotted or "").startswith("itertools."):
             for argument in node.args:
                 if self._is_set(argument):
@@ -253,6 +332,21 @@ class _Visitor(ast.NodeVisitor):
         if isinstance(node.ctx, ast.Load) and self._is_set(node.value):
             self._refuse_set(node.value)
         self.visit(node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if any(isinstance(t, ast.Tuple | ast.List) for t in node.targets) and self._is_set(node.value):
+            self._refuse_set(node.value)
+        self.generic_visit(node)
+
+    def visit_YieldFrom(self, node: ast.YieldFrom) -> None:
+        if self._is_set(node.value):
+            self._refuse_set(node.value)
+        self.generic_visit(node)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
+        if self._is_set(node.value):
+            self._refuse_set(node.value)
+        self.generic_visit(node)
 
     def _visit_loop(self, node: ast.For | ast.AsyncFor) -> None:
         if self._is_set(node.iter):
@@ -299,6 +393,8 @@ class _Visitor(ast.NodeVisitor):
             return True
         if isinstance(node, ast.Tuple):
             return any(self._catches_all(item) for item in node.elts)
+        if isinstance(node, ast.Name) and (where := self._sight.where(node.id)) is not None:
+            return any(value is not node and self._catches_all(value) for value in where.values[node.id])
         return self._is_builtin(node, ("BaseException", "GeneratorExit")) is not None
 
     def _visit_try(self, node: ast.Try | ast.TryStar) -> None:
@@ -328,7 +424,14 @@ class _Visitor(ast.NodeVisitor):
             self.visit(node.value)
 
     def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._each([*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d), *node.body])
+        self._each([*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)])
+        if is_step(node):
+            # It runs in a process of its own, and may do anything there.
+            self._used.update(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+            return
+        self._scopes.append(scope(node, self._scopes, self._declared))
+        self._each(node.body)
+        self._scopes.pop()
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._visit_function(node)
@@ -345,15 +448,18 @@ def _is_zero(node: ast.Call) -> bool:
     return bool(node.args) and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
 
 
-def _is_keys(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("keys", "items")
+def _opens_file(node: ast.Call) -> bool:
+    """Tell whether the arguments of an `open` are those of a file: a mode, an encoding."""
+    first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+    named = any(k.arg in ("mode", "encoding", "errors", "newline", "buffering") for k in node.keywords)
+    return named or (isinstance(first, str) and _MODE.fullmatch(first) is not None)
 
 
 def _walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Give the nodes below, but not what stands in functions that are only defined there."""
     for node in nodes:
         yield node
-        if not isinstance(node, _FUNCTIONS):
+        if not isinstance(node, FUNCTIONS):
             yield from _walk(ast.iter_child_nodes(node))
 
 
@@ -367,51 +473,6 @@ def _leaves(nodes: Iterable[ast.AST], in_loop: bool = False) -> Iterator[ast.AST
     for node in nodes:
         if isinstance(node, ast.Return) or (isinstance(node, ast.Break | ast.Continue) and not in_loop):
             yield node
-        elif not isinstance(node, _FUNCTIONS):
+        elif not isinstance(node, FUNCTIONS):
             inside = in_loop or isinstance(node, ast.For | ast.AsyncFor | ast.While)
             yield from _leaves(ast.iter_child_nodes(node), inside)
-
-
-def _bindings(node: ast.AST, in_class: bool = False) -> Iterator[tuple[str, ast.AST | None]]:
-    """Give each name that is bound (with its value where it has one), but attributes of classes, which shadow nothing."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if not in_class:
-                yield child.name, None
-        elif isinstance(child, ast.arg):
-            yield child.arg, child.annotation and ast.Tuple([child.annotation], ast.Load())
-        elif isinstance(child, ast.NamedExpr):
-            yield child.target.id, child.value
-        elif not in_class and isinstance(child, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            targets = child.targets if isinstance(child, ast.Assign) else [child.target]
-            alone = child.value if len(targets) == 1 and isinstance(targets[0], ast.Name) else None
-            yield from (
-                (n.id, alone) for t in targets for n in ast.walk(t) if _is_stored(n) and isinstance(n, ast.Name)
-            )
-        elif isinstance(child, ast.For | ast.AsyncFor | ast.comprehension):
-            yield from ((n.id, None) for n in ast.walk(child.target) if isinstance(n, ast.Name))
-        elif isinstance(child, ast.withitem) and child.optional_vars is not None:
-            yield from ((n.id, None) for n in ast.walk(child.optional_vars) if isinstance(n, ast.Name))
-        yield from _bindings(child, isinstance(child, ast.ClassDef))
-
-
-def _is_stored(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-
-
-def _set_names(tree: ast.Module) -> set[str]:
-    """Give the names that are bound to sets, and to nothing else, in the file."""
-    found: dict[str, bool] = {}
-    for name, value in _bindings(tree):
-        found[name] = found.get(name, True) and _makes_set(value)
-    return {name for name, always in found.items() if always}
-
-
-def _makes_set(value: ast.AST | None) -> bool:
-    if isinstance(value, ast.Tuple) and len(value.elts) == 1:  # a parameter's annotation
-        noted = value.elts[0]
-        noted = noted.value if isinstance(noted, ast.Subscript) else noted
-        return isinstance(noted, ast.Name) and noted.id in ("set", "frozenset")
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-        return value.func.id in ("set", "frozenset")
-    return isinstance(value, ast.Set | ast.SetComp)

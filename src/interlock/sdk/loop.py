@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, cast
+from typing import Any
 
 STEPS_MAX = 100_000
 CLOSES_MAX = 20
@@ -23,6 +23,14 @@ class NotReplayable(BaseException):
 
     A BaseException, so that an author's `except Exception` does not swallow it.
     """
+
+
+class TooMuch(NotReplayable):
+    """The automation reached a limit. It goes on from there where more is allowed."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Scope:
@@ -39,7 +47,47 @@ class Scope:
         return f"{self.path}/{name}#{count}"
 
 
+class Turn:
+    """The turn of a private loop that runs now, for whoever watches over it. Automations run in one thread of a process.
+
+    Attributes: `number` grows with each turn; `loop` is None between them.
+    """
+
+    __slots__ = ("loop", "number")
+
+    def __init__(self) -> None:
+        self.loop: ReplayLoop | None = None
+        self.number = 0
+
+
+TURN = Turn()
 SCOPE: ContextVar[Scope] = ContextVar("interlock_scope")
+
+
+class Handle:
+    """A call that waits for its turn. asyncio's own does the same at twice the cost, for the sake of a debug mode."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def run(self) -> None:
+        """Call it; raises what ends a process. What else it raises is the automation's own affair, as its outcome shows."""
+        if self._cancelled:
+            return
+        try:
+            self._context.run(self._callback, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:  # asyncio tells the loop's exception handler, which stays silent here
+            pass
 
 
 class ReplayLoop:
@@ -53,7 +101,7 @@ class ReplayLoop:
     """
 
     def __init__(self) -> None:
-        self._ready: deque[asyncio.Handle] = deque()
+        self._ready: deque[Handle] = deque()
         self._tasks: list[tuple[asyncio.Task[Any], Context]] = []
         self._generators: dict[int, Context] = {}
         self._lost = Scope("/lost")
@@ -73,18 +121,18 @@ class ReplayLoop:
         # A context that is given is copied: two branches that shared one would share its scope, and so their effects' paths.
         context = context.copy() if context is not None else copy_context()
         context.run(SCOPE.set, Scope(self.scope().next("t")))
-        task = asyncio.Task(coro, loop=cast(asyncio.AbstractEventLoop, self), name=name or "branch", context=context)
+        task = asyncio.Task(coro, loop=self, name=name or "branch", context=context)  # type: ignore[arg-type]
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # a suspended run leaves its branches pending on purpose
         self._tasks.append((task, context))
         return task
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, cast(asyncio.AbstractEventLoop, self), context)
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
+        handle = Handle(callback, args, context if context is not None else copy_context())
         self._ready.append(handle)
         return handle
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=cast(asyncio.AbstractEventLoop, self))
+        return asyncio.Future(loop=self)  # type: ignore[arg-type]
 
     def get_debug(self) -> bool:
         return False
@@ -108,7 +156,12 @@ class ReplayLoop:
         """Nothing to do: there are no timers."""
 
     def refuse(self, what: str, instead: str) -> NotReplayable:
-        error = NotReplayable(f"{what} cannot be replayed in an automation. Use {instead} instead.")
+        return self._stop(NotReplayable(f"{what} cannot be replayed in an automation. Use {instead} instead."))
+
+    def too_much(self, message: str, kind: str) -> NotReplayable:
+        return self._stop(TooMuch(message, kind))
+
+    def _stop(self, error: NotReplayable) -> NotReplayable:
         self.violation = self.violation or error
         return error
 
@@ -126,12 +179,8 @@ class ReplayLoop:
         """Make the root branch. Nothing runs before the first `drain`."""
         context = copy_context()
         context.run(SCOPE.set, Scope(""))
-        before = self._enter()
-        try:
-            task = asyncio.Task(coro, loop=cast(asyncio.AbstractEventLoop, self), name="automation", context=context)
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-        finally:
-            self._leave(before)
+        task = asyncio.Task(coro, loop=self, name="automation", context=context)  # type: ignore[arg-type]
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._tasks.append((task, context))
         return task
 
@@ -142,21 +191,16 @@ class ReplayLoop:
             for _ in range(STEPS_MAX):
                 if not self._ready:
                     break
-                handle = self._ready.popleft()
-                if not handle.cancelled():
-                    self._run(handle)
+                try:
+                    self._ready.popleft().run()
+                except SystemExit:  # asyncio lets it through, and it would end the worker
+                    self.refuse("exit() or SystemExit", "return, or an error that is raised,")
             else:
                 raise self.refuse("A loop that never waits for an effect", "a loop with an effect in it")
         finally:
             self._leave(before)
         if self.violation is not None and not self.dead:
             raise self.violation
-
-    def _run(self, handle: asyncio.Handle) -> None:
-        try:
-            handle._run()
-        except SystemExit:  # asyncio lets it through, and it would end the worker
-            self.refuse("exit() or SystemExit", "return, or an error that is raised,")
 
     def cancel_rest(self, main: asyncio.Task[Any]) -> bool:
         """Cancel the branches that outlive the automation, as `asyncio.run` does; tells whether there are any."""
@@ -219,7 +263,7 @@ class ReplayLoop:
         context = self._generators.pop(id(generator), None) or copy_context()
         closing = generator.aclose()
         if not self.dead:
-            task = asyncio.Task(closing, loop=cast(asyncio.AbstractEventLoop, self), name="aclose", context=context)
+            task = asyncio.Task(closing, loop=self, name="aclose", context=context)  # type: ignore[arg-type]
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             self._tasks.append((task, context))
             return
@@ -230,11 +274,14 @@ class ReplayLoop:
 
     def _enter(self) -> Any:
         before = sys.get_asyncgen_hooks()
-        asyncio._set_running_loop(cast(asyncio.AbstractEventLoop, self))
+        TURN.number += 1
+        TURN.loop = self
+        asyncio._set_running_loop(self)  # type: ignore[arg-type]
         sys.set_asyncgen_hooks(firstiter=self._began_generator, finalizer=self._close_generator)
         return before
 
     def _leave(self, before: Any) -> None:
+        TURN.loop = None
         asyncio._set_running_loop(self._outside)
         sys.set_asyncgen_hooks(*before)
 

@@ -8,17 +8,23 @@ from interlock.sdk.check import siblings
 
 ROOT = "automation.py"
 # Steps run in a process of their own, and what only they import runs there as well.
-OUTSIDE = frozenset({"steps.py"})
+OUTSIDE = ("steps.py", "steps/")
 
 
-def replayed(sources: Mapping[str, str]) -> list[str]:
-    """Give the names of the replayed files among an automation's sources (file name → text), sorted."""
+def replayed(sources: Mapping[str, str], package: str | None = None) -> list[str]:
+    """Give the names of the replayed files among an automation's sources, sorted.
+
+    Args:
+        sources: path below the automation's folder → text.
+        package: the folder's own name as a package, such as `automations.expenses`, so that its absolute imports count.
+    """
     found: set[str] = set()
     todo = [ROOT]
     while todo:
         name = todo.pop()
-        if name in found or name in OUTSIDE or name not in sources:
+        if name in found or name.startswith(OUTSIDE) or name not in sources:
             continue
         found.add(name)
-        todo += [f"{module}.py" for module in siblings(sources[name])]
+        for module in siblings(sources[name], package, name.rpartition("/")[0]):
+            todo += [f"{module}.py", f"{module}/__init__.py"]
     return sorted(found)

@@ -29,7 +29,7 @@ class Run:
         withdrawn: effects whose branch was cancelled by the automation before they had an outcome.
     """
 
-    def __init__(self, start: Callable[[Run], Coroutine[Any, Any, Any]], effects_max: int = 2000) -> None:
+    def __init__(self, start: Callable[[Run], Coroutine[Any, Any, Any]], effects_max: int = 10_000) -> None:
         self.loop = ReplayLoop()
         self.pending: dict[str, tuple[Effect, asyncio.Future[Outcome]]] = {}
         self.fresh: list[str] = []
@@ -59,9 +59,10 @@ class Run:
         """Wait for the outcome of an effect. Plain future: nothing is raised at the wait when the run suspends."""
         self._asked += 1
         if self._asked > self._effects_max:
-            raise self.loop.refuse(
-                f"More than {self._effects_max} effects in one task (effects_per_task_max)",
-                "child tasks for a larger fan-out",
+            raise self.loop.too_much(
+                f"The task asks for more than {self._effects_max} effects, the most that one may have. Raise "
+                "INTERLOCK_EFFECTS_PER_TASK_MAX and start the worker again, and it goes on; or hand the work in as several tasks.",
+                "TooManyEffects",
             )
         future = self.loop.create_future()
         self.pending[effect.id] = (effect, future)

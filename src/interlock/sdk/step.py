@@ -9,9 +9,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
-from pydantic import BaseModel, TypeAdapter, create_model
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from interlock.domain import needs as declared
@@ -24,6 +25,10 @@ R = TypeVar("R")
 
 class NonRetryable(Exception):  # named for what it says
     """Raise it in a step to say that trying again cannot help."""
+
+
+class InvalidArguments(Exception):  # named for what it says
+    """What a step is given does not fit its parameters. What the step itself finds to be no valid model is another thing, and may pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +74,20 @@ class Step(Generic[P, R]):
     returns: TypeAdapter[Any]
     arguments: type[Any]
 
-    @property
+    @cached_property
     def target(self) -> str:
         return f"{self.function.__module__}:{self.function.__name__}"
+
+    @cached_property
+    def options(self) -> Mapping[str, Any]:
+        """How it is executed, as its effects carry it."""
+        return {
+            "timeout_s": self.timeout_s,
+            "retry": self.retry,
+            "at_most_once": self.at_most_once,
+            "needs": self.needs,
+            "secrets": self.secrets,
+        }
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         """Give the call's arguments by name."""
@@ -82,11 +98,17 @@ class Step(Generic[P, R]):
         return dict(bound.arguments)
 
     async def run(self, arguments: Mapping[str, Any]) -> Any:
-        """Validate the plain JSON arguments, call the function, and give its result as it returned it."""
-        model = self.arguments.model_validate(dict(arguments))
-        values = {name: getattr(model, name) for name in self.parameters}
-        result = self.function(**values)  # type: ignore[call-arg]
+        """Validate the plain JSON arguments, call the function, and give its result as it returned it. Raises InvalidArguments."""
+        result = self.function(**self.values(arguments))  # type: ignore[call-arg]
         return await result if inspect.isawaitable(result) else result
+
+    def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Give plain JSON arguments as the function takes them. Raises InvalidArguments."""
+        try:
+            model = self.arguments.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise InvalidArguments(f"the arguments do not fit {self.target}: {error}") from error
+        return {name: getattr(model, name) for name in self.parameters}
 
 
 def _declare(

@@ -121,14 +121,16 @@ class Asker(Protocol):
 
 
 @lru_cache(maxsize=4_096)
-def _digested(kind: Kind, name: str, target: str) -> bytes:
-    """Give the canonical form of a list of the three and one value more, up to where that begins."""
-    return canonical.dumps([kind.value, name, target])[:-1] + b","
+def _begun(kind: Kind, name: str, target: str) -> hashlib._Hash:
+    """Give the hash over the canonical form of a list of the three and one value more, up to where that begins."""
+    return hashlib.sha256(canonical.dumps([kind.value, name, target])[:-1] + b",")
 
 
 def input_digest(kind: Kind, name: str, target: str, text: bytes) -> bytes:
     """Give what a replay compares: SHA-256 over the canonical list of kind, name, target and input, whose canonical text is given."""
-    return hashlib.sha256(b"%b%b]" % (_digested(kind, name, target), text)).digest()
+    found = _begun(kind, name, target).copy()
+    found.update(text + b"]")
+    return found.digest()
 
 
 class Task:
@@ -161,8 +163,7 @@ class Task:
         await self._asker.alive()
         if not is_name(name):
             raise ValueError(f"effect name {name!r}: use lower-case words of letters and digits joined by dashes")
-        plain = canonical.plain(value)
-        text = canonical.dumps(plain)
+        plain, text = canonical.both(value)
         effect = Effect(
             id=self._asker.next_id(name),
             kind=kind,
@@ -287,15 +288,8 @@ class Task:
 
     async def step(self, step: Step[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the author's own code in a child process. Raises Denied, or EffectFailed when its retries are used up."""
-        options = {
-            "timeout_s": step.timeout_s,
-            "retry": step.retry,
-            "at_most_once": step.at_most_once,
-            "needs": step.needs,
-            "secrets": step.secrets,
-        }
-        outcome = await self._result(Kind.STEP, step.name, step.target, step.bind(*args, **kwargs), options)
-        result: R = step.returns.validate_python(outcome.value)
+        outcome = await self._result(Kind.STEP, step.name, step.target, step.bind(*args, **kwargs), step.options)
+        result: R = step.returns.validator.validate_python(outcome.value)
         return result
 
     async def emit(self, event_type: str, data: BaseModel | Mapping[str, Any], *, name: str = "emit") -> None:

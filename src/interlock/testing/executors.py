@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from interlock.boundary.executors import PLATFORM, Plain
 from interlock.domain import canonical, needs
@@ -22,7 +22,7 @@ from interlock.domain.ports import Call, Executed, Executor
 from interlock.domain.reviews import ReviewRequest, ReviewState, Verdict, changes
 from interlock.infra import modules
 from interlock.infra.clock import Clock
-from interlock.sdk.step import CALL, NonRetryable, Step, StepCall
+from interlock.sdk.step import CALL, InvalidArguments, NonRetryable, Step, StepCall
 from interlock.sdk.task import Fetched, Prediction
 
 INJECTED = "InjectedFailure"
@@ -139,6 +139,8 @@ class FakeReviews(Plain):
             raise InvalidInput("Amended values go with the verdict amend, and only with it.")
         amended = canonical.plain(answer.values) if answer.values is not None else {}
         after = _merged(review.values, amended) if amended else review.values
+        if unknown := sorted(amended.keys() - (review.request.form or {}).get("properties", amended).keys()):
+            raise InvalidInput(f"The form of the review {review.name!r} has no field {', '.join(unknown)}.")
         if verdict is Verdict.APPROVE and after != review.request.values:
             verdict = Verdict.AMEND
         self._judge(review.request, verdict, after)
@@ -224,10 +226,8 @@ class FakeSteps(Plain):
             arguments, left_out = needs.keep(effect.input, effect.options.get("needs", ()))
             value = canonical.plain(await self._run(step, arguments))
             return Executed(value=value, duration_ms=0.0, left_out=left_out)
-        except ValidationError as error:
-            raise ExecutorFailed(
-                f"the arguments do not fit {effect.target}: {error}", kind="InvalidArguments", retry=False
-            ) from error
+        except InvalidArguments as error:
+            raise ExecutorFailed(str(error), kind="InvalidArguments", retry=False) from error
         except NonRetryable as error:
             raise ExecutorFailed(str(error), kind="NonRetryable", retry=False) from error
         except ExecutorFailed:
@@ -241,8 +241,7 @@ class FakeSteps(Plain):
         instead = next((f for key, f in self.given.items() if key is step or key == step.name), None)
         if instead is None:
             return await step.run(arguments)
-        model = step.arguments.model_validate(dict(arguments))
-        result = instead(**{name: getattr(model, name) for name in step.parameters})
+        result = instead(**step.values(arguments))
         return await result if inspect.isawaitable(result) else result
 
 

@@ -160,7 +160,7 @@ class Harness:
     start: datetime = START
     submitted_by: str = "user:submitter"
     labels: Mapping[str, str] = field(default_factory=dict)
-    effects_max: int = 2000
+    effects_max: int = 10_000
     seed: int | None = None
     failing: str | None = None
     for_good: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ class Person:
         self.page.keyboard.press("Enter")
         self.page.get_by_role("heading", name="Home").wait_for()
 
-    def sees(self, text: str) -> None:
+    def sees(self, text: str | re.Pattern[str]) -> None:
         self.page.get_by_text(text).first.wait_for()
 
     def press(self, *keys: str) -> None:

@@ -52,6 +52,14 @@ class Cases:
         (review,) = self._asked([self._hand_in(f"again-{document['filename']}", data, "dinner")])
         return self.review(review["id"])
 
+    def twice(self) -> tuple[str, dict[str, Any]]:
+        """Hand in a receipt, and its file once more while nobody has answered; gives the first task, and the review of the second."""
+        (first,) = self.open(1)
+        document = self._amir.get(f"/v1/documents/{first['request']['documents'][0]}").json()
+        data = self._amir.get(f"/v1/documents/{document['id']}/content").content
+        (review,) = self._asked([self._hand_in(f"twice-{document['filename']}", data, "dinner")])
+        return first["task_id"], self.review(review["id"])
+
     def _hand_in(self, name: str, data: bytes, purpose: str) -> str:
         document = self._amir.post("/v1/documents", files={"file": (name, data)}).json()
         claim = {

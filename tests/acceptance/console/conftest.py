@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,30 @@ from playwright.sync_api import Browser
 from tests.acceptance.console.browser import Person, require_chromium, running_browser
 from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product, running
+from tests.folders import make_reachable_folder
+
+ROOT = Path(__file__).parents[3]
+OWN = Path(__file__).parent / "automations"
+
+
+def both(folder: Path) -> Path:
+    """Copy the product's automations and the one that talks into a folder."""
+    skip = shutil.ignore_patterns("__pycache__", ".*")
+    for source in (ROOT / "automations" / "expenses", OWN / "talk"):
+        shutil.copytree(source, folder / source.name, ignore=skip)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
-    """The whole product, running, as the README starts it."""
+    """The whole product, running, as the README starts it; beside its automations one whose step talks a lot."""
     require_chromium()
-    with running() as started:
+    with (
+        make_reachable_folder() as folder,
+        running(
+            automations_dir=str(both(folder)), outgoing_allow="127.0.0.1", callback_backoff_initial_s="0.2"
+        ) as started,
+    ):
         yield started
 
 

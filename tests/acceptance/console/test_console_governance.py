@@ -150,6 +150,26 @@ def test_a_checkpoint_continues_an_older_one_and_a_forged_past_is_found(
     ana.check()
 
 
+def test_a_change_of_roles_shows_each_value_before_and_after(person: Callable[..., Person], product: Product) -> None:
+    with product.client() as admin:
+        made = {"id": "user:vera", "name": "Vera", "roles": ["reviewer"], "approval_limit": 500}
+        admin.post("/v1/users", json=made).raise_for_status()
+        changed = {"roles": ["reviewer", "manager"], "approval_limit": 1500}
+        admin.post("/v1/users/user:vera:roles", json=changed).raise_for_status()
+    for width, height, scheme in SIZES:
+        ana = person("ana", width, height, scheme)
+        ana.go("/audit?kind=account.changed")
+        row = ana.page.get_by_role("button", name=re.compile("account.changed")).first
+        expect(row).to_contain_text("by user:admin")  # as the key that the leaf names says
+        row.click()
+        table = ana.page.get_by_role("table", name="What it changed")
+        expect(table.get_by_role("row", name="approval limit 500 1500")).to_be_visible()
+        expect(table.get_by_role("row", name="roles reviewer manager, reviewer")).to_be_visible()
+        expect(ana.page.get_by_text("About user:vera")).to_be_visible()
+        ana.sees("leads to the root")
+        ana.check()
+
+
 def test_an_evidence_pack_has_what_the_filters_show(
     person: Callable[..., Person], cases: Cases, tmp_path: Path
 ) -> None:

@@ -83,6 +83,30 @@ def test_a_duplicate_is_seen_beside_what_was_approved(person: Callable[..., Pers
     assert f"/reviews/{review['id']}" in mei.page.url
 
 
+def test_a_likely_duplicate_that_the_evidence_does_not_name_is_seen_beside_it(
+    person: Callable[..., Person], cases: Cases
+) -> None:
+    first, review = cases.twice()
+    assert review["request"]["evidence"]["approved_before"] == []  # nothing was approved, so that nothing is named
+    for width, height, scheme in SIZES:
+        mei = person("mei", width, height, scheme)
+        mei.go(f"/reviews/{review['id']}")
+        told = mei.page.get_by_role("alert").filter(has_text="This may be a duplicate")
+        expect(told).to_contain_text("same document; same merchant, date, total")
+        expect(told.get_by_role("link")).to_have_attribute("href", re.compile(first))
+        expect(mei.page.locator(".page-sheet img")).to_be_visible()
+        mei.check()
+        mei.press("d")
+        side = mei.page.get_by_role("region", name="Side by side")
+        expect(side.get_by_role("heading", name="Beside what is likely the same")).to_be_visible()
+        expect(side.get_by_role("link", name="The other one")).to_have_attribute("href", re.compile(first))
+        expect(side.get_by_text("Every field that is known of both is the same.")).to_be_visible()
+        expect(side.get_by_role("region", name="Other document").locator("img")).to_be_visible()
+        mei.check()
+    mei.page.get_by_role("main").get_by_role("link", name="Inbox", exact=True).click()
+    mei.page.wait_for_url("**/inbox")
+
+
 def test_each_field_shows_the_rules_that_it_breaks_and_how_sure_it_was_read(
     person: Callable[..., Person], cases: Cases
 ) -> None:
@@ -177,7 +201,7 @@ def test_a_refused_action_says_which_policy_refused_it(
     ana.go(f"/tasks/{review['task_id']}")
     ana.page.get_by_role("button", name="Cancel").click()
     refused = ana.page.get_by_role("alert", name="Refused by policy")
-    expect(refused).to_contain_text("Policy default-deny: Nothing permits User to do task.cancel")
+    expect(refused).to_contain_text("Policy default-deny: The permission to cancel tasks is missing here.")
 
     amir = person("amir")
     amir.expected = ("403",)

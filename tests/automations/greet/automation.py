@@ -14,7 +14,7 @@ from .steps import compose
 async def greet(task: Task, greeting: Greeting) -> Greeted:
     if greeting.wait_s:
         await task.sleep(greeting.wait_s)
-    text = await task.step(compose, greeting.name, greeting.fail, greeting.padding)
+    text = await task.step(compose, greeting.name, greeting.fail, greeting.padding, greeting.says)
     decision = await task.decide("send", Facts(amount=greeting.amount))
     if decision.answer == "allow":
         await task.emit("greeting.sent", {"text": text[:100]})

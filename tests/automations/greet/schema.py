@@ -10,7 +10,7 @@ from interlock import Document
 
 
 class Greeting(BaseModel):
-    """Whom to greet. Over 100 a person is asked; `fail` makes the step fail; `wait_s` sleeps first."""
+    """Whom to greet. Over 100 a person is asked; `fail` makes the step fail; `wait_s` sleeps first; `says` is what the step logs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,6 +24,7 @@ class Greeting(BaseModel):
     also: list[str] = []
     wait_s: float = Field(default=0, ge=0)
     padding: str = ""
+    says: str = ""
 
 
 class Form(BaseModel):

@@ -10,6 +10,8 @@ import { Keys } from "./Keys";
 import { People } from "./People";
 import { Providers } from "./Providers";
 import { Sessions } from "./Sessions";
+import { Webhook } from "./Webhook";
+import { TabRow } from "../../parts/TabRow";
 
 const route = getRouteApi("/signed-in/access");
 const TABS: { tab: AccessTab; label: string; may: string[]; Inside: ComponentType }[] = [
@@ -19,6 +21,7 @@ const TABS: { tab: AccessTab; label: string; may: string[]; Inside: ComponentTyp
   { tab: "delegations", label: "Delegations", may: ["delegation.give", "delegation.list"], Inside: Delegations },
   { tab: "elevations", label: "Break-glass", may: ["elevation.open", "elevation.list"], Inside: Elevations },
   { tab: "providers", label: "Identity providers", may: ["provider.read"], Inside: Providers },
+  { tab: "webhook", label: "Webhook", may: ["webhook.read"], Inside: Webhook },
 ];
 
 export function Access() {
@@ -37,13 +40,13 @@ export function Access() {
       </Title>
       {shown === undefined && <Text c="dimmed">Nothing here is for you.</Text>}
       <Tabs value={shown?.tab ?? null} onChange={(value) => void navigate({ to: "/access", search: { tab: value as AccessTab } })} keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           {tabs.map((one) => (
             <Tabs.Tab key={one.tab} value={one.tab}>
               {one.label}
             </Tabs.Tab>
           ))}
-        </Tabs.List>
+        </TabRow>
         {tabs.map(({ tab: name, Inside }) => (
           <Tabs.Panel key={name} value={name} pt="md">
             <Inside />

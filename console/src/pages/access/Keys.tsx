@@ -6,7 +6,8 @@ import { keysQuery } from "../../api/access";
 import { api, data, type Schemas } from "../../api/client";
 import { automationsQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
-import { Ask, type Question } from "../../parts/Ask";
+import type { Question } from "../../parts/Ask";
+import { AskLater } from "../../parts/AskLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { Deeds } from "../../parts/Deeds";
 import { Once } from "../../parts/Once";
@@ -80,7 +81,7 @@ export function Keys({ own = false }: { own?: boolean }) {
           ))}
         </Rows>
       )}
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
       <Once name={made ? `The key ${made.name}` : ""} secret={made?.key ?? null} onClose={() => setMade(null)} />
     </Stack>
   );

@@ -5,7 +5,8 @@ import { useState } from "react";
 import { servicesQuery, usersQuery } from "../../api/access";
 import { api, data, type Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
-import { Ask, type Question } from "../../parts/Ask";
+import type { Question } from "../../parts/Ask";
+import { AskLater } from "../../parts/AskLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { Deeds } from "../../parts/Deeds";
 import { Rows } from "../../parts/Rows";
@@ -78,7 +79,7 @@ export function People() {
           ))}
         </Rows>
       )}
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );
 }

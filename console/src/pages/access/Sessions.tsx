@@ -5,7 +5,8 @@ import { useState } from "react";
 import { sessionsQuery } from "../../api/access";
 import { api, type Schemas } from "../../api/client";
 import { signOut, useSession } from "../../api/session";
-import { Ask, type Question } from "../../parts/Ask";
+import type { Question } from "../../parts/Ask";
+import { AskLater } from "../../parts/AskLater";
 import { ProblemAlert } from "../../parts/Broken";
 import { Deeds } from "../../parts/Deeds";
 import { Rows } from "../../parts/Rows";
@@ -73,7 +74,7 @@ export function Sessions({ own = false }: { own?: boolean }) {
           ))}
         </Rows>
       )}
-      <Ask question={question} onClose={() => setQuestion(null)} />
+      <AskLater question={question} onClose={() => setQuestion(null)} />
     </Stack>
   );
 }

@@ -66,6 +66,25 @@ export const newElevation = object(
 );
 export const acknowledgement = object({ note: { type: "string", title: "What you found", maxLength: 2000 } }, ["note"]);
 
+const provider = {
+  issuer: text("Issuer", "Its URL, exactly as its tokens say in iss."),
+  client_id: text("Client", "What this installation is called there."),
+  client_secret: { ...password("Client's secret"), description: "Empty: it stays as it was, or there is none." },
+  groups: { type: "string", maxLength: 20000, title: "Groups", description: "One on each line, with the roles of its people here: finance: reviewer, manager, limit 2000. Its ID there in brackets: finance [0a1b]: reviewer. Who is in none does not get in." },
+  user_claim: { type: "string", enum: ["sub", "email", "preferred_username"], title: "People are called by", default: "sub" },
+  groups_claim: { ...text("Claim with the groups"), default: "groups" },
+  required_claims: { type: "array", items: { type: "string" }, title: "Claims that must be so", description: "Such as hd=example.com." },
+  scopes: { type: "array", items: { type: "string" }, title: "Scopes", description: "What is asked for beside openid. Empty: profile and email." },
+  algorithm: { type: "string", enum: ["RS256", "ES256", "EdDSA"], title: "Tokens are signed with", default: "RS256" },
+  audience: text("Audience of programs", "What programs' access tokens are for. Empty: none is taken."),
+};
+const PROVIDER_NEEDS = ["issuer", "client_id", "groups"];
+const { issuer, client_id, client_secret, ...others } = provider;
+const no_secret = { type: "boolean", title: "Take the kept secret away", description: "For a client that needs none." };
+export const changedProvider = (secret: boolean) => object({ issuer, client_id, client_secret, ...(secret ? { no_secret } : {}), ...others }, PROVIDER_NEEDS);
+export const newProvider = object({ name: text("Name", "As people type it when they sign in: lower-case words joined by dashes."), ...provider }, ["name", ...PROVIDER_NEEDS]);
+export const webhook = object({ url: { type: "string", title: "Address", description: "https://…, public, or on the allow-list of this installation." } }, ["url"]);
+
 function password(title: string) {
   return { type: "string", format: "password", title };
 }

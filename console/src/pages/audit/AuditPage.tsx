@@ -3,15 +3,27 @@ import { Button, Group, Stack, Tabs, Text, Title } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { evidenceAddress } from "../../lib/audit";
+import { evidenceAddress, readFilter } from "../../lib/audit";
 import { Checkpoints, Keys } from "./Checkpoints";
 import { Filters } from "./Filters";
 import { RecordList } from "./RecordList";
+import { api } from "../../api/client";
+import { Gate } from "../../parts/Gate";
+import { TabRow } from "../../parts/TabRow";
 
 const route = getRouteApi("/signed-in/audit");
 
 export function AuditPage() {
-  const { tab = "records", order, ...filter } = route.useSearch();
+  return (
+    <Gate title="Audit log" may="audit.read" ask={() => api.GET("/v1/audit/records", { params: { query: { limit: 1 } } })}>
+      <Log />
+    </Gate>
+  );
+}
+
+function Log() {
+  const { tab = "records", order, ...search } = route.useSearch();
+  const filter = readFilter(search); // whatever else stands in the address
   const navigate = useNavigate();
   useEffect(() => {
     document.title = "Audit log · Interlock";
@@ -27,11 +39,11 @@ export function AuditPage() {
         </Button>
       </Group>
       <Tabs value={tab} onChange={(next) => void navigate({ to: "/audit", search: { ...filter, order, tab: next === "records" ? undefined : (next as typeof tab) } })} keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           <Tabs.Tab value="records">Records</Tabs.Tab>
           <Tabs.Tab value="checkpoints">Checkpoints</Tabs.Tab>
           <Tabs.Tab value="keys">Keys</Tabs.Tab>
-        </Tabs.List>
+        </TabRow>
         <Tabs.Panel value="records" pt="md">
           <Stack gap="md">
             <Filters filter={filter} onChange={(next) => void navigate({ to: "/audit", search: { ...next, order }, replace: true })} />

@@ -1,5 +1,5 @@
 /** Signed checkpoints with who witnessed them, whether each continues another, and the keys that sign them. */
-import { Alert, Badge, Button, Code, CopyButton, Group, NumberInput, Stack, Table, Text } from "@mantine/core";
+import { Alert, Badge, Button, Code, CopyButton, Group, Stack, Table, Text, TextInput } from "@mantine/core";
 import { IconAlertTriangle, IconShieldCheck } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -78,11 +78,13 @@ function Signed({ checkpoint }: { checkpoint: Checkpoint }) {
   return verdict.data === undefined ? null : <Holds holds={verdict.data} />;
 }
 
+const digits = (text: string): string => text.replace(/\D/g, "").slice(0, 15);
+
 /** Verify here that the newer of two checkpoints continues the older one. */
 function Consistency({ newest, oldest }: { newest: Checkpoint; oldest: Checkpoint }) {
   const client = useQueryClient();
-  const [from, setFrom] = useState<number | string>(oldest.size);
-  const [to, setTo] = useState<number | string>(newest.size);
+  const [from, setFrom] = useState(String(oldest.size));
+  const [to, setTo] = useState(String(newest.size));
   const check = useMutation({
     mutationFn: async () => {
       const [proof, keys] = await Promise.all([
@@ -103,9 +105,9 @@ function Consistency({ newest, oldest }: { newest: Checkpoint; oldest: Checkpoin
         }}
       >
         <Group align="end" gap="sm">
-          <NumberInput label="From size" size="xs" min={1} value={from} onChange={setFrom} w={120} allowDecimal={false} />
-          <NumberInput label="To size" size="xs" min={1} value={to} onChange={setTo} w={120} allowDecimal={false} />
-          <Button type="submit" size="xs" loading={check.isPending} disabled={!from || !to}>
+          <TextInput label="From size" size="xs" inputMode="numeric" value={from} onChange={(event) => setFrom(digits(event.currentTarget.value))} w={120} />
+          <TextInput label="To size" size="xs" inputMode="numeric" value={to} onChange={(event) => setTo(digits(event.currentTarget.value))} w={120} />
+          <Button type="submit" size="xs" loading={check.isPending} disabled={!Number(from) || !Number(to)}>
             Verify that nothing was changed in between
           </Button>
         </Group>

@@ -3,7 +3,8 @@ import { Autocomplete, Button, Group, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { automationsQuery } from "../../api/queries";
-import { type AuditFilter, toLocal, toUtc } from "../../lib/audit";
+import type { AuditFilter } from "../../lib/audit";
+import { MomentLater } from "../../parts/MomentLater";
 
 const KINDS = [
   "effect", "task.accepted", "task.waiting", "task.blocked", "task.succeeded", "task.failed", "task.cancelled", "task.retried", "task.erased",
@@ -21,7 +22,7 @@ export function Filters({ filter, onChange }: { filter: AuditFilter; onChange: (
     <TextInput label={label} placeholder={placeholder} size="xs" value={draft[name] ?? ""} onChange={(event) => set(name)(event.currentTarget.value)} maxLength={200} />
   );
   const time = (name: "since" | "until", label: string) => (
-    <TextInput label={label} type="datetime-local" step={1} size="xs" value={toLocal(draft[name])} onChange={(event) => set(name)(toUtc(event.currentTarget.value))} />
+    <MomentLater label={label} value={draft[name]} onChange={set(name)} />
   );
   return (
     <form

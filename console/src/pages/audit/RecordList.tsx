@@ -1,13 +1,14 @@
 /** Records, newest first or in the order of the log; an opened one shows its facts, the values before and after, and its proof. */
-import { Accordion, Button, Code, Group, SegmentedControl, Stack, Table, Text } from "@mantine/core";
+import { Accordion, Button, Code, Group, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { reviewQuery, taskQuery, timelineQuery } from "../../api/queries";
-import { actorOf, asQuery, type AuditFilter, type Facts, factsOf, textOf } from "../../lib/audit";
+import { actorOf, asQuery, type AuditFilter, type Facts, factsOf, textOf, whatOf } from "../../lib/audit";
 import { type AuditRecord, RecordDetails, Verified } from "../../parts/AuditRecord";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
+import { ChangeTable, Changed } from "./Changes";
 import { Loading } from "../../parts/Loading";
 import { Time } from "../../parts/Time";
 import { More } from "../../parts/More";
@@ -33,7 +34,7 @@ export function RecordList({ filter, newest, onOrder }: { filter: AuditFilter; n
       <Group justify="space-between">
         <Text size="sm" c="dimmed" role="status">
           {items.length}
-          {records.hasNextPage ? "+" : ""} records
+          {records.hasNextPage ? "+" : ""} {items.length === 1 ? "record" : "records"}
         </Text>
         <SegmentedControl size="xs" aria-label="Order" value={newest ? "newest" : "oldest"} onChange={(value) => onOrder(value === "newest")} data={[{ value: "newest", label: "Newest first" }, { value: "oldest", label: "Oldest first" }]} />
         <Button size="compact-sm" variant="default" onClick={() => setAll(true)} disabled={all}>
@@ -73,8 +74,8 @@ function useJoined(facts: Facts) {
 function Row({ record, check }: { record: AuditRecord; check: boolean }) {
   const facts = factsOf(record.leaf);
   const { task, review, effects } = useJoined(facts);
-  const actor = actorOf(facts, { submittedBy: task?.submitted_by, review, effects });
-  const what = textOf(facts, "effect") ?? textOf(facts, "document") ?? textOf(facts, "key") ?? textOf(facts, "model");
+  const actor = actorOf(facts, { submittedBy: task?.submitted_by, review, effects }) ?? record.by;
+  const what = whatOf(facts);
   const at = textOf(facts, "at");
   return (
     <Group justify="space-between" gap="xs">
@@ -128,28 +129,8 @@ function Opened({ record }: { record: AuditRecord }) {
           </AnchorLink>
         )}
       </Group>
-      {changes.length > 0 && (
-        <Table aria-label="What the answer changed" withTableBorder maw={720}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Value</Table.Th>
-              <Table.Th>Before</Table.Th>
-              <Table.Th>After</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {changes.map((change) => (
-              <Table.Tr key={change.pointer}>
-                <Table.Td className="mono">{change.pointer}</Table.Td>
-                <Table.Td className="mono">{said(change.before)}</Table.Td>
-                <Table.Td className="mono">{said(change.after)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      )}
+      {changes.length > 0 && <ChangeTable label="What the answer changed" rows={changes.map((one) => ({ field: one.pointer, before: one.before, after: one.after }))} />}
+      {!record.task_id && <Changed position={record.position} />}
     </RecordDetails>
   );
 }
-
-const said = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

@@ -7,7 +7,8 @@ import type { Schemas } from "../../api/client";
 import { automationQuery, numbersQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { duration } from "../../lib/time";
-import { ProblemAlert } from "../../parts/Broken";
+import { Back } from "../../parts/Back";
+import { ProblemAlert, ProblemPage } from "../../parts/Broken";
 import { Json } from "../../parts/Json";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
@@ -16,6 +17,7 @@ import { costPerTask, millis, share } from "./numbers";
 import { TryIt } from "./TryIt";
 import { UsualPath } from "./UsualPath";
 import { Facts } from "../../parts/Facts";
+import { TabRow } from "../../parts/TabRow";
 
 const route = getRouteApi("/signed-in/automations/$name");
 
@@ -25,7 +27,7 @@ export function AutomationPage() {
   useEffect(() => {
     document.title = `${name} · Interlock`;
   }, [name]);
-  if (automation.isError) return <ProblemAlert error={automation.error} retry={() => void automation.refetch()} />;
+  if (automation.isError) return <ProblemPage title={name} error={automation.error} retry={() => void automation.refetch()} />;
   if (!automation.data) return <Loading what="The automation" />;
   return <Loaded automation={automation.data} />;
 }
@@ -35,7 +37,8 @@ function Loaded({ automation }: { automation: Schemas["Automation"] }) {
   const sees = session.may.includes("task.list");
   return (
     <Stack gap="md" maw={1100}>
-      <Stack gap={4}>
+      <Stack gap={4} align="flex-start">
+        <Back to="/automations">Automations</Back>
         <Group gap="sm">
           <Title order={1} size="h2">
             {automation.name}
@@ -48,12 +51,12 @@ function Loaded({ automation }: { automation: Schemas["Automation"] }) {
       </Stack>
       {sees && <Numbers name={automation.name} />}
       <Tabs defaultValue={automation.may_submit ? "try" : "about"} keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           {automation.may_submit && <Tabs.Tab value="try">Try it</Tabs.Tab>}
           <Tabs.Tab value="about">What it is</Tabs.Tab>
           {sees && <Tabs.Tab value="path">Usual path</Tabs.Tab>}
           <Tabs.Tab value="schemas">Input and output</Tabs.Tab>
-        </Tabs.List>
+        </TabRow>
         <Tabs.Panel value="try" pt="md">
           <TryIt automation={automation} />
         </Tabs.Panel>

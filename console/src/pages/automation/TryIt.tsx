@@ -1,17 +1,27 @@
 /** Try an automation: a form out of its input's schema, and the task that comes of it. */
 import { Alert, Button, Group, Stack, Text } from "@mantine/core";
+import { useSessionStorage } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api, ApiError, data, type Schemas } from "../../api/client";
-import { formOf, placed, type Typed, valueOf } from "../../lib/form";
+import { useSession } from "../../api/session";
+import { formOf, leaves, placed, type Typed, valueOf } from "../../lib/form";
 import { ProblemAlert } from "../../parts/Broken";
 import { FormFields } from "../../parts/FormFields";
 
 export function TryIt({ automation }: { automation: Schemas["Automation"] }) {
   const navigate = useNavigate();
   const form = useMemo(() => formOf(automation.input_schema), [automation.input_schema]);
-  const [typed, setTyped] = useState<Record<string, Typed>>({});
+  const session = useSession();
+  const secret = leaves(form).filter((node) => node.kind === "password").map((node) => node.pointer);
+  // What is begun outlives a look at another tab, a reload and the session's end, in this tab of the browser; secrets do not.
+  const [typed, setTyped, forget] = useSessionStorage<Record<string, Typed>>({
+    key: `interlock.try.${session.tenant}.${session.user}.${automation.name}`,
+    defaultValue: {},
+    getInitialValueInEffect: false,
+    serialize: (all) => JSON.stringify(Object.fromEntries(Object.entries(all).filter(([pointer]) => !secret.includes(pointer)))),
+  });
   const [busy, setBusy] = useState(0); // files on their way
   const shown = useRef<HTMLFormElement>(null);
   const sent = useRef({ body: "", key: "" });
@@ -23,7 +33,10 @@ export function TryIt({ automation }: { automation: Schemas["Automation"] }) {
       if (sent.current.body !== text) sent.current = { body: text, key: crypto.randomUUID() };
       return data(api.POST("/v1/tasks", { body: body as Schemas["TaskSubmission"], params: { header: { "idempotency-key": sent.current.key } } }));
     },
-    onSuccess: (task) => void navigate({ to: "/tasks/$taskId", params: { taskId: task.id } }),
+    onSuccess: (task) => {
+      forget();
+      void navigate({ to: "/tasks/$taskId", params: { taskId: task.id } });
+    },
   });
   const problem = submit.error instanceof ApiError ? submit.error : null;
   const { at, rest } = placed(form, problem?.problem.errors ?? []);

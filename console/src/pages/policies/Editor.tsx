@@ -3,6 +3,7 @@ import { ActionIcon, Button, Group, Stack, Tabs, TextInput, Tooltip } from "@man
 import { IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import { fileNames, type Files, wrongName } from "../../lib/policies";
+import { TabRow } from "../../parts/TabRow";
 
 export function Editor({ files, onChange, readOnly = false }: { files: Files; onChange?: (next: Files) => void; readOnly?: boolean }) {
   const names = fileNames(files);
@@ -15,13 +16,13 @@ export function Editor({ files, onChange, readOnly = false }: { files: Files; on
   return (
     <Stack gap="xs">
       <Tabs value={shown} onChange={setChosen} keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           {names.map((name) => (
             <Tabs.Tab key={name} value={name}>
               {name}
             </Tabs.Tab>
           ))}
-        </Tabs.List>
+        </TabRow>
         {names.map((name) => (
           <Tabs.Panel key={name} value={name} pt="xs">
             <Lines name={name} text={files[name] ?? ""} readOnly={readOnly} onChange={(text) => onChange?.({ ...files, [name]: text })} />

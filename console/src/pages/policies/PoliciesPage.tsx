@@ -12,6 +12,7 @@ import { History } from "./History";
 import { InForce } from "./InForce";
 import { Pending } from "./Pending";
 import { Shadow } from "./Shadow";
+import { TabRow } from "../../parts/TabRow";
 
 const route = getRouteApi("/signed-in/policies");
 
@@ -47,12 +48,12 @@ export function PoliciesPage() {
         <Pending key={change.number} change={change} />
       ))}
       <Tabs value={tab} onChange={(next) => void navigate({ to: "/policies", search: { tab: next === "in-force" ? undefined : (next as typeof tab) } })} keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           <Tabs.Tab value="in-force">In force</Tabs.Tab>
           {session.may.includes("policy.ask") && <Tabs.Tab value="change">Change</Tabs.Tab>}
           <Tabs.Tab value="history">History</Tabs.Tab>
           <Tabs.Tab value="shadow">Looking on</Tabs.Tab>
-        </Tabs.List>
+        </TabRow>
         <Tabs.Panel value="in-force" pt="md">
           <InForce state={state.data} />
         </Tabs.Panel>

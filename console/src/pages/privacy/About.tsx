@@ -13,7 +13,7 @@ import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
-import { Wide } from "../../parts/Wide";
+import { Rows } from "../../parts/Rows";
 import { ErasureTable } from "./ErasureTable";
 
 export function About({ subject }: { subject: string }) {
@@ -103,25 +103,16 @@ export function About({ subject }: { subject: string }) {
   ); // prettier-ignore
 }
 
-function Part({ title, rows, columns, children }: { title: string; rows: number; columns: string[]; children: React.ReactNode }) {
+function Part({ title, rows, columns, children }: { title: string; rows: number; columns: string[]; children: React.ReactNode[] }) {
   if (rows === 0) return null;
   return (
     <Stack gap={4}>
       <Title order={3} size="h5">
         {title} ({rows})
       </Title>
-      <Wide label={title}>
-        <Table miw={600} aria-label={title}>
-          <Table.Thead>
-            <Table.Tr>
-              {columns.map((name) => (
-                <Table.Th key={name}>{name}</Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>{children}</Table.Tbody>
-        </Table>
-      </Wide>
+      <Rows label={title} minWidth={600} heads={columns}>
+        {children}
+      </Rows>
     </Stack>
   );
 }

@@ -5,6 +5,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { ProblemAlert } from "../../parts/Broken";
+import { Gate } from "../../parts/Gate";
 import { Loading } from "../../parts/Loading";
 import { About } from "./About";
 import { ErasureTable } from "./ErasureTable";
@@ -13,6 +14,14 @@ import { More } from "../../parts/More";
 const route = getRouteApi("/signed-in/privacy");
 
 export function PrivacyPage() {
+  return (
+    <Gate title="Personal data" may="privacy.read" ask={() => api.GET("/v1/privacy/erasures", { params: { query: { limit: 1 } } })}>
+      <Kept />
+    </Gate>
+  );
+}
+
+function Kept() {
   const { subject } = route.useSearch();
   const navigate = useNavigate();
   const [typed, setTyped] = useState(subject ?? "");

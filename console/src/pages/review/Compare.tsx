@@ -1,11 +1,11 @@
-/** Two cases side by side: this one and one that was approved before, with what differs between them. */
+/** Two cases side by side: this one and one that was approved before or is likely the same, with what differs between them. */
 import { Badge, Button, Group, SegmentedControl, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
 import { IconArrowsDiff, IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState, type Ref } from "react";
 import { taskQuery, timelineQuery } from "../../api/queries";
 import { useKeyName } from "../../frame/Keys";
-import type { Field } from "../../lib/review";
+import { type Field, type Other, sharedWords } from "../../lib/review";
 import { differs, documentsIn, readFields, valuesOf } from "../../lib/task";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
@@ -16,16 +16,16 @@ import { DocumentView, type ViewKeys } from "./DocumentView";
 import { textOf } from "./Fields";
 
 export function Compare(props: {
-  tasks: string[];
+  others: Other[];
   fields: Field[];
   typed: Record<string, string>;
   children: React.ReactNode; // this case's document
   onClose: () => void;
   ref?: Ref<ViewKeys>;
 }) {
-  const { tasks, fields, typed, children, onClose, ref } = props;
+  const { others, fields, typed, children, onClose, ref } = props;
   const keyName = useKeyName();
-  const [chosen, setChosen] = useState(tasks[0]!);
+  const [chosen, setChosen] = useState(others[0]!.task);
   const task = useQuery(taskQuery(chosen));
   const timeline = useQuery(timelineQuery(chosen));
   const broken = task.error ?? timeline.error;
@@ -33,18 +33,20 @@ export function Compare(props: {
   const there = valuesOf(effects, task.data?.output, fields.map((field) => field.name));
   const rows = fields.map((field) => {
     const here = typed[field.name] ?? textOf(field.value);
-    return { field, here, there: textOf(there[field.name]), differs: differs(here, there[field.name]) };
+    return { field, here, there: textOf(there[field.name]), differs: textOf(there[field.name]) !== "" && differs(here, there[field.name]) };
   });
+  const same = others.find((one) => one.task === chosen)?.same ?? null;
+  const unknown = rows.filter((row) => row.here && !row.there).length;
   const unlike = rows.filter((row) => row.differs).length;
   return (
     <Stack gap="sm" component="section" aria-label="Side by side">
       <Group justify="space-between" gap="xs">
         <Title order={2} size="h4">
-          Beside what was approved before
+          {same ? `Beside what is likely the same: ${sharedWords(same)}` : "Beside what was approved before"}
         </Title>
         <Group gap="xs">
-          {tasks.length > 1 && (
-            <SegmentedControl size="xs" aria-label="Which one" value={chosen} onChange={setChosen} data={tasks.map((id, number) => ({ value: id, label: `${number + 1}` }))} />
+          {others.length > 1 && (
+            <SegmentedControl size="xs" aria-label="Which one" value={chosen} onChange={setChosen} data={others.map((one, number) => ({ value: one.task, label: `${number + 1}` }))} />
           )}
           <Button size="xs" variant="default" onClick={onClose} leftSection={<IconX size={14} aria-hidden />}>
             Close ({keyName("d")})
@@ -56,7 +58,7 @@ export function Compare(props: {
       {task.data && timeline.data && (
         <>
           <Text size="sm" role="status">
-            {unlike === 0 ? "Every field is the same." : `${unlike} of ${rows.length} fields ${unlike === 1 ? "differs" : "differ"}.`}
+            {unlike === 0 ? (unknown ? "Every field that is known of both is the same." : "Every field is the same.") : `${unlike} of ${rows.length} fields ${unlike === 1 ? "differs" : "differ"}.`}
           </Text>
           <Table aria-label="Fields of both" withTableBorder layout="fixed" className="compare">
             <Table.Thead>

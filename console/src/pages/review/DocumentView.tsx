@@ -9,6 +9,7 @@ import type { Box as Place } from "../../lib/pagetext";
 import type { Field } from "../../lib/review";
 import { Loading } from "../../parts/Loading";
 import { FindWords, type Page, useFind } from "./Find";
+import { PageChoice } from "./PageChoice";
 import { PageText } from "./PageText";
 
 export interface ViewKeys {
@@ -74,9 +75,7 @@ export function DocumentView(props: {
       <Group justify="space-between" gap="xs">
         <SegmentedControl size="xs" value={asText ? "text" : "picture"} onChange={(value) => setAsText(value === "text")} data={[{ value: "picture", label: "Picture" }, { value: "text", label: "Text" }]} aria-label="How it is shown" />
         <FindWords finding={finding} label={`Find in the ${label.toLowerCase()}`} keys={keys} />
-        {pages.length > 1 && (
-          <SegmentedControl size="xs" value={String(shown.whole)} onChange={(value) => setAt(Number(value))} data={pages.map((page) => ({ value: String(page.whole), label: `Page ${page.whole}` }))} aria-label="Page" />
-        )}
+        <PageChoice at={shown.whole} of={pages.length} onChange={setAt} />
         <Group gap={4}>
           {!asText && <>
           <Button label="Smaller (−)" onClick={() => setZoom(Math.max(0.5, zoom / 1.25))} Icon={IconZoomOut} />

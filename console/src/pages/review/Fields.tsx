@@ -3,7 +3,7 @@ import { Badge, Group, Kbd, type MantineColor, Select, Stack, Text, TextInput, U
 import { IconAlertTriangle, IconAntennaBars2, IconAntennaBars3, IconAntennaBars5, IconCheck, IconCircleDashed } from "@tabler/icons-react";
 import { useEffect, useRef } from "react";
 import type { Schemas } from "../../api/client";
-import type { Field } from "../../lib/review";
+import { type Field, tableOf, type Values } from "../../lib/review";
 import { band, type Band, limitRules, policyRules, problemOf, type Rule } from "../../lib/rules";
 
 const LOOKS: Record<Band, [MantineColor, typeof IconCheck]> = {
@@ -59,6 +59,7 @@ function Row(props: {
   const { field, rules, number, text, current, editing, onSelect, onType } = props;
   const shown = text ?? textOf(field.value);
   const changed = text !== undefined && text !== textOf(field.value);
+  const table = changed ? null : tableOf(field.value);
   return (
     <Group component="li" wrap="nowrap" className="row-link" data-current={current} p={6} gap="sm" align="flex-start">
       {number < 9 ? <Kbd size="xs">{number + 1}</Kbd> : <span />}
@@ -73,11 +74,12 @@ function Row(props: {
           <Editor field={field} text={shown} onType={onType} />
         ) : (
           <UnstyledButton mih="1.5rem" onClick={() => onSelect(field.name)} onDoubleClick={() => onSelect(field.name, true)} aria-pressed={current}>
-            <Text size="sm" fw={500} className={shown ? undefined : "quiet"}>
-              {shown || "not read"}
+            <Text size="sm" fw={500} className={shown ? "field-value" : "quiet"}>
+              {table ? `${table.rows.length} ${table.rows.length === 1 ? "entry" : "entries"}` : shown || "not read"}
             </Text>
           </UnstyledButton>
         )}
+        {table && !editing && <Items label={field.label} {...table} />}
         {changed && !editing && (
           <Text size="xs" className="warn">
             was {textOf(field.value) || "empty"}
@@ -91,6 +93,34 @@ function Row(props: {
         <RuleList rules={[...limitRules(field, shown), ...policyRules(rules, field.name)]} current={current} changed={changed} />
       </Stack>
     </Group>
+  );
+}
+
+/** The entries of a list, such as the lines of a receipt. */
+function Items({ label, columns, rows }: { label: string; columns: string[]; rows: Values[] }) {
+  return (
+    <div className="items" role="region" aria-label={`${label}, entries`} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {columns.map((name) => (
+              <th key={name} scope="col">
+                {name.replaceAll("_", " ")}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, number) => (
+            <tr key={number}>
+              {columns.map((name) => (
+                <td key={name}>{textOf(row[name])}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

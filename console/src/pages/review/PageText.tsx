@@ -8,7 +8,15 @@ import { Loading } from "../../parts/Loading";
 
 export function PageText({ text, hits, current }: { text: UseQueryResult<Schemas["PageText"]>; hits: Hit[]; current: Hit | null }) {
   if (text.isError) return <ProblemAlert error={text.error} retry={() => void text.refetch()} />;
-  if (!text.data) return <Loading what="The text of the page" height={320} />;
+  if (!text.data)
+    return (
+      <Stack gap="xs">
+        <Text size="sm" c="dimmed">
+          The page is being read. That takes some seconds the first time.
+        </Text>
+        <Loading what="The text of the page" height={320} />
+      </Stack>
+    );
   const { lines, source } = text.data;
   return (
     <Stack gap="xs" p="md" className="page-text">

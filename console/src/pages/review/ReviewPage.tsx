@@ -6,24 +6,28 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, ApiError, data, type Schemas } from "../../api/client";
-import { documentQuery, reviewQuery, reviewRulesQuery, reviewsQuery } from "../../api/queries";
+import { documentQuery, reviewQuery, reviewRulesQuery, reviewsQuery, similarQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { useKeyName, usePageKeys } from "../../frame/Keys";
-import { amended, approvedBefore, fieldsOf, isValues, REJECTIONS } from "../../lib/review";
+import { readInbox } from "../../lib/inbox";
+import { amended, fieldsOf, isValues, likeField, othersOf, REJECTIONS } from "../../lib/review";
 import { problemOf } from "../../lib/rules";
+import { Back } from "../../parts/Back";
 import { AssignLater } from "../../parts/AssignLater";
 import { ProblemAlert, ProblemPage } from "../../parts/Broken";
 import { Dialog } from "../../parts/Dialog";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
-import { State } from "../../parts/State";
+import { State, wordOf } from "../../parts/State";
 import { Countdown, Time } from "../../parts/Time";
-import { answer, type Given, HOLD_S, keepDraft, readDraft } from "./answer";
+import { answer, type Given, HOLD_S } from "./answer";
 import { Compare } from "./Compare";
 import { DocumentView, type ViewKeys } from "./DocumentView";
+import { forget, keepQuestion, keepRejection, keepTyped, keepUnsent, type Of, readQuestion, readRejection, readTyped, readUnsent } from "./draft";
 import { Fields, textOf } from "./Fields";
-import { Evidence, History, Similar } from "./Sides";
+import { Evidence, History, LikelyDuplicates, Similar } from "./Sides";
 import { PolicySaid } from "./PolicySaid";
+import { keepPlace } from "./place";
 import { remember, useUndo } from "./undo";
 
 const route = getRouteApi("/signed-in/reviews/$reviewId");
@@ -39,7 +43,7 @@ export function ReviewPage() {
 /** The neighbours of a review in the queue that it was opened from; the next is loaded before it is asked for. */
 function useNeighbours(reviewId: string) {
   const search = route.useSearch(); // what the inbox was narrowed to
-  const { view: _view, ...filter } = search;
+  const filter = readInbox(search);
   const client = useQueryClient();
   const listed = useInfiniteQuery(reviewsQuery(filter));
   const ids = (listed.data?.pages ?? []).flatMap((page) => page.items.map((one) => one.id));
@@ -59,13 +63,18 @@ function useNeighbours(reviewId: string) {
   return { search, next, before, place: at < 0 ? null : `${at + 1} of ${ids.length}${listed.hasNextPage ? "+" : ""}` };
 }
 
+const NONE: Schemas["LikelyDuplicate"][] = [];
+
 function Loaded({ review }: { review: Schemas["Review"] }) {
   const session = useSession();
   const client = useQueryClient();
   const navigate = useNavigate();
   const { search, next, before, place } = useNeighbours(review.id);
   const fields = useMemo(() => fieldsOf(review), [review]);
-  const [typed, setTyped] = useState(() => readDraft(review));
+  const { id, revision } = review;
+  const own = useMemo((): Of => ({ user: session.user, review: { id, revision } }), [session.user, id, revision]);
+  const [typed, setTyped] = useState(() => readTyped(own));
+  const [unsent, setUnsent] = useState(() => readUnsent(own));
   const [current, setCurrent] = useState<string | null>(() => firstDoubtful(fields));
   const [editing, setEditing] = useState(false);
   const [rejecting, setRejecting] = useState(false);
@@ -75,7 +84,9 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const view = useRef<ViewKeys>(null);
   const other = useRef<ViewKeys>(null);
   const rules = useQuery(reviewRulesQuery(review.id)).data;
-  const known = approvedBefore(review.request.evidence);
+  const likely = useQuery(similarQuery(review.id, likeField(review.values))).data?.duplicates ?? NONE;
+  const others = othersOf(review.request.evidence, likely);
+  const unnamed = likely.filter((one) => others.some((other) => other.task === one.task_id && other.same));
   const changed = fields.filter((field) => typed[field.name] !== undefined && typed[field.name] !== textOf(field.value));
   const wrong = changed.filter((field) => problemOf(field, typed[field.name]!));
   const open = review.state === "open" && review.answer === null;
@@ -84,6 +95,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   useEffect(() => {
     document.title = `${review.request.title} · Interlock`;
   }, [review.request.title]);
+  useEffect(() => keepPlace(id), [id]);
 
   const goTo = useCallback(
     (id: string | undefined) =>
@@ -96,10 +108,14 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
   const undo = useUndo();
   const give = useMutation({
     mutationFn: (given: Given) => answer(review, given),
-    onMutate: () => setRejecting(false),
+    onMutate: (given) => {
+      setRejecting(false);
+      setUnsent(null);
+      keepUnsent(own, given); // until the server says what became of it
+    },
     onSuccess: (found, given) => {
-      keepDraft(review, {});
-      remember(review.id);
+      forget(own);
+      remember([review.id], search);
       client.setQueryData(reviewQuery(review.id).queryKey, found);
       void client.invalidateQueries({ queryKey: ["reviews"] });
       notifications.show({
@@ -119,6 +135,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
       goTo(next);
     },
     onError: (error) => {
+      if (!(error instanceof ApiError) || ![0, 401].includes(error.status)) keepUnsent(own, null); // it was heard, and not taken
       if (error instanceof ApiError && error.status === 409) void client.invalidateQueries({ queryKey: ["review", review.id] });
     },
   });
@@ -145,7 +162,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
     if (text === null || text === textOf(fields.find((one) => one.name === name)?.value)) delete next[name];
     else next[name] = text;
     setTyped(next);
-    keepDraft(review, next);
+    keepTyped(own, next);
   };
   const select = (name: string, edit = false) => {
     setCurrent(name);
@@ -159,7 +176,7 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
 
   const zoom = (by: number) => [view, other].forEach((one) => one.current?.zoom(by));
   const compare = (open: boolean) => {
-    setComparing(open && known.length > 0);
+    setComparing(open && others.length > 0);
     window.scrollTo({ top: 0 });
   };
 
@@ -193,7 +210,10 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
       else if (event.key === "Enter" || event.key === "Escape") { event.preventDefault(); if (event.key === "Escape" && current) type(current, null); setEditing(false); }
     }}>{/* prettier-ignore */}
       <Group justify="space-between" align="flex-start">
-        <Stack gap={2}>
+        <Stack gap={2} align="flex-start">
+          <Back to="/inbox" search={search}>
+            Inbox
+          </Back>
           <Title order={1} size="h3">
             {review.request.title}
           </Title>
@@ -227,16 +247,22 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
       )}
       {give.isPaused && (
         <Alert role="alert" color="orange" icon={<IconPlugConnectedX aria-hidden />} title="There is no network">
-          Your answer is sent as soon as there is one. Keep this page open.
+          Your answer is sent as soon as there is one. If you leave this page before, it is kept here until you come back.
         </Alert>
       )}
-      {give.isError && <ProblemAlert error={give.error} retry={give.error instanceof ApiError && give.error.status === 0 ? finish : undefined} />}
+      {unsent && open && <Unsent given={unsent} onSend={() => give.mutate(unsent)} onForget={() => { setUnsent(null); keepUnsent(own, null); }} />}
+      {give.isError && (open || !late(give.error)) && <ProblemAlert error={give.error} retry={unheard(give.error) ? () => give.mutate(give.variables!) : undefined} />}
+      {give.isError && !open && late(give.error) && (
+        <Alert role="alert" color="orange" icon={<IconPlugConnectedX aria-hidden />} title="Your answer came too late">
+          It was not taken. What holds stands above.
+        </Alert>
+      )}
       {claim.isError && <ProblemAlert error={claim.error} />}
 
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: comparing ? 12 : 7 }}>
           {comparing ? (
-            <Compare ref={other} tasks={known} fields={fields} typed={typed} onClose={() => compare(false)}>
+            <Compare ref={other} others={others} fields={fields} typed={typed} onClose={() => compare(false)}>
               {ownDocument}
             </Compare>
           ) : (
@@ -252,13 +278,14 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
                     <List.Item key={reason}>{reason}</List.Item>
                   ))}
                 </List>
-                {known.length > 0 && (
+                {others.length > unnamed.length && (
                   <Button size="compact-sm" variant="default" mt="xs" onClick={() => compare(!comparing)} aria-expanded={comparing} leftSection={<IconColumns2 size={14} aria-hidden />} rightSection={<Key>d</Key>}>
                     Side by side with what was approved
                   </Button>
                 )}
               </Alert>
             )}
+            {unnamed.length > 0 && <LikelyDuplicates items={unnamed} comparing={comparing} onCompare={() => compare(!comparing)} />}
             <Fields fields={fields} rules={rules} typed={typed} current={current} editing={editing} readOnly={!may("amend")} onSelect={select} onType={type} />
             {open && (
               <Group gap="xs" className="answer-bar">
@@ -292,9 +319,9 @@ function Loaded({ review }: { review: Schemas["Review"] }) {
           </Stack>
         </Grid.Col>
       </Grid>
-      <Reject opened={rejecting} pending={give.isPending} onClose={() => setRejecting(false)} onReject={(reason) => give.mutate({ verdict: "reject", reason })} />
+      <Reject of={own} opened={rejecting} pending={give.isPending} onClose={() => setRejecting(false)} onReject={(reason) => give.mutate({ verdict: "reject", reason })} />
       <AssignLater reviews={giving ? [review] : []} onClose={() => setGiving(false)} />
-      <Ask opened={asking} review={review} onClose={() => setAsking(false)} />
+      <Ask of={own} opened={asking} review={review} onClose={() => setAsking(false)} />
     </Stack>
   );
 }
@@ -319,7 +346,7 @@ function Answered({ review }: { review: Schemas["Review"] }) {
   const by = review.answered_by;
   const allowed = (review.answer?.decision as { reasons?: { policy: string; text: string }[] } | undefined)?.reasons ?? [];
   return (
-    <Alert color="blue" role="status" title={by ? `${by} has answered: ${review.answer?.verdict ?? review.state}` : `It is ${review.state}`}>
+    <Alert color="blue" role="status" title={by ? `${by} has answered: ${wordOf(review.answer?.verdict ?? review.state)}` : `It is ${review.state}`}>
       {review.answered_at && <Time at={review.answered_at} />} {review.answer?.reason}
       {(review.answer?.changes ?? []).map((change) => (
         <Text key={change.pointer} size="sm">
@@ -335,10 +362,33 @@ function Answered({ review }: { review: Schemas["Review"] }) {
   );
 }
 
-function Reject(props: { opened: boolean; pending: boolean; onClose: () => void; onReject: (reason: string) => void }) {
-  const { opened, pending, onClose, onReject } = props;
-  const [preset, setPreset] = useState(REJECTIONS[0]!);
-  const [more, setMore] = useState("");
+/** An answer that this browser gave and that did not get through, as after a reload without a network: whoever gave it sends it, or does not. */
+function Unsent({ given, onSend, onForget }: { given: Given; onSend: () => void; onForget: () => void }) {
+  return (
+    <Alert role="alert" color="orange" icon={<IconPlugConnectedX aria-hidden />} title={`Your answer was not sent: ${wordOf(given.verdict)}`}>
+      <Stack gap="xs">
+        {given.reason && <Text size="sm">{given.reason}</Text>}
+        <Group gap="xs">
+          <Button size="xs" variant="default" onClick={onSend}>
+            Send it
+          </Button>
+          <Button size="xs" variant="subtle" onClick={onForget}>
+            Forget it
+          </Button>
+        </Group>
+      </Stack>
+    </Alert>
+  );
+}
+
+const unheard = (error: Error) => error instanceof ApiError && error.status === 0;
+const late = (error: Error) => error instanceof ApiError && error.status === 409;
+
+function Reject(props: { of: Of; opened: boolean; pending: boolean; onClose: () => void; onReject: (reason: string) => void }) {
+  const { of, opened, pending, onClose, onReject } = props;
+  const [preset, setPreset] = useState(() => readRejection(of).preset ?? REJECTIONS[0]!);
+  const [more, setMore] = useState(() => readRejection(of).more ?? "");
+  useEffect(() => keepRejection(of, more.trim() ? { preset, more } : {}), [of, preset, more]);
   const reason = [preset, more.trim()].filter(Boolean).join(" ");
   const keys = (event: React.KeyboardEvent) => {
     const typing = event.target instanceof HTMLTextAreaElement;
@@ -374,9 +424,10 @@ function Reject(props: { opened: boolean; pending: boolean; onClose: () => void;
   );
 }
 
-function Ask({ opened, review, onClose }: { opened: boolean; review: Schemas["Review"]; onClose: () => void }) {
+function Ask({ of, opened, review, onClose }: { of: Of; opened: boolean; review: Schemas["Review"]; onClose: () => void }) {
   const client = useQueryClient();
-  const [text, setText] = useState("");
+  const [text, setText] = useState(() => readQuestion(of));
+  useEffect(() => keepQuestion(of, text.trim() && text), [of, text]);
   const ask = useMutation({
     mutationFn: () => data(api.POST("/v1/reviews/{review_id}:ask", { params: { path: { review_id: review.id } }, body: { text } })),
     onSuccess: (found) => {

@@ -1,11 +1,14 @@
 /** What stands beside a review: evidence, cases that are alike, and what was done with it. */
-import { Accordion, Code, Group, List, Stack, Table, Text } from "@mantine/core";
+import { Accordion, Alert, Button, Code, Group, Kbd, List, Stack, Table, Text } from "@mantine/core";
+import { IconColumns2, IconCopy } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { api, data, type Schemas } from "../../api/client";
-import { approvedBefore, isValues, likeField } from "../../lib/review";
+import type { Schemas } from "../../api/client";
+import { similarQuery } from "../../api/queries";
+import { useKeyName } from "../../frame/Keys";
+import { approvedBefore, isValues, likeField, sharedWords } from "../../lib/review";
 import { Json } from "../../parts/Json";
 import { AnchorLink } from "../../parts/Link";
-import { State } from "../../parts/State";
+import { State, wordOf } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { textOf } from "./Fields";
 
@@ -70,23 +73,36 @@ export function Evidence({ evidence }: { evidence: Record<string, unknown> }) {
   );
 }
 
-const SIMILAR = 10;
+/** Tasks that are likely the same matter and that the evidence does not name: each may be laid beside this one. */
+export function LikelyDuplicates({ items, comparing, onCompare }: { items: Schemas["LikelyDuplicate"][]; comparing: boolean; onCompare: () => void }) {
+  const keyName = useKeyName();
+  return (
+    <Alert color="orange" icon={<IconCopy aria-hidden />} title={items.length === 1 ? "This may be a duplicate" : `This may be a duplicate of ${items.length}`}>
+      <Stack gap={4}>
+        {items.map((one) => (
+          <Group key={one.task_id} gap="xs" fz="sm">
+            <AnchorLink to="/tasks/$taskId" params={{ taskId: one.task_id }} size="sm">
+              {one.submitted_by}, <Time at={one.accepted_at} ago />
+            </AnchorLink>
+            <State state={one.state} size="xs" />
+            <span>{sharedWords(one.same)}</span>
+          </Group>
+        ))}
+        <Group>
+          <Button size="compact-sm" variant="default" onClick={onCompare} aria-expanded={comparing} leftSection={<IconColumns2 size={14} aria-hidden />} rightSection={<Kbd size="xs" visibleFrom="xs">{keyName("d")}</Kbd>}>
+            Side by side
+          </Button>
+        </Group>
+      </Stack>
+    </Alert>
+  );
+}
 
 /** The last cases of the same automation and the same other side, and how they ended. */
 export function Similar({ review }: { review: Review }) {
   const field = likeField(review.values);
   const value = field && isValues(review.values) ? String(review.values[field]) : "";
-  const similar = useQuery({
-    queryKey: ["similar", review.id],
-    enabled: field !== null,
-    staleTime: 60_000,
-    queryFn: () =>
-      data(
-        api.GET("/v1/reviews/{review_id}/similar", {
-          params: { path: { review_id: review.id }, query: { field: field!, limit: SIMILAR } },
-        }),
-      ),
-  });
+  const similar = useQuery(similarQuery(review.id, field));
   if (!field || !similar.data) return null;
   return (
     <div>
@@ -136,7 +152,7 @@ export function History({ review }: { review: Review }) {
         ))}
         {review.approvals.map((one) => (
           <Text key={one.number} size="sm">
-            <Code>{one.number}</Code> {one.by}: {one.verdict} {one.counts ? "" : "(does not count)"}
+            <Code>{one.number}</Code> {one.by}: {wordOf(one.verdict)} {one.counts ? "" : "(does not count)"}
           </Text>
         ))}
       </Stack>

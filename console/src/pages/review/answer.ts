@@ -26,19 +26,3 @@ export function answer(review: Pick<Schemas["Review"], "id" | "revision">, given
 export function takeBack(reviewId: string): Promise<Schemas["Review"]> {
   return data(api.POST("/v1/reviews/{review_id}:revoke", { params: { path: { review_id: reviewId } } }));
 }
-
-const draftKey = (review: Schemas["Review"]) => `interlock.draft.${review.id}.${review.revision}`;
-
-/** What was typed for a review and not yet sent: it outlives a reload and a lost network. */
-export function readDraft(review: Schemas["Review"]): Record<string, string> {
-  try {
-    return JSON.parse(localStorage.getItem(draftKey(review)) ?? "{}") as Record<string, string>;
-  } catch {
-    return {};
-  }
-}
-
-export function keepDraft(review: Schemas["Review"], typed: Record<string, string>): void {
-  if (Object.keys(typed).length) localStorage.setItem(draftKey(review), JSON.stringify(typed));
-  else localStorage.removeItem(draftKey(review));
-}

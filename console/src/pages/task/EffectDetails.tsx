@@ -13,6 +13,8 @@ import { PolicyText } from "../../parts/PolicyText";
 import { State } from "../../parts/State";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
+import { StepLogs } from "./StepLogs";
+import { TabRow } from "../../parts/TabRow";
 
 type Effect = Schemas["TimelineEffect"];
 interface Decision {
@@ -24,6 +26,7 @@ interface Decision {
 
 export function EffectDetails({ taskId, effect }: { taskId: string; effect: Effect }) {
   const decision = effect.decision as Decision | null | undefined;
+  const logs = effect.kind === "step" && !effect.target?.startsWith("interlock:"); // the platform's own steps write nothing
   const facts: [string, React.ReactNode][] = [
     ["Effect", <Code key="id">{effect.id}</Code>],
     ["Kind", effect.kind],
@@ -52,14 +55,15 @@ export function EffectDetails({ taskId, effect }: { taskId: string; effect: Effe
         </AnchorLink>
       )}
       <Tabs defaultValue="facts" keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           <Tabs.Tab value="facts">Facts</Tabs.Tab>
           <Tabs.Tab value="input">Input</Tabs.Tab>
           <Tabs.Tab value="outcome">Outcome</Tabs.Tab>
           {decision && <Tabs.Tab value="decision">Decision</Tabs.Tab>}
           {(effect.redactions?.length ?? 0) > 0 && <Tabs.Tab value="redactions">Removed ({effect.redactions!.length})</Tabs.Tab>}
           {(effect.failed_attempts?.length ?? 0) > 0 && <Tabs.Tab value="attempts">Attempts ({effect.attempts})</Tabs.Tab>}
-        </Tabs.List>
+          {logs && <Tabs.Tab value="logs">Logs</Tabs.Tab>}
+        </TabRow>
         <Tabs.Panel value="facts" pt="xs">
           <Table>
             <Table.Tbody>
@@ -89,6 +93,11 @@ export function EffectDetails({ taskId, effect }: { taskId: string; effect: Effe
         <Tabs.Panel value="attempts" pt="xs">
           <Attempts effect={effect} />
         </Tabs.Panel>
+        {logs && (
+          <Tabs.Panel value="logs" pt="xs">
+            <StepLogs taskId={taskId} effect={effect} />
+          </Tabs.Panel>
+        )}
       </Tabs>
     </Stack>
   );

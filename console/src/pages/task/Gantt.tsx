@@ -63,7 +63,7 @@ export function Gantt(props: { taskId: string; effects: Effect[]; nothing: strin
                 )}
               </Group>
               <span className="gantt-track">
-                {place && <span className="gantt-bar" style={{ left: `${place.left}%`, width: `${place.width}%`, background: color, opacity: effect.status === "pending" ? 0.5 : 1 }} />}
+                {place && <span className="gantt-bar" style={{ left: `min(${place.left}%, calc(100% - 3px))`, width: `${place.width}%`, background: color, opacity: effect.status === "pending" ? 0.5 : 1 }} />}
                 {failedAt(effect).map((at) => (
                   <span key={at} className="gantt-retry" title="A try that failed" style={{ left: `${bar({ start: at, end: at }, whole, now).left}%` }} />
                 ))}

@@ -1,12 +1,13 @@
 /** The audit records of a task, each verified here in the browser: from the record to the root that the log's key signed. */
 import { Accordion, Button, Code, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { api, data } from "../../api/client";
 import { evidenceAddress, factsOf, textOf } from "../../lib/audit";
 import { RecordDetails, Verified } from "../../parts/AuditRecord";
 import { ProblemAlert } from "../../parts/Broken";
 import { AnchorLink } from "../../parts/Link";
+import { end, hasBegun } from "../home/first";
 
 export function Records({ taskId }: { taskId: string }) {
   const [opened, setOpened] = useState<string[]>([]);
@@ -14,6 +15,10 @@ export function Records({ taskId }: { taskId: string }) {
     queryKey: ["task", taskId, "records"],
     queryFn: () => data(api.GET("/v1/audit/records", { params: { query: { task_id: taskId, limit: 200 } } })),
   });
+  const proved = records.data?.items.some((record) => textOf(factsOf(record.leaf), "kind") === "review.answered") ?? false;
+  useEffect(() => {
+    if (proved && hasBegun()) end(); // the last of the first steps
+  }, [proved]);
   if (records.isError) return <ProblemAlert error={records.error} retry={() => void records.refetch()} />;
   const items = records.data?.items ?? [];
   return (

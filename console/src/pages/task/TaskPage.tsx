@@ -13,6 +13,8 @@ import { duration } from "../../lib/time";
 import type { Question } from "../../parts/Ask";
 import { AskLater } from "../../parts/AskLater";
 import { ProblemAlert, ProblemPage } from "../../parts/Broken";
+import { saysOf } from "../../lib/task";
+import { Back } from "../../parts/Back";
 import { AnchorLink } from "../../parts/Link";
 import { Loading } from "../../parts/Loading";
 import { Json } from "../../parts/Json";
@@ -23,6 +25,7 @@ import { DocumentView } from "../review/DocumentView";
 import { Gantt } from "./Gantt";
 import { Lineage } from "./Lineage";
 import { Records } from "./Records";
+import { TabRow } from "../../parts/TabRow";
 
 const route = getRouteApi("/signed-in/tasks/$taskId");
 const ENDED = ["succeeded", "failed", "cancelled"];
@@ -72,13 +75,15 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
   return (
     <Stack gap="md">
       <Group justify="space-between" align="flex-start">
-        <Stack gap={4}>
+        <Stack gap={4} align="flex-start">
+          <Back to="/tasks">Tasks</Back>
           <Group gap="sm">
             <Title order={1} size="h3">
               {task.automation}
             </Title>
             <State state={task.state} size="md" />
           </Group>
+          {task.ended_at && !task.error && <Text>{saysOf(task)}</Text>}
           <Group gap="md" fz="sm" c="dimmed">
             <Code>{task.id}</Code>
             <span>by {task.submitted_by}</span>
@@ -141,13 +146,13 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
         </Alert>
       )}
       <Tabs defaultValue="timeline" keepMounted={false}>
-        <Tabs.List>
+        <TabRow>
           <Tabs.Tab value="timeline">Timeline</Tabs.Tab>
           {documents.length > 0 && <Tabs.Tab value="document">Document</Tabs.Tab>}
           <Tabs.Tab value="output">Output</Tabs.Tab>
           <Tabs.Tab value="lineage">Lineage</Tabs.Tab>
           {session.may.includes("audit.read") && <Tabs.Tab value="records">Audit records</Tabs.Tab>}
-        </Tabs.List>
+        </TabRow>
         <Tabs.Panel value="timeline" pt="sm">
           <Stack gap="sm">
             <SegmentedControl
@@ -188,7 +193,7 @@ function Loaded({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["
 function CopyAs({ task, timeline }: { task: Schemas["Task"]; timeline: Schemas["Timeline"] }) {
   const url = `${location.origin}/v1/tasks/${task.id}`;
   const curl = `curl -H "Authorization: Bearer $INTERLOCK_API_KEY" ${url}/timeline`;
-  const python = `import os, httpx\n\nkey = os.environ["INTERLOCK_API_KEY"]\ntask = httpx.get("${url}", headers={"Authorization": f"Bearer {key}"}).json()\n`;
+  const python = `import os, httpx\n\nkey = os.environ["INTERLOCK_API_KEY"]\ntask = httpx.get("${url}", headers={"Authorization": f"Bearer {key}"}).json()\nprint(task["state"], task["output"])\n`;
   const download = () => {
     const blob = new Blob([JSON.stringify({ task, timeline }, null, 2)], { type: "application/json" });
     const link = document.createElement("a");

@@ -9,13 +9,14 @@ const SLOTS = 256; // more than any screen has rows
 
 interface Props {
   tasks: Task[];
+  titles: ReadonlyMap<string, string>; // what some are called, by ID
   shown: ColumnId[];
   chosen: ReadonlySet<string>;
   onChoose: (id: string) => void;
   more: () => void;
 }
 
-export function TaskTable({ tasks, shown, chosen, onChoose, more }: Props) {
+export function TaskTable({ tasks, titles, shown, chosen, onChoose, more }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const columnVisibility = useMemo(() => Object.fromEntries(IDS.map((id) => [id, shown.includes(id)])), [shown]);
   const table = useTable({ features, columns, data: tasks, getRowId: (task) => task.id, state: { columnVisibility } });
@@ -45,7 +46,7 @@ export function TaskTable({ tasks, shown, chosen, onChoose, more }: Props) {
         <div role="rowgroup" className="task-rows" style={{ height: virtual.getTotalSize() }}>
           {items.map((item) => {
             const task = rows[item.index]!.original;
-            return <Row key={item.index % SLOTS} task={task} index={item.index} top={item.start} names={names} chosen={chosen.has(task.id)} onChoose={onChoose} />;
+            return <Row key={item.index % SLOTS} task={task} title={titles.get(task.id)} index={item.index} top={item.start} names={names} chosen={chosen.has(task.id)} onChoose={onChoose} />;
           })}
         </div>
       </div>
@@ -53,8 +54,8 @@ export function TaskTable({ tasks, shown, chosen, onChoose, more }: Props) {
   );
 }
 
-const Row = memo(function Row(props: { task: Task; index: number; top: number; names: string; chosen: boolean; onChoose: (id: string) => void }) {
-  const { task, index, top, names, chosen, onChoose } = props;
+const Row = memo(function Row(props: { task: Task; title: string | undefined; index: number; top: number; names: string; chosen: boolean; onChoose: (id: string) => void }) {
+  const { task, title, index, top, names, chosen, onChoose } = props;
   return (
     <div role="row" aria-rowindex={index + 1} className="task-row task-line" style={{ transform: `translateY(${top}px)`, height: ROW }}>
       <span role="cell">
@@ -62,7 +63,7 @@ const Row = memo(function Row(props: { task: Task; index: number; top: number; n
       </span>
       {(names.split(",") as ColumnId[]).map((id) => (
         <span role="cell" key={id} className="cut">
-          {COLUMNS[id].shows(task)}
+          {COLUMNS[id].shows(task, title)}
         </span>
       ))}
     </div>

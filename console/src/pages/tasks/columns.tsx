@@ -2,6 +2,7 @@
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import type { ReactNode } from "react";
 import type { Schemas } from "../../api/client";
+import { labelsOf, saysOf } from "../../lib/task";
 import { duration, relative } from "../../lib/time";
 import { PlainState } from "../../parts/State";
 
@@ -11,7 +12,7 @@ export type ColumnId = "state" | "what" | "by" | "accepted" | "took" | "resolved
 interface Column {
   label: string;
   width: string; // as CSS has it in a grid
-  shows: (task: Task) => ReactNode;
+  shows: (task: Task, title?: string) => ReactNode;
 }
 
 /** In the order in which they stand. Plain elements only: dozens of rows are filled anew in each frame of a scroll. */
@@ -20,9 +21,9 @@ export const COLUMNS: Record<ColumnId, Column> = {
   what: {
     label: "What",
     width: "minmax(6rem, 1fr)",
-    shows: (task) => (
+    shows: (task, title) => (
       <a href={`/console/tasks/${task.id}`} className="plain-link">
-        {task.automation} <span className="quiet">{saysOf(task)}</span>
+        {task.automation} <span className="quiet">{title ?? saysOf(task)}</span>
       </a>
     ),
   },
@@ -37,7 +38,7 @@ export const COLUMNS: Record<ColumnId, Column> = {
 };
 export const IDS = Object.keys(COLUMNS) as ColumnId[];
 const WIDE: ColumnId[] = ["state", "what", "by", "accepted", "took", "resolved"];
-const NARROW: ColumnId[] = ["state", "what", "accepted"];
+const NARROW: ColumnId[] = ["state", "what"]; // a phone has room for what it is about
 
 /** Read which columns are shown; where nothing is said, those that fit the screen. */
 export function readColumns(text: string | null | undefined, narrow: boolean): ColumnId[] {
@@ -60,17 +61,3 @@ function Moment({ at }: { at: string }) {
 }
 
 const tookOf = (task: Task): string => (task.ended_at ? duration(new Date(task.ended_at).getTime() - new Date(task.accepted_at).getTime()) : "");
-const labelsOf = (task: Pick<Task, "labels">): string =>
-  Object.entries(task.labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(" ");
-
-/** What a task came to, in a few words: its error, or the short values of its output. */
-export function saysOf(task: Pick<Task, "error" | "output" | "id" | "labels">): string {
-  const message = task.error?.message;
-  if (typeof message === "string") return message;
-  const output = typeof task.output === "object" && task.output !== null && !Array.isArray(task.output) ? Object.values(task.output) : [];
-  const short = output.filter((value) => (typeof value === "string" || typeof value === "number") && String(value).length < 40);
-  if (short.length) return short.slice(0, 5).join(" · ");
-  return labelsOf(task) || task.id.slice(-8);
-}

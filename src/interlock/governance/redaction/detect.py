@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal
 
-from interlock.governance.redaction import prose, secrets, structured
+from interlock.governance.redaction import people, prose, secrets, structured
 from interlock.governance.redaction.findings import PROSE, STRUCTURED, TRAINED, TYPES, Found, RedactionFailed, disjoint
 from interlock.governance.redaction.plain import back, plain
 from interlock.governance.redaction.trained import Trained, installed
@@ -38,13 +38,16 @@ class Detector:
                 fix="Send less at a time, or raise INTERLOCK_REDACTION_CHARS_MAX.",
             )
         read, places = plain(text)
-        found = (f for way in self._ways for f in way(read) if f.type in types)
+        found = [f for way in self._ways for f in way(read) if f.type in types]
+        found += people.again(read, found)
         return disjoint(found if places is None else back(found, places), text)
 
 
 def rules(*, chars_max: int = TEXT_CHARS_MAX) -> Detector:
     """Build the detector that needs nothing but this package."""
-    return Detector((secrets.find, structured.find, prose.find), (*STRUCTURED, *PROSE), chars_max=chars_max)
+    return Detector(
+        (secrets.find, structured.find, prose.find, people.find), (*STRUCTURED, *PROSE), chars_max=chars_max
+    )
 
 
 def detector(which: Which = "auto", *, chars_max: int = TEXT_CHARS_MAX) -> Detector:
@@ -55,5 +58,5 @@ def detector(which: Which = "auto", *, chars_max: int = TEXT_CHARS_MAX) -> Detec
     """
     if which == "rules" or (which == "auto" and not installed()):
         return rules(chars_max=chars_max)
-    ways = (secrets.find, structured.find, prose.find, Trained().find)
+    ways = (secrets.find, structured.find, prose.find, people.find, Trained().find)
     return Detector(ways, (*STRUCTURED, *PROSE, *TRAINED), chars_max=chars_max)

@@ -1,9 +1,11 @@
-"""What the name of a field says of its value: a text under `first_name` is a name, whatever it looks like."""
+"""What the name of a field says of its value: a text under `first_name` is a name, whatever it looks like; also of a field that stands in a text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote_plus
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\-.\s]+")
 _WHOLE: Final = {
@@ -43,3 +45,23 @@ def words(key: str) -> str:
 def kind_of(key: str) -> str | None:
     """Give the type that everything in the field is, None where its name does not say."""
     return _BY_NAME.get(words(key))
+
+
+_FIELD_NAME: Final = r"([A-Za-z][\w. -]{0,40})"
+# Fields of JSON, also of JSON within JSON, of forms and addresses of pages, and of XML.
+_WRITTEN: Final = (
+    re.compile(
+        rf"""\\{{0,3}}["']{_FIELD_NAME}\\{{0,3}}["']\s{{0,8}}:\s{{0,8}}\\{{0,3}}(["'])((?:(?!\\{{0,3}}\2)[^\n]){{1,500}})"""
+    ),
+    re.compile(rf"""["']{_FIELD_NAME}["']\s{{0,8}}:\s{{0,8}}()(\d{{4,20}})(?!\w)"""),
+    re.compile(r"(?:^|(?<=[?&;\s]))([A-Za-z][\w.-]{0,40})=()([^&;\s\"'<>]{1,500})"),
+    re.compile(rf"<(?:\w{{1,20}}:)?{_FIELD_NAME}()>([^<\n]{{1,500}})</"),
+)
+
+
+def written(text: str) -> Iterator[tuple[str, int, int]]:
+    """Give the values of fields that are written in a text and whose name says what they are: type, start, end."""
+    for form in _WRITTEN:
+        for match in form.finditer(text):
+            if (kind := kind_of(unquote_plus(match[1]))) is not None and match[3].strip():
+                yield kind, match.start(3), match.end(3)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from interlock.domain.pointers import step
+from interlock.governance.redaction import people
 from interlock.governance.redaction.detect import Detector
-from interlock.governance.redaction.fields import PLAIN, kind_of, words
+from interlock.governance.redaction.fields import PLAIN, kind_of, words, written
 from interlock.governance.redaction.findings import PROSE, TRAINED, TYPES, Found, RedactionFailed, disjoint
 from interlock.governance.redaction.pseudonyms import KEY, LITERAL, TOKEN, VALUES_MAX, Pseudonyms
 
@@ -23,6 +24,7 @@ DEPTH_MAX: Final = 64
 _KNOWN_CHARS_MIN: Final = 3
 _KNOWN_DIGITS_MIN: Final = 6
 _INTEGER_DIGITS_MIN: Final = 6
+_PERSON: Final = "PERSON"
 _IN_NAMES: Final = frozenset(TYPES) - {*PROSE, *TRAINED, "URL"}  # a field name is no prose
 
 Box = tuple[float, float, float, float]
@@ -138,6 +140,7 @@ class _Work:
             for f in self._detector.find(lead + text, self._types)
             if f.end > len(lead)
         ]
+        finds += [Found(kind, start, end, 0.99) for kind, start, end in written(text) if kind in self._types]
         return disjoint([*finds, *_literals(text)], text)
 
     def _in_name(self, name: str) -> list[Found]:
@@ -188,11 +191,14 @@ class _Work:
         return "".join([*pieces, text[at:]]) if pieces else text
 
 
-_Known = tuple[re.Pattern[str], Mapping[str, str]] | None
+_Known = tuple[re.Pattern[str], Mapping[str, str], frozenset[str]] | None
 
 
 def _known(book: Pseudonyms) -> _Known:
-    """Give a pattern of every value that has a pseudonym, longest first, and the type of each."""
+    """Give a pattern of every value that has a pseudonym, longest first, the type of each, and which are parts of a full name.
+
+    A part (`Lovelace` of `Ada Lovelace`) is known only where it begins with a capital.
+    """
     kinds = {
         value.casefold(): name.rpartition("_")[0]
         for name, value in book.names.items()
@@ -200,8 +206,11 @@ def _known(book: Pseudonyms) -> _Known:
     }
     if not kinds:
         return None
+    full = [value for name, value in book.names.items() if name.startswith(_PERSON) and value.casefold() in kinds]
+    parts = {part.casefold() for value in full for part in people.parts(value)} - kinds.keys()
+    kinds |= dict.fromkeys(parts, _PERSON)
     values = sorted((re.escape(value) for value in kinds), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(values)})(?!\w)", re.IGNORECASE), kinds
+    return re.compile(rf"(?<!\w)(?:{'|'.join(values)})(?!\w)", re.IGNORECASE), kinds, frozenset(parts)
 
 
 def _telling(value: str) -> bool:
@@ -212,7 +221,8 @@ def _telling(value: str) -> bool:
 def _occurrences(text: str, known: _Known) -> Iterator[tuple[str, int, int]]:
     if known is not None:
         for match in known[0].finditer(text):
-            if (kind := known[1].get(match[0].casefold())) is not None:
+            value = match[0].casefold()
+            if (kind := known[1].get(value)) is not None and (value not in known[2] or match[0][0].isupper()):
                 yield kind, match.start(), match.end()
 
 

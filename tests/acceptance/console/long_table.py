@@ -1,0 +1,86 @@
+"""A table of 10,000 tasks, and how its scrolling is measured: by the browser's own observer of long tasks, and by its trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from playwright.sync_api import Page
+
+TASKS = 10_000
+STEPS = 200
+MANY = "user:many"
+LONG_MS = 50  # from here on a task of the main thread is one that a person feels
+_INSERT = (
+    "insert into interlock.tasks (tenant, id, automation, automation_version, state, correlation_id, subject, input, submitted_by,"
+    " accepted_at, ended_at) select 'default', 'task_' || md5(n::text), %s, '1.0.0', 'cancelled', md5('c' || n), %s, '{}',"
+    " %s, now() - interval '40 days', now() - interval '40 days' from generate_series(1, %s) n"
+)
+# What hangs the page for over 50 ms is a long task; one a frame is scrolled, from end to end.
+_SCROLL = f"""async () => {{
+    const long = [];
+    const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map((e) => e.duration)));
+    observer.observe({{type: 'longtask'}});
+    const table = document.querySelector('.task-table');
+    for (let step = 0; step <= {STEPS}; step++) {{
+        table.scrollTop = table.scrollHeight * step / {STEPS};
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+    }}
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    observer.disconnect();
+    return long;
+}}"""
+
+
+@contextmanager
+def many_tasks(owner_url: str, automation: str) -> Iterator[None]:
+    """Put 10,000 ended tasks beside what is there; they go again."""
+    with psycopg.connect(owner_url, autocommit=True) as conn:
+        conn.execute(_INSERT, (automation, MANY, MANY, TASKS))
+        try:
+            yield
+        finally:
+            conn.execute("delete from interlock.tasks where subject = %s", (MANY,))
+
+
+def load_all(page: Page, url: str) -> None:
+    """Open the tasks' table, and scroll until every one of the 10,000 is loaded."""
+    page.goto(f"{url}/console/tasks?find={MANY}")
+    page.locator(".task-row a").first.wait_for()
+    while not page.get_by_text(f"{TASKS} tasks", exact=True).is_visible():
+        page.evaluate("const t = document.querySelector('.task-table'); t.scrollTop = t.scrollHeight")
+        page.wait_for_timeout(50)
+
+
+def long_tasks(page: Page) -> list[float]:
+    """Scroll from end to end, one step a frame; gives the milliseconds of each long task of the page's main thread."""
+    found: list[float] = page.evaluate(_SCROLL)
+    return found
+
+
+def long_on_processor(page: Page, act: Callable[[], object]) -> list[float]:
+    """Give the milliseconds of processor time of each task of the page's main thread over `LONG_MS` while something is done.
+
+    By the thread's own clock, in Chromium's trace: what other processes take from it, on a busy machine, is not in it.
+    """
+    browser = page.context.browser
+    assert browser is not None
+    browser.start_tracing(page=page, categories=["toplevel"])
+    try:
+        act()
+    finally:
+        events = json.loads(browser.stop_tracing())["traceEvents"]
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event.get("name") == "thread_name" and event["args"].get("name") == "CrRendererMain"
+    }
+    took = [
+        event["tdur"] / 1_000
+        for event in events
+        if event.get("name", "").endswith("RunTask") and "tdur" in event and (event["pid"], event["tid"]) in threads
+    ]
+    assert took, "the trace has no task of a page"
+    return [one for one in took if one > LONG_MS]
