@@ -110,3 +110,10 @@ async def test_arguments_that_do_not_fit_are_given_up_and_an_answer_that_does_no
             await pool.call(body, timeout_s=30)
         assert (failed.value.kind, failed.value.retry) == (kind, again)
         assert ("the arguments do not fit" in failed.value.detail) is not again
+    with pytest.raises(ExecutorFailed) as failed:
+        await pool.call(
+            {"target": f"{SCRIPTS}:parses", "arguments": {"answer": {"name": "Ada"}}, "call": call}, timeout_s=30
+        )
+    assert failed.value.detail.endswith(
+        "/answer: Input should be a valid string"
+    )  # and no value, which may be personal

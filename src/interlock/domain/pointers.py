@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from pydantic import ValidationError
+
+TOLD_MAX: Final = 10
+
 
 def step(key: str | int) -> str:
     """Give one step of a pointer, `/key`, with its two characters escaped."""
@@ -11,3 +17,12 @@ def step(key: str | int) -> str:
 def parts(pointer: str) -> list[str]:
     """Give the keys that a pointer walks through, unescaped; the empty pointer has none."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def wrong(error: ValidationError) -> str:
+    """Give in one line which fields are wrong and why; none of their values, which may be personal, and are many."""
+    found = [
+        ("".join(map(step, one["loc"])), one["msg"]) for one in error.errors(include_url=False, include_input=False)
+    ]
+    told = "; ".join(f"{at or 'the whole'}: {why}" for at, why in found[:TOLD_MAX])
+    return f"{told}; and {len(found) - TOLD_MAX} more" if len(found) > TOLD_MAX else told

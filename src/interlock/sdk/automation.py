@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -13,17 +13,13 @@ from interlock.sdk.task import Task
 
 I = TypeVar("I", bound=BaseModel)  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-FIELDS_TOLD: Final = 10
 
 
 class OutputInvalid(Exception):  # reads as a sentence in the task's error
     """An automation returned what its declared type does not allow; says which fields, and no value."""
 
     def __init__(self, name: str, error: ValidationError) -> None:
-        found = [("".join(map(pointers.step, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
-        wrong = "; ".join(f"{at or 'the whole'}: {why}" for at, why in found[:FIELDS_TOLD])
-        more = f"; and {len(found) - FIELDS_TOLD} more" if len(found) > FIELDS_TOLD else ""
-        super().__init__(f"{name} returned what its declared type does not allow: {wrong}{more}.")
+        super().__init__(f"{name} returned what its declared type does not allow: {pointers.wrong(error)}.")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from interlock.domain import needs as declared
+from interlock.domain import pointers
 from interlock.domain.effects import Retry
 from interlock.domain.ids import is_name
 
@@ -28,7 +29,10 @@ class NonRetryable(Exception):  # named for what it says
 
 
 class InvalidArguments(Exception):  # named for what it says
-    """What a step is given does not fit its parameters. What the step itself finds to be no valid model is another thing, and may pass."""
+    """What a step is given does not fit its parameters; says which, and no value.
+
+    What the step itself finds to be no valid model is another thing, and may pass.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,7 @@ class Step(Generic[P, R]):
         try:
             model = self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
-            raise InvalidArguments(f"the arguments do not fit {self.target}: {error}") from error
+            raise InvalidArguments(f"the arguments do not fit {self.target}: {pointers.wrong(error)}") from None
         return {name: getattr(model, name) for name in self.parameters}
 
 

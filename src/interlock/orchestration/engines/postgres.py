@@ -292,7 +292,7 @@ class PostgresEngine:
 
     async def _listen(self) -> None:
         """Be woken by NOTIFY. A broken connection is made again; meanwhile polling finds what is due."""
-        while True:
+        while not self._stopping:  # the driver may make an error of its own of a cancellation
             try:
                 limits = self._database.kernel_limits
                 async with await AsyncConnection.connect(self._database.url, autocommit=True, **limits) as conn:
