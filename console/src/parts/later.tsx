@@ -1,5 +1,5 @@
 /** Dialogs that are loaded when they are first opened: forms are a large part of what a page would load otherwise. */
-import { type ComponentType, lazy, Suspense, useEffect, useState } from "react";
+import { type ComponentType, lazy, Suspense, useLayoutEffect, useState } from "react";
 import { part } from "../api/part";
 
 /** Give a dialog that is loaded when `isOpen` first holds of its properties; with `closed` among them it is closed. It stays then, to give the focus back. */
@@ -8,7 +8,7 @@ export function dialogLater<P extends object>(load: () => Promise<ComponentType<
     const Dialog = await part(load);
     const Come = (props: P) => {
       const [there, setThere] = useState(false); // what is open from its first moment on does not know where the focus was
-      useEffect(() => setThere(true), []);
+      useLayoutEffect(() => setThere(true), []);
       return <Dialog {...props} {...(there ? {} : closed)} />;
     };
     return { default: Come as ComponentType<object> };

@@ -79,6 +79,11 @@ class Person:
     def sees(self, text: str | re.Pattern[str]) -> None:
         self.page.get_by_text(text).first.wait_for()
 
+    def hears_nothing(self) -> None:
+        """Keep live updates from the pages that are opened from now on."""
+        self.expected += ("net::ERR_FAILED",)
+        self.page.route("**/v1/events*", lambda route: route.abort())
+
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)
