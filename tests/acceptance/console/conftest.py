@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from tests.acceptance.console.browser import Person, require_chromium, running_browser
 from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product, running
 from tests.folders import make_reachable_folder
 
 ROOT = Path(__file__).parents[3]
+expect.set_options(timeout=20_000)  # a machine that is busy elsewhere paints late
 OWN = Path(__file__).parent / "automations"
 
 

@@ -195,4 +195,3 @@ def test_who_comes_too_late_is_told_who_was_faster_in_their_own_time(
     expect(priya.page.get_by_text("user:mei has answered: approved")).to_be_visible()
     expect(priya.page.get_by_text("+00:00")).to_have_count(0)
     priya.check()
-    mei.press("u")

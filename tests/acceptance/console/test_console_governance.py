@@ -14,6 +14,7 @@ from playwright.sync_api import Route, expect
 from tests.acceptance.console.browser import Person
 from tests.acceptance.console.cases import Cases
 from tests.acceptance.product import Product
+from tests.eventually import eventually_sync
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("console")]
 
@@ -55,8 +56,18 @@ def shipped_policies(product: Product) -> Iterator[None]:
             admin.post("/v1/policies:rollback", json={"to": 0}).raise_for_status()
 
 
+def on_record(product: Product, **asked: str) -> None:
+    """Wait until the log has such a record: the page shows what is there when it is opened."""
+    with product.client() as admin:
+
+        def there() -> bool:
+            return bool(admin.get("/v1/audit/records", params=asked).raise_for_status().json()["items"])
+
+        eventually_sync(there, 30, message="it is in the log")
+
+
 def test_a_record_is_opened_and_its_path_to_the_signed_root_is_verified_here(
-    person: Callable[..., Person], cases: Cases
+    person: Callable[..., Person], cases: Cases, product: Product
 ) -> None:
     (review,) = cases.open(1)
     mei = person("mei")
@@ -68,6 +79,7 @@ def test_a_record_is_opened_and_its_path_to_the_signed_root_is_verified_here(
     mei.press("Control+Enter")
     mei.sees("Approved with changes:")
     cases.ended(review["task_id"])
+    on_record(product, task_id=review["task_id"], kind="review.answered")
 
     ana = person("ana")
     ana.page.get_by_role("link", name="Audit log").click()
@@ -156,6 +168,7 @@ def test_a_change_of_roles_shows_each_value_before_and_after(person: Callable[..
         admin.post("/v1/users", json=made).raise_for_status()
         changed = {"roles": ["reviewer", "manager"], "approval_limit": 1500}
         admin.post("/v1/users/user:vera:roles", json=changed).raise_for_status()
+    on_record(product, kind="account.changed")
     for width, height, scheme in SIZES:
         ana = person("ana", width, height, scheme)
         ana.go("/audit?kind=account.changed")
