@@ -9,8 +9,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 UNIT = Path(__file__).parent / "tests" / "unit"
+
+# How long an example takes, or drawing one, says how busy the machine is and nothing about what is tested.
+settings.register_profile("interlock", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("interlock")
 
 
 def pytest_configure() -> None:

@@ -17,6 +17,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -97,11 +98,10 @@ def _started(folder: Path) -> tuple[EmbeddedPostgres, subprocess.Popen[bytes] | 
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[list[ProcessIdentity]]:
+def _locked(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[list[ProcessIdentity]]:
     """Hold the lock of a server's folder; the list of the living processes that use it is written back at the end."""
     lock = folder.with_name(folder.name + ".lock")
-    with lock.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with _taken(lock, how) as file:
         file.seek(0)
         known = [ProcessIdentity(**entry) for entry in json.loads(file.read() or "[]")]
         users = [one for one in known if is_alive(one)]
@@ -112,12 +112,28 @@ def _locked(folder: Path) -> Iterator[list[ProcessIdentity]]:
             lock.unlink(missing_ok=True)
 
 
+def _taken(lock: Path, how: int) -> TextIO:
+    """Open and lock a file: the one that stands there, and not one that whoever had it before has removed meanwhile."""
+    while True:
+        file = lock.open("a+")
+        try:
+            fcntl.flock(file, how)
+            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        except FileNotFoundError:
+            pass  # it was removed just now
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
 def _sweep(keep: Path) -> None:
-    """End servers of runs that were killed."""
+    """End servers of runs that were killed. Whoever holds a lock lives: who would wait for theirs could wait for one that waits for this."""
     for lock in keep.parent.glob(f"{PREFIX}{os.getuid()}-*.lock"):
         folder = lock.with_suffix("")
         if folder != keep and folder.exists():
-            with _locked(folder) as users:
+            with contextlib.suppress(BlockingIOError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB) as users:
                 if not users:
                     EmbeddedPostgres(folder).stop("immediate")
                     shutil.rmtree(folder, ignore_errors=True)
@@ -128,7 +144,7 @@ def as_ordinary_user() -> Callable[..., str]:
     """Run a program as user 65534 (only root can) and give what it prints; it must end with 0."""
     become = _ordinary_user()
 
-    def run(arguments: list[str], *, timeout_s: float = 60.0) -> str:
+    def run(arguments: list[str], *, timeout_s: float = 120.0) -> str:
         done = subprocess.run(
             [*become, *arguments],
             cwd="/",

@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 POLL_S = 0.02
+# Only what fails takes so long; a machine that does many things at once may take it for what is right.
+TIMEOUT_S = 30.0
 
 
 async def eventually(
-    predicate: Callable[[], Any | Awaitable[Any]], timeout_s: float = 10.0, *, message: str = ""
+    predicate: Callable[[], Any | Awaitable[Any]], timeout_s: float = TIMEOUT_S, *, message: str = ""
 ) -> Any:
     """Await until `predicate` (plain or async) gives something true, and return that.
 
@@ -31,7 +33,7 @@ async def eventually(
         await asyncio.sleep(POLL_S)
 
 
-def eventually_sync(predicate: Callable[[], Any], timeout_s: float = 10.0, *, message: str = "") -> Any:
+def eventually_sync(predicate: Callable[[], Any], timeout_s: float = TIMEOUT_S, *, message: str = "") -> Any:
     """`eventually` for tests without an event loop."""
     deadline = time.monotonic() + timeout_s
     while True:

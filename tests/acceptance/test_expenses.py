@@ -161,12 +161,12 @@ def test_a_file_in_the_watched_folder_becomes_a_task(
             page = api.get("/v1/tasks", params={"limit": 50}).json()["items"]
             return next((one for one in page if one["labels"].get("file") == receipts[2].file.name), None)
 
-        found = eventually_sync(task, 20)
+        found = eventually_sync(task, 60)
     assert found["submitted_by"] == "service:watched-folder"
     settled = product.json("task", "wait", found["id"])
     assert settled["state"] in ("succeeded", "waiting")
     assert effect(settled, "read-receipt")["status"] == "ok"
-    assert (watched / "done" / receipts[2].file.name).exists()
+    eventually_sync((watched / "done" / receipts[2].file.name).exists)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_the_callback_is_signed_and_tells_how_it_ended(
     def told() -> Any:
         return next((one for one in callbacks.acknowledged if one[0] == "/told"), None)
 
-    _, headers, body = eventually_sync(told, 20)
+    _, headers, body = eventually_sync(told, 60)
     webhook = Webhook(Keys.of(product.settings()).webhook_secret("default"))
     said = webhook.verify(body, dict(headers))
     assert (said["type"], said["data"]["id"]) == ("task.succeeded", task["id"])

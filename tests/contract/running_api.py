@@ -75,7 +75,7 @@ class Running:
             task: dict[str, Any] = (await self.as_(who).get(f"/v1/tasks/{task_id}")).json()
             return task if task["state"] == state else None
 
-        found: dict[str, Any] = await eventually(reached, timeout_s=20, message=f"the task being {state}")
+        found: dict[str, Any] = await eventually(reached, timeout_s=60, message=f"the task being {state}")
         return found
 
     async def review(self, **given: Any) -> tuple[dict[str, Any], str]:

@@ -78,7 +78,7 @@ async def run(*command: str, env: dict[str, str] | None = None) -> tuple[int, st
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**os.environ, **(env or {})}
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 120)
+        output, _ = await asyncio.wait_for(process.communicate(), 240)
     finally:
         if process.returncode is None:
             process.kill()
@@ -142,7 +142,7 @@ async def test_whatever_is_sent_the_answers_are_as_documented(api: Running, tmp_
             tool("schemathesis"), "run", str(FILE), "--url", url, "-H", f"Authorization: Bearer {api.keys['owner']}",
             "--exclude-operation-id", "follow_events",  # it does not end
             "--exclude-operation-id", "revoke_key",  # it would find the key that it calls with
-            "--mode", "all", "--max-time", str(FUZZ_S), "--max-examples", "20", "--seed", "20260101", "--workers", "2",
+            "--mode", "all", "--max-time", str(FUZZ_S), "--request-timeout", "60", "--max-examples", "20", "--seed", "20260101", "--workers", "2",
             "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
             "--generation-database", "none", "--no-color",
         )  # fmt: skip

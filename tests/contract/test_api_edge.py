@@ -28,6 +28,7 @@ from interlock.governance.identity import Identity
 from interlock.infra.database import DatabaseUrls
 from interlock.infra.embedded_postgres import EmbeddedPostgres
 from interlock.infra.keys import Keys
+from interlock.infra.ports import remembered_port
 
 pytestmark = MARKS
 __all__ = ["api"]
@@ -151,7 +152,7 @@ async def test_a_body_without_a_length_is_stopped_where_it_passes_the_limit(api:
             sent += 10_000
             yield b" " * 10_000
 
-    async with listening(api) as url, httpx.AsyncClient(base_url=url, trust_env=False) as over_the_wire:
+    async with listening(api) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as over_the_wire:
         headers = {"authorization": f"Bearer {api.keys['author']}", "content-type": "application/json"}
         try:
             answer = await over_the_wire.post("/v1/tasks", content=endless(), headers=headers)
@@ -297,13 +298,12 @@ async def test_the_page_of_the_api_loads_nothing_from_anywhere(api: Running) -> 
 @pytest_asyncio.fixture(loop_scope="module")
 async def without_database(tmp_path: Path) -> AsyncIterator[FastAPI]:
     """An API whose database is not there."""
-    with socket.socket() as sock:  # a port where nobody listens: taken, and given back
+    with socket.socket() as sock:  # a port where nobody listens, nor can as long as it is taken
         sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    nowhere = f"postgresql://interlock_app:x@127.0.0.1:{port}/nothing"
-    settings = settings_for(tmp_path, DatabaseUrls(owner=nowhere, app=nowhere, relay=nowhere), database_wait_s=0.2)
-    async with opened(settings, name="test-api") as app:
-        yield create_api(app)
+        nowhere = f"postgresql://interlock_app:x@127.0.0.1:{sock.getsockname()[1]}/nothing"
+        settings = settings_for(tmp_path, DatabaseUrls(owner=nowhere, app=nowhere, relay=nowhere), database_wait_s=0.2)
+        async with opened(settings, name="test-api") as app:
+            yield create_api(app)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ async def test_a_database_that_goes_away_and_comes_back_is_503_and_then_200(
         assert (await running.as_("author").get("/readyz")).status_code == 200
         other = running.urls.owner.replace(name, "postgres")
         elsewhere = DatabaseUrls(owner=other, app="", relay="")
-        end = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' and usename = 'interlock_app'"
+        end = f"select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{name}' and usename = 'interlock_app'"
         await as_owner(elsewhere, f"alter database {name} with allow_connections false")
         await as_owner(elsewhere, end)
         down = await running.as_("author").post("/v1/tasks", json={"automation": "greet", "input": {"name": "A"}})
@@ -344,7 +344,7 @@ async def test_a_database_that_goes_away_and_comes_back_is_503_and_then_200(
             answer = await running.as_("author").post("/v1/tasks", json={"automation": "greet", "input": {"name": "A"}})
             return answer.status_code == 202
 
-        await eventually(back, timeout_s=40)
+        await eventually(back, timeout_s=60)
 
 
 async def as_owner(urls: DatabaseUrls, statement: str) -> None:
@@ -353,9 +353,7 @@ async def as_owner(urls: DatabaseUrls, statement: str) -> None:
 
 
 async def test_the_process_ends_cleanly_on_a_signal_also_while_it_is_followed(api: Running, tmp_path: Path) -> None:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = remembered_port(tmp_path / "ports", "api")
     settings = settings_for(tmp_path, api.urls, port=port, master_key="m" * 40)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "interlock.serve", "api", env={**os.environ, **settings.to_environ()},
@@ -365,7 +363,8 @@ async def test_the_process_ends_cleanly_on_a_signal_also_while_it_is_followed(ap
     async with api.app.database.tenant("default") as conn:
         _, key = await identity.create_key(conn, name="p", user="user:p", roles=["owner"], created_by="tests")
     headers = {"authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as caller:
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as caller:
 
         async def ready() -> bool:
             try:
@@ -373,12 +372,12 @@ async def test_the_process_ends_cleanly_on_a_signal_also_while_it_is_followed(ap
             except httpx.TransportError:
                 return False
 
-        await eventually(ready, timeout_s=30)
+        await eventually(ready, timeout_s=60)
         async with caller.stream("GET", "/v1/events") as answer:
             assert answer.status_code == 200
             process.send_signal(signal.SIGTERM)
             async for _ in answer.aiter_bytes():
                 pass  # ends, and is not cut off
-    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
     assert key not in output.decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,6 +19,7 @@ from tests.contract.test_api_accounts import leaves
 from tests.eventually import eventually
 
 from interlock.infra.embedded_postgres import EmbeddedPostgres
+from interlock.infra.ports import remembered_port
 
 pytestmark = MARKS
 HOME = "https://interlock.test"
@@ -82,16 +82,14 @@ async def sign_in(
 
 
 @pytest.fixture(scope="session")
-def real_provider() -> Iterator[str]:
+def real_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A provider that others wrote, in a process of its own; gives its issuer."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = remembered_port(tmp_path_factory.mktemp("provider") / "ports", "provider")
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 async def there_is(issuer: str, subject: str, **claims: Any) -> None:
@@ -103,8 +101,8 @@ async def there_is(issuer: str, subject: str, **claims: Any) -> None:
         except httpx.TransportError:
             return False
 
-    async with httpx.AsyncClient(trust_env=False) as there:
-        await eventually(told, timeout_s=30, message="the provider")
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as there:
+        await eventually(told, timeout_s=60, message="the provider")
 
 
 async def test_somebody_signs_in_by_a_real_provider_and_has_the_roles_of_their_groups(
@@ -112,7 +110,7 @@ async def test_somebody_signs_in_by_a_real_provider_and_has_the_roles_of_their_g
 ) -> None:
     await put(api, "real", real_provider)
     await there_is(real_provider, "mei", groups=["finance", "choir"], name="Mei Lin")
-    async with httpx.AsyncClient(trust_env=False) as there, browser(api) as mei:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as there, browser(api) as mei:
         tested = await api.as_("owner").post("/v1/identity-providers/real:test")
         assert (tested.status_code, tested.json()["keys"]) == (200, 1), tested.text
         url = await begin(mei, "real", return_to="/reviews?state=open&x=%22")

@@ -94,7 +94,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "erasure_id": "erasure_1",
         "subject": "user:ada",
         "name": "greet",
-        "number": "770077",
+        "number": "1770077007",
         "user_id": "user:ada",
         "service_id": "service:ada",
         "session_id": "session_1",
@@ -102,7 +102,7 @@ async def owned(api: Running) -> AsyncIterator[dict[str, str]]:
         "elevation_id": "elv_1",
         "view_id": "view_1",
         "link_id": "lnk_1",
-        "position": str(await eventually(lambda: position_of_an_account(api), timeout_s=10)),
+        "position": str(await eventually(lambda: position_of_an_account(api))),
     }
 
 
@@ -126,26 +126,30 @@ async def fill(api: Running, task_id: str) -> None:
         ("reservations", "register, key, task_id", "'r', 'k', %(task)s"),
         ("deliveries", "id, task_id, url, body, state", "'dlv_1', %(task)s, 'https://x', '', 'dead'"),
         ("delivery_attempts", "delivery_id, attempt, duration_ms", "'dlv_1', 1, 1"),
-        ("policy_sets", "number, version, files, note, created_by", "770077, 'v770077', '{}', 'Ada', 'user:amir'"),
+        (
+            "policy_sets",
+            "number, version, files, note, created_by",
+            "1770077007, 'v1770077007', '{}', 'Ada', 'user:amir'",
+        ),
         (
             "policy_changes",
             "number, set_number, mode, kind, state, asked_by",
-            "770077, 770077, 'active', 'activate', 'proposed', 'user:amir'",
+            "1770077007, 1770077007, 'active', 'activate', 'proposed', 'user:amir'",
         ),
         (
             "policy_differences",
             "set_number, key, action, answer, would_be, reasons, would_be_reasons, count",
-            "770077, 'k', 'a', 'allow', 'deny', '{}', '{}', 1",
+            "1770077007, 'k', 'a', 'allow', 'deny', '{}', '{}', 1",
         ),
         (
             "secrets",
             "name, version, sealed, automations, hosts, note, created_by",
-            "'number-770077', 770077, '', '{}', '{}', 'Ada', 'user:amir'",
+            "'number-1770077007', 1770077007, '', '{}', '{}', 'Ada', 'user:amir'",
         ),
         (
             "identity_providers",
             "name, issuer, client_id, algorithm, scopes, groups_claim, user_claim, required_claims, groups, set_by",
-            "'number-770077', 'https://770077', 'Ada', 'RS256', '{}', 'groups', 'sub', '{}', '[]', 'user:amir'",
+            "'number-1770077007', 'https://1770077007', 'Ada', 'RS256', '{}', 'groups', 'sub', '{}', '[]', 'user:amir'",
         ),
         (
             "review_approvals",
@@ -155,12 +159,12 @@ async def fill(api: Running, task_id: str) -> None:
         (
             "model_versions",
             "number, automation, model, version, digest, files, card, origin, state",
-            "770077, 'greet', 'reader', '1', 'd', '{}', '{}', 'registered', 'registered'",
+            "1770077007, 'greet', 'reader', '1', 'd', '{}', '{}', 'registered', 'registered'",
         ),
         (
             "model_acts",
             "version_number, number, kind, by_whom, at, note, facts",
-            "770077, 1, 'registered', 'user:amir', now(), 'Ada', '{}'",
+            "1770077007, 1, 'registered', 'user:amir', now(), 'Ada', '{}'",
         ),
         ("model_keys", "number, public_key, created_by", "1, decode(repeat('07', 32), 'hex'), 'user:amir'"),
         ("lineage_feeds", "position", "0"),

@@ -17,9 +17,9 @@ from tests.eventually import eventually
 from interlock.domain.errors import Unavailable
 from interlock.infra.database import Database
 
-ANSWER_S = 0.5
-# Twice: for the statement, and for the new connection. The rest is for a machine that is busy.
-TOLD_WITHIN_S = 2 * ANSWER_S + 2
+ANSWER_S = 1.0
+# Twice: for the statement, and for the new connection. The rest is for a machine that is busy; nobody told would wait for ever.
+TOLD_WITHIN_S = 2 * ANSWER_S + 15
 
 
 class Wall:
@@ -46,11 +46,13 @@ class Wall:
 
     async def _between(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        far_reader, far_writer = await asyncio.open_connection(self._to.hostname, self._to.port)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._pass_on(reader, far_writer))
-            both.create_task(self._pass_on(far_reader, writer))
-        self.connections -= 1
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._to.hostname, self._to.port)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass_on(reader, far_writer))
+                both.create_task(self._pass_on(far_reader, writer))
+        finally:
+            self.connections -= 1
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -104,12 +106,15 @@ async def test_all_who_wait_for_a_frozen_database_are_told_so_in_time(pool: Data
 async def test_while_it_is_frozen_nobody_waits_and_when_it_thaws_all_goes_on(pool: Database, wall: Wall) -> None:
     await asyncio.gather(*(way(pool) for way in WAYS))
     wall.open.clear()
-    for again in range(4):
+    took = []
+    for _ in range(6):
         began = time.monotonic()
         with pytest.raises(Unavailable) as caught:
             await in_a_transaction(pool)
         assert caught.value.retry_after_s
-        assert time.monotonic() - began < (TOLD_WITHIN_S if not again else 0.1)
+        took.append(time.monotonic() - began)
+    assert took[0] < TOLD_WITHIN_S
+    assert min(took[1:]) < ANSWER_S / 4  # of several: the machine may do something else for a moment
     wall.open.set()
 
     async def answers() -> bool:
@@ -118,13 +123,13 @@ async def test_while_it_is_frozen_nobody_waits_and_when_it_thaws_all_goes_on(poo
             return True
         return False
 
-    await eventually(answers, 20, message="the database is of use again")
+    await eventually(answers, message="the database is of use again")
     await eventually(lambda: wall.connections <= pool.size, message="connections beyond those of the pool")
 
 
 async def test_a_statement_that_is_slow_by_right_is_waited_for(pool: Database) -> None:
     async with pool.across() as conn:
-        row = await (await conn.execute("select pg_sleep(%s), 7", (ANSWER_S * 4,))).fetchone()
+        row = await (await conn.execute("select pg_sleep(%s), 7", (ANSWER_S * 3,))).fetchone()
     assert row is not None
     assert row[1] == 7
 
@@ -133,7 +138,7 @@ async def test_a_server_that_lets_nobody_else_in_still_answers(database_url: str
     elsewhere, name = urlunsplit(urlsplit(database_url)._replace(path="/postgres")), urlsplit(database_url).path[1:]
     async with pool.across() as conn, await AsyncConnection.connect(elsewhere, autocommit=True) as owner:
         await owner.execute(f'alter database "{name}" allow_connections false'.encode())
-        row = await (await conn.execute("select pg_sleep(%s), 7", (ANSWER_S * 4,))).fetchone()
+        row = await (await conn.execute("select pg_sleep(%s), 7", (ANSWER_S * 3,))).fetchone()
     assert row is not None
     assert row[1] == 7
 

@@ -30,6 +30,10 @@ pytestmark = pytest.mark.postgres
 ANSWER = '{"verdict":"approve","values":{"amount":1},"by":"user:mei","at":"2026-01-01T00:00:00+00:00"}'
 
 
+# Leases that run out when a test moves the clock, and never because the machine is slow.
+LONG = Limits(lease_s=3600, lease_renew_s=3600, poll_s=0.1)
+
+
 class Form(BaseModel):
     amount: int = 1
 
@@ -69,7 +73,7 @@ async def answer_all(owner_url: str) -> None:
             await conn.execute("select pg_notify('interlock_wake', '')")
 
 
-async def all_in(small: SmallEngine, state: str, count: int, timeout_s: float = 20) -> None:
+async def all_in(small: SmallEngine, state: str, count: int, timeout_s: float = 60) -> None:
     async def reached() -> bool:
         return (await small.states()).get(state, 0) == count
 
@@ -95,22 +99,22 @@ async def test_runs_many_tasks_each_effect_once(small: SmallEngine) -> None:
 
 async def test_vanished_owners_are_taken_over(small: SmallEngine) -> None:
     """A worker that dies in the middle loses nothing: after the lease another one goes on where it stopped."""
-    died: set[str] = set()
+    died = 0
 
     async def body(task: Task, _: Any) -> int:
         return sum([await task.step(work, n) for n in range(4)])
 
     async def die(point: str) -> None:
-        key = f"{point}-{id(asyncio.current_task())}"
-        if point == "recorded" and len(died) < 40 and key not in died:
-            died.add(key)
+        nonlocal died
+        if point == "recorded" and died < 40:
+            died += 1
             await asyncio.Event().wait()  # vanishes: no lease given back, no error
 
     small.automations["sum"] = body
     await small.submit("sum", count=40)
-    first = small.engine(Limits(lease_s=0.5, lease_renew_s=60, poll_s=0.1), die)
-    running = asyncio.create_task(first.run())
-    await eventually(lambda: len(died) == 40, timeout_s=10)
+    running = asyncio.create_task(small.engine(LONG, die).run())
+    await eventually(lambda: died == 40)
+    await _skip(small, hours=3)
     async with small.working(Limits(lease_s=5, lease_renew_s=1, poll_s=0.1)):
         await all_in(small, "succeeded", 40)
     running.cancel()
@@ -140,8 +144,9 @@ async def test_expired_leases_must_be_claimable(small: SmallEngine) -> None:
 
     small.automations["one"] = body
     await small.submit("one")
-    running = asyncio.create_task(small.engine(Limits(lease_s=0.5, lease_renew_s=60, poll_s=0.1), die).run())
+    running = asyncio.create_task(small.engine(LONG, die).run())
     await gone.wait()
+    await _skip(small, hours=3)
     with pytest.raises(AssertionError):
         async with small.working(Limits(lease_s=0.5, lease_renew_s=0.2, poll_s=0.05)):
             await all_in(small, "succeeded", 1, timeout_s=2)
@@ -170,9 +175,10 @@ async def test_a_stale_owner_writes_nothing(small: SmallEngine, fenced: bool) ->
     if not fenced:
         small.tasks = _without_fence(small)
     await small.submit("one")
-    stale = small.engine(Limits(lease_s=0.5, lease_renew_s=60, poll_s=60, concurrency=1), hold)
+    stale = small.engine(Limits(lease_s=3600, lease_renew_s=3600, poll_s=60, concurrency=1), hold)
     running = asyncio.create_task(stale.run())
-    await asyncio.wait_for(held.wait(), 10)
+    await asyncio.wait_for(held.wait(), 30)
+    await _skip(small, hours=3)
     async with small.working(Limits(poll_s=0.05)):
         await all_in(small, "succeeded", 1)
         ended.set()
@@ -180,7 +186,7 @@ async def test_a_stale_owner_writes_nothing(small: SmallEngine, fenced: bool) ->
         async def stale_owner_is_through() -> bool:
             return stale.counts.fenced + stale.counts.states.get("succeeded", 0) == 1
 
-        await eventually(stale_owner_is_through, timeout_s=5)
+        await eventually(stale_owner_is_through)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     ends = await small.rows("select count(*) from audit_records where leaf like '%%task.succeeded%%'")
@@ -225,7 +231,8 @@ async def test_an_answer_inside_every_suspension_is_not_lost(small: SmallEngine,
     small.tasks = _suspending_with(small, write)
     small.automations["ask"] = body
     await small.submit("ask", count=count)
-    async with small.working(Limits(concurrency=4, poll_s=0.05), at):
+    # The mutant's one at a time: of several, one may answer another's review before that one has looked at it.
+    async with small.working(Limits(concurrency=1 if mutant else 4, poll_s=0.05), at):
         if not mutant:
             await all_in(small, "succeeded", count)
             return
@@ -234,8 +241,8 @@ async def test_an_answer_inside_every_suspension_is_not_lost(small: SmallEngine,
             states = await small.states()
             return states.get("accepted", 0) + states.get("running", 0) == 0
 
-        await eventually(quiet, timeout_s=20)
-    assert (await small.states()).get("succeeded", 0) <= count // 5
+        await eventually(quiet, timeout_s=60)
+    assert (await small.states()).get("succeeded", 0) == 0
 
 
 def _suspending_with(small: SmallEngine, write: Any) -> PostgresTasks:
@@ -322,8 +329,9 @@ async def test_at_most_once_is_not_repeated(small: SmallEngine) -> None:
     small.steps.functions["once"] = lost
     small.automations["once"] = body
     await small.submit("once")
-    first = asyncio.create_task(small.engine(Limits(lease_s=0.5, lease_renew_s=60, poll_s=0.1)).run())
-    await asyncio.wait_for(began.wait(), 10)
+    first = asyncio.create_task(small.engine(LONG).run())
+    await asyncio.wait_for(began.wait(), 30)
+    await _skip(small, hours=3)
     async with small.working(Limits(poll_s=0.05)):
         await all_in(small, "succeeded", 1)
     first.cancel()
@@ -425,7 +433,7 @@ async def test_tenants_take_turns(small: SmallEngine) -> None:
     await small.submit("turn", count=200)
     await small.submit("turn", tenant="other", count=5)
     async with small.working(Limits(concurrency=8, claim_batch_max=8)):
-        await eventually(lambda: len(order) == 205, timeout_s=20)
+        await eventually(lambda: len(order) == 205)
     assert max(n for n, tenant in enumerate(order) if tenant == "other") < 60
 
 
@@ -443,7 +451,7 @@ async def test_waiting_tasks_cost_no_memory(small: SmallEngine) -> None:
         gc.collect()
         before = me.memory_info().rss
         await small.submit("ask", count=1800)
-        await all_in(small, "waiting", 2000, timeout_s=60)
+        await all_in(small, "waiting", 2000, timeout_s=150)
         gc.collect()
         grown_mb = (me.memory_info().rss - before) / 2**20
         assert engine.owned == 0

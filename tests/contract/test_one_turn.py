@@ -112,7 +112,7 @@ async def test_a_statement_that_takes_too_long_is_sent_once_and_a_dead_connectio
 ) -> None:
     await conn.execute("create sequence if not exists public.tries")
     (before,) = (await one_turn(conn, [(b"select nextval('public.tries')", ())]))[0][0]
-    database = Database(database_url, size=2, wait_s=10, statement_timeout_s=0.2)
+    database = Database(database_url, size=2, wait_s=10, statement_timeout_s=1)
     await database.open()
     try:
         with pytest.raises(Unavailable):

@@ -109,6 +109,11 @@ async def test_a_backend_that_fails_is_asked_again_later_and_holds_up_nobody_els
     await made.once()
     tenants = [json.loads(body)["job"]["namespace"] for _, body in receiver.got]
     assert tenants == ["interlock/default", "interlock/other", "interlock/other"]
+    [(paused,)] = await api.owner(
+        "select due_at > time_now() - interval '1 hour' from lineage_feeds where tenant = 'default'"
+    )
+    assert paused
+    await api.owner("update lineage_feeds set due_at = due_at + interval '1 hour' where tenant = 'default'")
     await made.once()
     assert len(receiver.got) == 3  # its pause is not over
     await api.owner("update lineage_feeds set due_at = time_now()")

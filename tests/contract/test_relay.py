@@ -102,7 +102,7 @@ async def test_everything_is_carried_on_and_outlives_broken_connections(prepared
         await end_a_task(prepared)
         await eventually(lambda: settled(prepared, 1))
         await prepared.ask(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"  # and waits: one that dies later breaks what comes next
             " where usename = any(%s) and datname = current_database()",
             (["interlock_relay", "interlock_app"],),
         )

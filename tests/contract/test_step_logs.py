@@ -37,8 +37,14 @@ async def lines(api: Running, task_id: str, *, who: str = "author", **params: An
         params = {**params, "cursor": cursor}
 
 
-async def written(api: Running, task_id: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await eventually(lambda: lines(api, task_id), message="logs of the task")
+async def written(api: Running, task_id: str, count: int = 1) -> list[dict[str, Any]]:
+    """Give all lines once there are so many: they are stored now and then, and at the end of the attempt."""
+
+    async def so_many() -> list[dict[str, Any]] | None:
+        found = await lines(api, task_id)
+        return found if len(found) >= count else None
+
+    found: list[dict[str, Any]] = await eventually(so_many, message="logs of the task")
     return found
 
 
@@ -68,7 +74,7 @@ def line(text: str) -> list[Any]:
 
 async def test_what_a_step_wrote_stands_beside_its_effect(api: Running) -> None:
     task = await api.submit(name="Ada", says="good day", wait="succeeded")
-    found = await written(api, task["id"])
+    found = await written(api, task["id"], 2)
     effect = next(one for one in task["effects"] if one["name"] == "compose")
     assert [(one["stream"], one["level"], one["text"]) for one in found] == [
         ("log", "info", "composing for Ada"), ("stdout", None, "good day")
@@ -84,7 +90,7 @@ async def test_what_a_step_wrote_stands_beside_its_effect(api: Running) -> None:
 
 async def test_a_step_that_fails_says_where(api: Running) -> None:
     task = await api.submit(name="Fay", fail=True, wait="failed")
-    found = await written(api, task["id"])
+    found = await written(api, task["id"], 3)
     assert {one["level"] for one in found} == {"error"}
     assert found[0]["text"].startswith("Traceback")
     assert "steps.py" in found[1]["text"]

@@ -43,7 +43,7 @@ class Installation:
 
     def up(self) -> Started:
         supervise = ["env", f"{MODES}={','.join(self.modes)}", sys.executable, str(PROGRAM), "supervise"]
-        started = launch.start(self.settings, supervise=supervise, timeout_s=30)
+        started = launch.start(self.settings, supervise=supervise)
         if started.supervisor is not None:
             self.supervisors.append(started.supervisor)
         return started
@@ -51,7 +51,7 @@ class Installation:
     def down(self) -> int:
         stopped = launch.stop(self.folder, shutdown_s=SHUTDOWN_S)
         for supervisor in self.supervisors:
-            supervisor.wait(10)
+            supervisor.wait(60)
         return stopped
 
     def state(self) -> RunState:
@@ -75,7 +75,7 @@ class Installation:
         assert not self.state().supervisor.alive
 
     def wait_healthy(self) -> None:
-        eventually_sync(lambda: self.state().healthy, 20, message="everything runs")
+        eventually_sync(lambda: self.state().healthy, message="everything runs")
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_killed_database_comes_back_on_its_port(whole: Installation) -> None:
     before = whole.pids()
     port = json.loads(whole.folder.ports.read_text())["postgres"]
     kill(whole.process("postgres"))
-    eventually_sync(lambda: whole.process("postgres").restarts == 1 and whole.state().healthy, 20)
+    eventually_sync(lambda: whole.process("postgres").restarts == 1 and whole.state().healthy)
     assert json.loads(whole.folder.ports.read_text())["postgres"] == port
     after = whole.pids()
     assert after.pop("postgres") != before.pop("postgres")
@@ -188,7 +188,7 @@ def test_after_a_killed_supervisor_up_ends_the_orphans_and_adopts_the_database(w
     assert pids["postgres"] == before.processes[1].pid
     assert not {pids["api"], pids["worker"], pids["relay"]} & {one.pid for one in before.processes}
     kill(whole.process("postgres"))  # an adopted one is looked after too
-    eventually_sync(lambda: whole.process("postgres").restarts == 1 and whole.state().healthy, 20)
+    eventually_sync(lambda: whole.process("postgres").restarts == 1 and whole.state().healthy)
 
 
 def test_orphans_that_were_never_written_down_are_found(plain: Installation) -> None:
@@ -293,4 +293,4 @@ def test_an_ordinary_user_can_run_it(as_ordinary_user: Callable[..., str], reach
     )
     repository = Path(__file__).parents[2]
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(repository)!r})\n{program}", str(data)]
-    assert as_ordinary_user(command).split() == ["65534", "0o700"]
+    assert as_ordinary_user(command, timeout_s=150).split() == ["65534", "0o700"]

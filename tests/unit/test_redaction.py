@@ -295,9 +295,9 @@ def test_time_grows_with_length_and_no_faster(parts: list[str]) -> None:
     """Texts that repeat what patterns begin with: where they backtrack, this takes minutes."""
     unit = "".join(parts)
     text = unit * (30_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     RULES.find(text)
-    assert time.perf_counter() - began < 8
+    assert time.process_time() - began < 8
 
 
 def test_a_text_over_the_limit_is_refused() -> None:

@@ -42,7 +42,9 @@ MASK: Final = "[secret]"
 STREAMS: Final = ("stdout", "stderr", "log", "cut")
 NAME_CHARS_MAX: Final = 128
 TRACE_LINES_MAX: Final = 40
-SETTLE_S: Final = 0.2  # how long the end of a call waits for what programs wrote to be read
+# How often the end of a call looks whether what was written is read. Looks, and no time: one that was held up all the time has not looked.
+SETTLE_LOOKS: Final = 400
+LOOK_S: Final = 0.0005
 _SECRET_LINE_CHARS_MIN: Final = 8
 _PIPE_BYTES: Final = 1024 * 1024
 _READ_BYTES: Final = 65_536
@@ -348,11 +350,12 @@ class _Programs:
 
     def settle(self) -> None:
         """Wait until what was written so far is read; not for ever, where something writes on and on."""
-        if not (self._unread.poll(0) or self._reading):  # in this order: the reader says that it reads before it does
-            return
-        until = time.monotonic() + SETTLE_S
-        while (self._unread.poll(0) or self._reading) and time.monotonic() < until:
-            time.sleep(0.0005)
+        for _ in range(SETTLE_LOOKS):
+            if not (
+                self._unread.poll(0) or self._reading
+            ):  # in this order: the reader says that it reads before it does
+                return
+            time.sleep(LOOK_S)
 
     def leave(self) -> None:
         """Give the next call new pipes, where a program still runs that could write into these."""
