@@ -18,6 +18,12 @@ _INSERT = (
     " accepted_at, ended_at) select 'default', 'task_' || md5(n::text), %s, '1.0.0', 'cancelled', md5('c' || n), %s, '{}',"
     " %s, now() - interval '40 days', now() - interval '40 days' from generate_series(1, %s) n"
 )
+LOADED_WITHIN_MS = 180_000
+_TO_THE_END = """(all) => {
+    const table = document.querySelector('.task-table');
+    table.scrollTop = table.scrollHeight;
+    return [...document.querySelectorAll('[role=status]')].some((one) => one.textContent === all);
+}"""
 # What hangs the page for over 50 ms is a long task; one a frame is scrolled, from end to end.
 _SCROLL = f"""async () => {{
     const long = [];
@@ -49,9 +55,7 @@ def load_all(page: Page, url: str) -> None:
     """Open the tasks' table, and scroll until every one of the 10,000 is loaded."""
     page.goto(f"{url}/console/tasks?find={MANY}")
     page.locator(".task-row a").first.wait_for()
-    while not page.get_by_text(f"{TASKS} tasks", exact=True).is_visible():
-        page.evaluate("const t = document.querySelector('.task-table'); t.scrollTop = t.scrollHeight")
-        page.wait_for_timeout(50)
+    page.wait_for_function(_TO_THE_END, arg=f"{TASKS} tasks", polling=50, timeout=LOADED_WITHIN_MS)
 
 
 def long_tasks(page: Page) -> list[float]:
