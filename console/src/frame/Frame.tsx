@@ -1,6 +1,6 @@
 /** The frame around every page: where one is, what is live, what any key does. */
 import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, Menu, NavLink, Text, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core"; // prettier-ignore
-import { useDisclosure } from "@mantine/hooks";
+import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
   IconDeviceDesktop, IconKeyboard, IconLogout, IconMoon, IconSearch, IconSun, IconUser,
 } from "@tabler/icons-react"; // prettier-ignore
@@ -11,7 +11,7 @@ import { part } from "../api/part";
 import { openElevationsQuery } from "../api/access";
 import { useLive } from "../api/live";
 import { signOut, useSession } from "../api/session";
-import { inDialog, Keys, useKeysHeard, useKeysHelp } from "./Keys";
+import { inDialog, Keys, useKeysHelp } from "./Keys";
 import { openPalette, Palette } from "./Palette";
 import { usePages } from "./pages";
 
@@ -24,8 +24,8 @@ export function Frame() {
   const location = useLocation();
   const live = useLive(session.may.includes("task.list"));
   const help = useKeysHelp();
-  useKeysHeard([["shift+?", help.open], ["?", help.open]]);
-  useKeysHeard([["mod+K", () => !inDialog() && openPalette()]], []); // while one types, too: the browser's own search would open
+  useHotkeys([["shift+?", help.open], ["?", help.open]]);
+  useHotkeys([["mod+K", () => !inDialog() && openPalette()]], []); // while one types, too: the browser's own search would open
   useEffect(close, [location.pathname, close]);
   const mac = navigator.platform.startsWith("Mac");
 

@@ -1,7 +1,7 @@
 /** The sheet of all keys, where single letters are moved and switched off; and the way a page binds its keys. */
 import { Alert, Button, Group, Kbd, Stack, Switch, Table, Text, UnstyledButton } from "@mantine/core";
-import { getHotkeyHandler, useDisclosure, useLocalStorage } from "@mantine/hooks";
-import { useEffectEvent, useLayoutEffect, useState } from "react";
+import { useDisclosure, useHotkeys, useLocalStorage } from "@mantine/hooks";
+import { useState } from "react";
 import { type KeyMap, KEYS, movable, moved, ownKey, readMap, refusal } from "../lib/keys";
 import { Dialog } from "../parts/Dialog";
 
@@ -36,19 +36,6 @@ export const inDialog = (): boolean => struckInDialog;
 const look = () => { struckInDialog = document.querySelector('[role="dialog"][data-modal-content], .mantine-Modal-content') !== null; }; // prettier-ignore
 window.addEventListener("keydown", look, { capture: true }); // before any dialog hears of it
 
-/** Hear keys from the turn on in which the page appears. Mantine's own `useHotkeys` listens a turn later, and a key that comes between is lost. */
-export function useKeysHeard(keys: Hotkey[], typing = ["INPUT", "TEXTAREA", "SELECT"]): void {
-  const hear = useEffectEvent((event: KeyboardEvent) => {
-    const at = event.target;
-    if (!(at instanceof HTMLElement && (at.isContentEditable || typing.includes(at.tagName)))) getHotkeyHandler(keys)(event);
-  });
-  useLayoutEffect(() => {
-    const listen = (event: KeyboardEvent) => hear(event);
-    document.documentElement.addEventListener("keydown", listen);
-    return () => document.documentElement.removeEventListener("keydown", listen);
-  }, []);
-}
-
 /** Bind keys of a page; off while typing, while a dialog is open, and where the reader switched them off. */
 export function usePageKeys(keys: Hotkey[]): void {
   const [on] = useKeysOn();
@@ -62,7 +49,7 @@ export function usePageKeys(keys: Hotkey[]): void {
       },
     ]),
   );
-  useKeysHeard(on ? guarded : []);
+  useHotkeys(on ? guarded : []);
 }
 
 export function useKeysHelp() {

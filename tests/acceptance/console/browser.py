@@ -86,6 +86,13 @@ class Person:
         self.expected += ("net::ERR_FAILED",)
         self.page.route("**/v1/events*", lambda route: route.abort())
 
+    def goes_offline(self) -> None:
+        """Take the network away; ends when the page has heard of it: before, it would try."""
+        heard = "window.heard = new Promise(done => addEventListener('offline', done, {once: true})); null"
+        self.page.evaluate(heard)
+        self.page.context.set_offline(True)
+        self.page.evaluate("window.heard.then(() => null)")
+
     def holds_long(self) -> None:
         """Hold what is answered from now on longer than the console asks for: a machine that is busy elsewhere needs more to take it back."""
 

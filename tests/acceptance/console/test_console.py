@@ -126,8 +126,7 @@ def test_without_a_network_nothing_is_lost(person: Callable[..., Person], cases:
     mei.go(f"/reviews/{review['id']}")
     expect(mei.page.get_by_role("button", name="Approve")).to_be_enabled()
     expect(mei.page.locator(".page-sheet img")).to_be_visible()
-    mei.page.context.set_offline(True)
-    mei.page.wait_for_function("!navigator.onLine")  # before the page has heard of it, it would try
+    mei.goes_offline()
     mei.press("r")
     mei.page.get_by_role("dialog").wait_for()
     mei.press("2", "Enter")

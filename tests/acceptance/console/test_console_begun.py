@@ -77,23 +77,6 @@ def test_keys_that_are_struck_fast_reach_the_dialog_that_the_first_of_them_opens
     mei.takes_back(review["request"]["title"])
 
 
-# A key in the turn in which the page's heading appears: sooner than it is painted.
-STRUCK_FIRST = """new MutationObserver((_, observer) => {
-    if (!document.querySelector('h1')) return;
-    observer.disconnect();
-    const struck = {key: 'r', code: 'KeyR', bubbles: true, cancelable: true};
-    document.body.dispatchEvent(new KeyboardEvent('keydown', struck));
-}).observe(document, {subtree: true, childList: true})"""
-
-
-def test_a_key_that_is_struck_as_the_page_appears_is_heard(person: Callable[..., Person], cases: Cases) -> None:
-    review = cases.waiting()
-    mei = person("mei")
-    mei.page.add_init_script(STRUCK_FIRST)
-    mei.go(f"/reviews/{review['id']}")
-    expect(mei.page.get_by_role("dialog", name="Reject")).to_be_visible()
-
-
 def test_an_answer_given_without_a_network_is_offered_after_a_reload(
     person: Callable[..., Person], cases: Cases
 ) -> None:
