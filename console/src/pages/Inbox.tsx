@@ -4,7 +4,6 @@ import { IconAlertTriangle, IconArrowDown, IconEqual, IconInboxOff, IconUsers } 
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
-import { useDebouncedCallback } from "@mantine/hooks";
 import type { Schemas } from "../api/client";
 import { automationsQuery, reviewQuery, reviewsQuery } from "../api/queries";
 import { useSession } from "../api/session";
@@ -18,6 +17,7 @@ import { FindBox } from "../parts/FindBox";
 import { AnchorLink } from "../parts/Link";
 import { Choose, Typed } from "../parts/Narrow";
 import { State } from "../parts/State";
+import { useTyped } from "../parts/typed";
 import { Views } from "../parts/Views";
 import { Countdown, Time } from "../parts/Time";
 import { answer, HOLD_S } from "./review/answer";
@@ -164,14 +164,8 @@ export function Inbox() {
 
 /** The box for words: they are asked for when the typing rests. */
 function Find({ value, onFind }: { value: string; onFind: (find: string | undefined) => void }) {
-  const [typed, setTyped] = useState(value);
-  useEffect(() => setTyped(value), [value]);
-  const settle = useDebouncedCallback((text: string) => onFind(text.trim() || undefined), 200);
-  const find = (text: string) => {
-    setTyped(text);
-    settle(text);
-  };
-  return <FindBox label="Find in the inbox" placeholder="Find: merchant, person, ID" value={typed} onFind={find} width={280} />;
+  const [typed, type] = useTyped(value, (text) => onFind(text || undefined), 200);
+  return <FindBox label="Find in the inbox" placeholder="Find: merchant, person, ID" value={typed} onFind={type} width={280} />;
 }
 
 const CHOICES = {

@@ -1,6 +1,6 @@
 /** Every task, found by one box, live, with actions on many. */
 import { Button, Group, Stack, Text, Title } from "@mantine/core";
-import { useDebouncedValue, useLocalStorage, useMediaQuery } from "@mantine/hooks";
+import { useLocalStorage, useMediaQuery } from "@mantine/hooks";
 import { IconBan, IconCircleCheck, IconRefresh } from "@tabler/icons-react";
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
@@ -17,6 +17,7 @@ import { ProblemAlert } from "../parts/Broken";
 import { ChosenBar, each, useChosen } from "../parts/Chosen";
 import { FindBox } from "../parts/FindBox";
 import { resolveOne, whyResolved } from "../parts/resolve";
+import { useTyped } from "../parts/typed";
 import { Views } from "../parts/Views";
 import { ColumnMenu } from "./tasks/ColumnMenu";
 import { readColumns } from "./tasks/columns";
@@ -74,12 +75,7 @@ export function Tasks() {
   const client = useQueryClient();
   const automations = useQuery(automationsQuery);
   const names = automations.data?.items.map((one) => one.name) ?? [];
-  const [typed, setTyped] = useState(find);
-  const [settled] = useDebouncedValue(typed, 200);
-  useEffect(() => setTyped(find), [find]);
-  useEffect(() => {
-    if (settled !== find) narrowTo({ find: settled || undefined });
-  }, [settled]); // only what was typed leads
+  const [typed, type] = useTyped(find, (text) => narrowTo({ find: text || undefined }), 200);
   const wanted = readFind(find, names);
   useEffect(() => {
     if (wanted.task) void navigate({ to: "/tasks/$taskId", params: { taskId: wanted.task }, replace: true });
@@ -130,7 +126,7 @@ export function Tasks() {
           Tasks
         </Title>
         <Group gap="xs">
-          <FindBox label="Find tasks" placeholder="ID, correlation, user:…, label=value, state, words" value={typed} onFind={setTyped} width={420} />
+          <FindBox label="Find tasks" placeholder="ID, correlation, user:…, label=value, state, words" value={typed} onFind={type} width={420} />
           <Period since={since} until={until} onChange={narrowTo} />
           <ColumnMenu
             shown={shown}

@@ -1,7 +1,7 @@
 /** One thing that a list is narrowed to: chosen from a few, or typed, with what is there offered. The browser's own controls: they weigh nothing. */
 import { NativeSelect, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { useEffect, useId, useState } from "react";
+import { useId } from "react";
+import { useTyped } from "./typed";
 
 const SHAPE = { size: "xs", w: { base: "calc(50% - 5px)", xs: 150 } } as const;
 type Choice = { value: string; label: string };
@@ -16,9 +16,7 @@ export function Choose(props: { label: string; value: string | undefined; choice
 /** Type one; it narrows when the typing rests. */
 export function Typed(props: { label: string; value: string | undefined; offered: string[]; onChange: (value: string | undefined) => void }) {
   const { label, value = "", offered, onChange } = props;
-  const [typed, setTyped] = useState(value);
-  useEffect(() => setTyped(value), [value]);
-  const settle = useDebouncedCallback((text: string) => onChange(text.trim() || undefined), 300);
+  const [typed, type] = useTyped(value, (text) => onChange(text || undefined), 300);
   const list = useId();
   return (
     <>
@@ -28,10 +26,7 @@ export function Typed(props: { label: string; value: string | undefined; offered
         placeholder={`Any ${label.toLowerCase()}`}
         list={list}
         value={typed}
-        onChange={(event) => {
-          setTyped(event.currentTarget.value);
-          settle(event.currentTarget.value);
-        }}
+        onChange={(event) => type(event.currentTarget.value)}
       />
       <datalist id={list}>
         {offered.map((one) => (

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 AXE = Path(__file__).parents[3] / "console" / "node_modules" / "axe-core" / "axe.min.js"
+ANSWERED = re.compile(r"/v1/reviews/[^/]+:(approve|reject|amend)$")
+HOLD_S = 30  # the longest that the product takes
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -83,6 +85,28 @@ class Person:
         """Keep live updates from the pages that are opened from now on."""
         self.expected += ("net::ERR_FAILED",)
         self.page.route("**/v1/events*", lambda route: route.abort())
+
+    def goes_offline(self) -> None:
+        """Take the network away; ends when the page has heard of it: before, it would try."""
+        heard = "window.heard = new Promise(done => addEventListener('offline', done, {once: true})); null"
+        self.page.evaluate(heard)
+        self.page.context.set_offline(True)
+        self.page.evaluate("window.heard.then(() => null)")
+
+    def holds_long(self) -> None:
+        """Hold what is answered from now on longer than the console asks for: a machine that is busy elsewhere needs more to take it back."""
+
+        def longer(route: Route) -> None:
+            body: dict[str, Any] = route.request.post_data_json or {}
+            route.continue_(post_data=body | {"hold_s": HOLD_S})
+
+        self.page.route(ANSWERED, longer)
+
+    def takes_back(self, title: str) -> None:
+        """Press `u`; ends when the review that was answered is open again, and before them."""
+        self.press("u")
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(self.page.get_by_role("button", name="Approve")).to_be_enabled()
 
     def press(self, *keys: str) -> None:
         for key in keys:

@@ -32,12 +32,14 @@ class Cases:
             }
         self._amir = product.client(self.keys["amir"])
         self._mei = product.client(self.keys["mei"])
+        self._ana = product.client(self.keys["ana"])
         samples = generate(RECEIPTS, SEED, folder)
         self._files = iter([folder / sample.file for sample in samples])
 
     def close(self) -> None:
         self._amir.close()
         self._mei.close()
+        self._ana.close()
 
     def open(self, count: int = 1, purpose: str = "lunch") -> list[dict[str, Any]]:
         """Hand in receipts; gives their reviews when all are open, oldest first."""
@@ -83,13 +85,26 @@ class Cases:
         return opened
 
     def done(self) -> dict[str, Any]:
-        """Give a review that was answered and whose task has ended."""
-        found = self.reviews("answered")
+        """Give a review that was approved, and whose task has ended; its end is in the log."""
+        found = [review for review in self.reviews("answered") if review["answer"]["verdict"] != "reject"]
         review = found[0] if found else self.open(1)[0]
         if not found:
             self._mei.post(f"/v1/reviews/{review['id']}:approve").raise_for_status()
-        self.ended(review["task_id"])
+        task = self.ended(review["task_id"])
+        self.on_record(task_id=task["id"], kind=f"task.{task['state']}")
         return review
+
+    def waiting(self) -> dict[str, Any]:
+        """Give a review that is open, and that nobody has."""
+        return next((one for one in self.reviews("open") if one["assignee"] is None), None) or self.open(1)[0]
+
+    def on_record(self, **asked: str) -> None:
+        """Wait until the log has such a record: a page shows what is there when it is opened."""
+
+        def there() -> bool:
+            return bool(self._ana.get("/v1/audit/records", params=asked).raise_for_status().json()["items"])
+
+        eventually_sync(there, 90, message="it is in the log")
 
     def reviews(self, state: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._mei.get("/v1/reviews", params={"state": state, "limit": 200}).json()[
@@ -114,7 +129,7 @@ class Cases:
         def gone() -> bool:
             return bool(self.task(task_id)["state"] == "cancelled")
 
-        eventually_sync(gone, 30)
+        eventually_sync(gone, 90)
         return task_id
 
     def ended(self, task_id: str) -> dict[str, Any]:
@@ -124,7 +139,7 @@ class Cases:
             task = self.task(task_id)
             return task if task["state"] in ("succeeded", "failed") else None
 
-        task: dict[str, Any] = eventually_sync(found, 30)
+        task: dict[str, Any] = eventually_sync(found, 90)
         return task
 
     def task(self, task_id: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Route, expect
 from tests.acceptance.console.browser import Person
 from tests.acceptance.console.cases import Cases
+from tests.acceptance.console.long_table import load_all
 from tests.acceptance.product import Product
-from tests.eventually import eventually_sync
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("console")]
 
@@ -78,6 +78,7 @@ def test_a_rejection_by_digits_can_be_taken_back_and_an_amendment_says_what_chan
     (review,) = cases.open(1, purpose="<img src=x onerror=alert(1)>")
     mei = person("mei")
     mei.go(f"/reviews/{review['id']}")
+    mei.holds_long()
     mei.sees("Why you are asked")
     mei.sees("<img src=x onerror=alert(1)>")  # as text
     mei.press("r")
@@ -86,14 +87,13 @@ def test_a_rejection_by_digits_can_be_taken_back_and_an_amendment_says_what_chan
     mei.press("3", "Enter")
     mei.sees("Rejected:")
     assert cases.review(review["id"])["answer"]["reason"] == "It does not fit the claim."
-    mei.press("u")
-    mei.page.wait_for_url(f"**/reviews/{review['id']}**")
-    eventually_sync(lambda: cases.review(review["id"])["answer"] is None or None)
-    expect(mei.page.get_by_role("button", name="Approve")).to_be_enabled()
+    mei.takes_back(review["request"]["title"])
+    assert cases.review(review["id"])["answer"] is None
 
     fields = list(cases.review(review["id"])["request"]["form"]["properties"])
     mei.press(str(fields.index("merchant") + 1), "e")
     mei.page.get_by_role("textbox", name="Merchant").fill("Kedai Amended")
+    mei.page.unroute_all()
     mei.page.reload()  # nothing is lost
     mei.sees("Kedai Amended")
     expect(mei.page.get_by_role("button", name="Approve 1 changed")).to_be_enabled()
@@ -126,7 +126,7 @@ def test_without_a_network_nothing_is_lost(person: Callable[..., Person], cases:
     mei.go(f"/reviews/{review['id']}")
     expect(mei.page.get_by_role("button", name="Approve")).to_be_enabled()
     expect(mei.page.locator(".page-sheet img")).to_be_visible()
-    mei.page.context.set_offline(True)
+    mei.goes_offline()
     mei.press("r")
     mei.page.get_by_role("dialog").wait_for()
     mei.press("2", "Enter")
@@ -186,20 +186,13 @@ def test_ten_thousand_tasks_are_a_few_rows_of_the_page(
         )
         try:
             ana = person("ana")
-            ana.go("/tasks?find=user:many")
             table = ana.page.get_by_role("table", name="Tasks")
-            table.get_by_role("row").nth(5).wait_for()
-
-            def all_loaded() -> bool | None:
-                ana.page.evaluate("const t = document.querySelector('.task-table'); t.scrollTop = t.scrollHeight")
-                return ana.page.get_by_text("10000 tasks").is_visible() or None
-
-            eventually_sync(all_loaded, timeout_s=90)
+            load_all(ana.page, product.url)
             assert table.get_by_role("row").count() < 80
             ana.page.get_by_label("Find tasks").fill("user:many shop 7777")
             ana.sees("Shop 7777")
-            ana.page.get_by_label("Find tasks").fill(f"task_{'0' * 32}")
             ana.expected = ("404",)
+            ana.page.get_by_label("Find tasks").fill(f"task_{'0' * 32}")
             ana.sees("There is no task")
         finally:
             conn.execute("delete from interlock.tasks where subject = 'user:many'")

@@ -113,6 +113,7 @@ def test_an_identity_provider_is_set_changed_and_removed_and_its_secret_never_sh
     expect(dialog.get_by_label("Client's secret").first).to_have_value("")
     groups.fill(f"{groups.input_value()}\nIT: operator")
     dialog.get_by_role("button", name="Change it").click()
+    expect(dialog).to_have_count(0)  # what was typed there is not yet what is set
     ines.sees("IT: operator")
     with product.client(owner) as http:
         after = http.get("/v1/identity-providers/company").json()

@@ -53,6 +53,7 @@ def test_a_form_from_the_schema_takes_a_file_and_leads_to_a_task(
     amir.press("Escape")
     expect(calendar).to_have_count(0)
     expect(date).to_have_value(receipt.sample.date)
+    expect(amir.page.get_by_role("button", name="Open the calendar").first).to_be_focused()  # a moment later
     amir.press("Enter")
     month = receipt.sample.date[:8]
     calendar.get_by_role("button").filter(has_text=re.compile(r"^14$")).click()

@@ -2,7 +2,7 @@
 import { Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { ProblemAlert } from "../../parts/Broken";
 import { Gate } from "../../parts/Gate";
@@ -25,7 +25,7 @@ function Kept() {
   const { subject } = route.useSearch();
   const navigate = useNavigate();
   const [typed, setTyped] = useState(subject ?? "");
-  useEffect(() => setTyped(subject ?? ""), [subject]);
+  useLayoutEffect(() => setTyped(subject ?? ""), [subject]); // before anybody types
   useEffect(() => {
     document.title = "Personal data · Interlock";
   }, []);

@@ -1,9 +1,18 @@
 /** Which columns of the tasks' table are shown. */
 import { Button, Checkbox, Popover, Stack } from "@mantine/core";
 import { IconColumns3 } from "@tabler/icons-react";
+import { useEffect, useState } from "react";
 import { COLUMNS, type ColumnId, IDS } from "./columns";
 
 export function ColumnMenu({ shown, onShow }: { shown: ColumnId[]; onShow: (shown: ColumnId[]) => void }) {
+  const [ticked, tick] = useState<ColumnId[] | null>(null); // until the address, which follows a moment later, says so too
+  const now = ticked ?? shown;
+  useEffect(() => tick((before) => (before?.join() === shown.join() ? null : before)), [shown, ticked]);
+  const turn = (id: ColumnId) => {
+    const next = IDS.filter((one) => (one === id) !== now.includes(one));
+    tick(next);
+    onShow(next);
+  };
   return (
     <Popover position="bottom-end" transitionProps={{ duration: 0 }} withinPortal={false} trapFocus>
       <Popover.Target>
@@ -17,9 +26,9 @@ export function ColumnMenu({ shown, onShow }: { shown: ColumnId[]; onShow: (show
             <Checkbox
               key={id}
               label={COLUMNS[id].label}
-              checked={shown.includes(id)}
-              disabled={shown.length === 1 && shown.includes(id)}
-              onChange={() => onShow(IDS.filter((one) => (one === id) !== shown.includes(one)))}
+              checked={now.includes(id)}
+              disabled={now.length === 1 && now.includes(id)}
+              onChange={() => turn(id)}
             />
           ))}
         </Stack>
