@@ -17,7 +17,7 @@ from interlock.governance.policy_proof import Kind
 from interlock.governance.policy_schema import shapes
 
 SCHEMA: Final = """
-entity User; entity Group; entity Member in [Group]; entity Agent;
+entity User = { level?: Long }; entity Group; entity Member in [Group]; entity Agent;
 entity Service = { tenant: String, automation: String, effects: Set<String> };
 entity Task = { tenant: String, automation: String };
 type Facts = {

@@ -15,7 +15,7 @@ import asyncio
 import importlib.util
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -76,9 +76,16 @@ def installed() -> bool:
 
 
 class Prover:
-    """Asks a proving process, which is started when it is first needed."""
+    """Asks a proving process, which is started when it is first needed. `there` tells whether the extra is."""
 
-    def __init__(self, *, memory_mib: int = MEMORY_MIB, solver_s: float = SOLVER_S) -> None:
+    def __init__(
+        self,
+        *,
+        memory_mib: int = MEMORY_MIB,
+        solver_s: float = SOLVER_S,
+        there: Callable[[], bool] = installed,
+    ) -> None:
+        self._there = there
         self._solver_s = solver_s
         self._pool = ChildPool(
             name="proving",
@@ -93,7 +100,7 @@ class Prover:
 
     async def prove(self, before: Bundle, after: Bundle, *, until: float) -> Proof:
         """Prove what can be until then (of `time.monotonic`), of the actions that both bundles know."""
-        if not installed():
+        if not self._there():
             return Proof(problem=MISSING)
         try:
             was, known = shapes(before.rules.schema), shapes(after.rules.schema)
