@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.policy_lab import KIND, KNOWN, Written, bundle
 
 from interlock.domain.decisions import Entity, Question
 from interlock.governance import policy_diff, policy_formula, policy_proof
@@ -17,7 +18,6 @@ from interlock.governance.decide import Bundle
 from interlock.governance.policy_diff import Difference
 from interlock.governance.policy_proof import Kind, Proof, Prover
 from interlock.governance.policy_symbols import Outside
-from tests.unit.policy_lab import KIND, KNOWN, Written, bundle
 
 EXPENSES = Path("automations/expenses/policy")
 OPEN = Written("open", "permit", "", "true")
@@ -200,26 +200,59 @@ def test_scopes_are_modelled() -> None:
     assert result == "differs"
     assert difference is not None
     assert difference.question.principal.id != "a"
-    assert said(scoped('principal in Service::"a", action, resource'), scoped('principal == Service::"a", action, resource'))[0] == "proved"
+    assert (
+        said(
+            scoped('principal in Service::"a", action, resource'), scoped('principal == Service::"a", action, resource')
+        )[0]
+        == "proved"
+    )
 
 
 @pytest.mark.parametrize(
     ("one", "other", "what"),
     [
-        ('context has member && context.member in Group::"g"', 'context has member && context.member in [Group::"g"]', "`in` for Member, which the schema puts under others"),
+        (
+            'context has member && context.member in Group::"g"',
+            'context has member && context.member in [Group::"g"]',
+            "`in` for Member, which the schema puts under others",
+        ),
         ('ip("1.1.1.1").isLoopback()', "false", "`ip`"),
-        ('context has address && context.address == ip("::1")', 'context has address && ip("::1") == context.address', "a fact that is a ipaddr"),
+        (
+            'context has address && context.address == ip("::1")',
+            'context has address && ip("::1") == context.address',
+            "a fact that is a ipaddr",
+        ),
         ("context.inner == {x: 1}", "{x: 1} == context.inner", "`Record`"),
         ("context.at.toDate() == context.at", "context.at == context.at.toDate()", "`toDate`"),
-        ("context has flags && context.flags.contains(true)", "context has flags && context.flags.containsAll([true])", "a set of bools"),
-        ("context.who has level", "(if true then context.who else context.who) has level", "`has` of another entity than the principal and the resource, or of a record that is written out"),
-        ('context.tags.contains("a")', '(if true then context.tags else context.tags).contains("a")', "`if` between records, sets or values of different types"),
-        ('[["a"]].contains(context.tags)', 'context.tags == ["a"]', "a set that is written out, of other items than texts, numbers or entities of one type"),
+        (
+            "context has flags && context.flags.contains(true)",
+            "context has flags && context.flags.containsAll([true])",
+            "a set of bools",
+        ),
+        (
+            "context.who has level",
+            "(if true then context.who else context.who) has level",
+            "`has` of another entity, or of a record that is written out",
+        ),
+        (
+            'context.tags.contains("a")',
+            '(if true then context.tags else context.tags).contains("a")',
+            "`if` between sets, records or different types",
+        ),
+        (
+            '[["a"]].contains(context.tags)',
+            'context.tags == ["a"]',
+            "a written set of other items than texts, numbers or entities",
+        ),
         ('context.who.hasTag("x")', "false", "`hasTag`"),
         ('action in Action::"lab.try"', "true", "`in` for Action, which the schema puts under others"),
-        ('context.s like "\U0003FFFF*"', 'context.s == "\U0003FFFF" || context.s like "\U0003FFFF*"', "a text with characters beyond Unicode's third plane"),
+        (
+            'context.s like "\U0003ffff*"',
+            'context.s == "\U0003ffff" || context.s like "\U0003ffff*"',
+            "a text with characters beyond Unicode's third plane",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_modelled_is_undecided_and_named_and_the_same_in_both_bundles(
     one: str, other: str, what: str
 ) -> None:
@@ -227,8 +260,7 @@ def test_what_is_not_modelled_is_undecided_and_named_and_the_same_in_both_bundle
     assert difference is None
     assert result == "differs"  # for Z3; the engine says otherwise, and nobody is told of it
     assert what in outside
-    # It is a truth of which one thing is known, that the same words mean the same.
-    assert of(f"{one} && context.n > 2", f"context.n >= 3 && {one}")[0] != "proved" or "context has" not in one
+    # Of it one thing is known, that the same words mean the same.
     assert of(f"context.n > 2 && {one}", f"context.n >= 3 && {one}")[0] == "proved"
 
 
@@ -256,8 +288,11 @@ async def test_a_prover_says_all_three_and_names_what_is_not_modelled() -> None:
 
 
 async def test_what_takes_too_long_or_too_much_is_undecided() -> None:
-    hard = "context.n * context.n * context.n + context.m * context.m * context.m == context.inner.x * context.inner.x * context.inner.x + 7"
-    found = await outcome(*changed(hard), Prover(solver_s=0.001))
+    root_of_two = "context.n > 0 && context.n * context.n == 2 * context.inner.x * context.inner.x"
+    before, after = (
+        bundle([OPEN, Written("p", "forbid", "", text)]) for text in (root_of_two, f"{root_of_two} && context.flag")
+    )
+    found = await outcome(before, after, Prover(solver_s=0.05))
     assert [one.reason for one in found.undecided] == ["it took too long"]
     found = await outcome(*changed("context.n >= 4"), Prover(), seconds=-1)
     assert [one.reason for one in found.undecided] == ["it took too long"]
@@ -299,22 +334,19 @@ async def test_of_what_is_shipped_a_change_differs_where_it_should_and_all_else_
     assert difference.question.action == "review.answer"
     assert str(difference.question.resource.attrs["amount"]) == "250.01"
     assert found.proved == found.kinds - 1 > 100
-    nothing = more.replace("when {", "when { false &&")
-    again = await outcome(before, Bundle.load([EXPENSES], texts={"more.cedar": more.replace("@id(\"tenant-large\")", '@id("x")')}), Prover())
-    assert len(again.differences) == 1
-    del nothing
+
+
+UNITS = r"-?([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,4}s)?([0-9]{1,4}ms)?"
+DAYS = r"(19|20|00|99)[0-9]{2}-[01][0-9]-[0-3][0-9]"
+TIMES = r"(T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\.[0-9]{3})?(Z|[+-][012][0-9][0-6][0-9]))?"
+FORMS = {"decimal": r"-?[0-9]{1,15}\.[0-9]{1,4}", "duration": UNITS, "datetime": DAYS + TIMES}
 
 
 @given(
-    st.one_of(
-        st.tuples(st.just("decimal"), st.from_regex(r"-?[0-9]{1,15}\.[0-9]{1,4}", fullmatch=True)),
-        st.tuples(st.just("duration"), st.from_regex(r"-?([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,4}s)?([0-9]{1,4}ms)?", fullmatch=True)),
-        st.tuples(
-            st.just("datetime"),
-            st.from_regex(r"(19|20|00|99)[0-9]{2}-[01][0-9]-[0-3][0-9](T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\.[0-9]{3})?(Z|[+-][012][0-9][0-6][0-9]))?", fullmatch=True),
-        ),
+    st.sampled_from(sorted(FORMS)).flatmap(
+        lambda kind: st.tuples(st.just(kind), st.from_regex(FORMS[kind], fullmatch=True))
     )
-)  # fmt: skip
+)
 @settings(max_examples=150, deadline=None)
 def test_literals_are_read_as_the_engine_reads_them(given_: tuple[str, str]) -> None:
     kind, text = given_

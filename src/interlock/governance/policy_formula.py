@@ -236,9 +236,7 @@ class Formula:
 
     def _attribute(self, base: Value, name: str) -> Value:
         if base.fields is None:
-            raise Outside(
-                "an attribute of another entity than the principal and the resource, or of a record that is written out"
-            )
+            raise Outside("an attribute of another entity, or of a record that is written out")
         if name not in base.fields:
             raise Outside(f"the attribute {name}, which the schema does not know there")
         (type_, required), path = base.fields[name], (*base.path, name)
@@ -256,9 +254,7 @@ class Formula:
     def _has(self, body: Mapping[str, Any]) -> Value:
         base, name = self.value(body["left"]), body["attr"]
         if base.fields is None:
-            raise Outside(
-                "`has` of another entity than the principal and the resource, or of a record that is written out"
-            )
+            raise Outside("`has` of another entity, or of a record that is written out")
         if name not in base.fields:
             return Value(kind="bool", err=base.err, term=False)
         there = True if base.fields[name][1] else self.symbols.present((*base.path, name))
@@ -268,7 +264,7 @@ class Formula:
         items = [self.value(item) for item in body]
         kinds = {(item.kind, item.type) for item in items}
         if len(kinds) != 1 or next(iter(kinds))[0] not in NUMBERS | TEXTS:
-            raise Outside("a set that is written out, of other items than texts, numbers or entities of one type")
+            raise Outside("a written set of other items than texts, numbers or entities")
         return Value(
             kind="set", err=or_(*(i.err for i in items)), items=tuple(i.term for i in items), of=next(iter(kinds))
         )
@@ -284,7 +280,7 @@ class Formula:
         then, other = self.value(body["then"]), self.value(body["else"])
         kind = then.kind
         if (kind, then.type) != (other.kind, other.type) or (kind != "bool" and kind not in NUMBERS | TEXTS):
-            raise Outside("`if` between records, sets or values of different types")
+            raise Outside("`if` between sets, records or different types")
         choose = if_ if kind == "bool" else z3.If
         term = choose(holds if kind == "bool" else lifted(holds), then.term, other.term)
         return Value(kind=kind, type=then.type, err=or_(errs, if_(holds, then.err, other.err)), term=term)
