@@ -34,6 +34,7 @@ class Writer:
     def __init__(self, rng: random.Random, *, patterns: bool) -> None:
         self._rng = rng
         self._patterns = patterns
+        self._mostly = rng.randrange(8)  # what is about the same has more to do with each other
 
     def condition(self, depth: int) -> str:
         pick = self._rng.random()
@@ -50,7 +51,9 @@ class Writer:
         parts: list[Callable[[], str]] = [
             self._has, self._longs, self._decimals, self._times, self._texts, self._people, self._sets, self._truth,
         ]  # fmt: skip
-        return self._rng.choice([*parts, *([self._like] * 3 if self._patterns else [])])()
+        if self._patterns and self._rng.random() < 0.4:
+            return self._like()
+        return parts[self._mostly]() if self._rng.random() < 0.6 else self._rng.choice(parts)()
 
     def _has(self) -> str:
         absent = ("on", "m", "t", "e", "until", "other", "more", "people", "deep", "nothing")
