@@ -97,7 +97,8 @@ def diff(
     A search proves nothing. With --prove, Z3 does, as far as it can; it needs the extra `prove` where the API runs.
     """
     path = f"/v1/policies/diff?seconds={seconds:g}" + ("&prove=true" if prove else "")
-    found = Client(settings_for(data)).post(path, {"files": _files(folder)}, repeat=True)
+    with Client(settings_for(data)) as client:
+        found = client.post(path, {"files": _files(folder)}, repeat=True)
     if as_json:
         print_json(found)
         return
