@@ -161,8 +161,6 @@ async def opened(
         ships = shipped(automations)
         policies = TenantPolicies(database, ships)
         stack.push_async_callback(flushed, policies)
-        policy_changes = PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock)
-        stack.push_async_callback(policy_changes.close)
         refused = Refusals(database, clock)
         identity = Identity(database, pepper=keys.pepper, environment=settings.environment, refused=refused)
         tasks = PostgresTasks(
@@ -202,7 +200,7 @@ async def opened(
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
-            policy_changes=policy_changes,
+            policy_changes=PolicyChanges.within(stack, database, policies, subject_keys, clock),
             access=access.build(settings, database, identity, refused, clock, ships.base, automations, outgoing),
             secrets=Secrets(database, keys.connection_secrets, automations, subject_keys, clock),
             audit_records=AuditRecords(database, key_ring(settings)),

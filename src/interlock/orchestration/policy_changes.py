@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from interlock.domain import canonical, pointers
 from interlock.domain.decisions import Answer, Decision, Entity, Question
@@ -113,6 +113,20 @@ class PolicyChanges:
         self._searching = asyncio.Lock()
         self._prover = Prover()
         self._known: OrderedDict[tuple[str, str], Rules | None] = OrderedDict()
+
+    @classmethod
+    def within(
+        cls,
+        stack: contextlib.AsyncExitStack,
+        database: Database,
+        policies: TenantPolicies,
+        keys: SubjectKeys,
+        clock: Clock,
+    ) -> Self:
+        """Make it, and have the stack close it."""
+        made = cls(database=database, policies=policies, keys=keys, clock=clock)
+        stack.push_async_callback(made.close)
+        return made
 
     async def close(self) -> None:
         """End the process that proves, where there is one."""
