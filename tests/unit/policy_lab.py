@@ -23,7 +23,7 @@ entity Task = { tenant: String, automation: String };
 type Facts = {
   flag: Bool, on?: Bool, n: Long, m?: Long, s: String, t?: String, d: decimal, e?: decimal, at: datetime, until?: datetime,
   who: User, other?: User, tags: Set<String>, more?: Set<String>, numbers: Set<Long>, people?: Set<User>, member?: Member, address?: ipaddr,
-  inner: { x: Long, y?: String }, deep?: { z: Bool, w?: Long }, flags?: Set<Bool>,
+  inner: { x: Long, y?: String }, deep?: { z: Bool, w?: Long }, flags?: Set<Bool>, "a.b"?: Long, a?: { b: Long }, odd?: { "x\\"y"?: Long },
 };
 action "lab.try" appliesTo { principal: [Service], resource: [Task], context: Facts };
 """

@@ -88,6 +88,8 @@ def test_other_words_for_the_same_are_proved(one: str, other: str) -> None:
         ("context.tags.isEmpty()", "false"),
         ("context.numbers.contains(context.n)", "false"),
         ("context.at < datetime(\"2026-01-02\")", "context.at <= datetime(\"2026-01-02\")"),
+        ("context.at > datetime(\"9000-01-01\")", "false"),
+        ("context.at < datetime(\"0200-01-01\")", "false"),
         ("context.who == User::\"a\"", "context.who == User::\"A\""),
         ("context has other && context.other == context.who", "false"),
         ("context.s like \"a*\"", "context.s like \"ab*\""),
@@ -96,6 +98,8 @@ def test_other_words_for_the_same_are_proved(one: str, other: str) -> None:
         ("context.s like \"\\u{1F600}\\\\u{41}*\"", "false"),
         ("context has deep && context.deep has w && context.deep.w == 4", "false"),
         ("principal.tenant == resource.tenant", "principal.tenant == context.s"),
+        ('context.s == "\\\\u{41}" && context.s like "*41}"', "false"),
+        ('context has a && context has "a.b" && context["a.b"] != context.a.b', "false"),
     ],
 )  # fmt: skip
 def test_what_differs_is_shown_by_a_request_that_the_engine_answers_so(one: str, other: str) -> None:
@@ -141,6 +145,11 @@ def test_an_error_decides_whatever_else_matches_and_where_it_is_not_reached_it_i
     assert (difference.before.answer, difference.after.answer) == ("deny", "error")
     elsewhere = erring._replace(scope="principal is Agent, action, resource")
     assert said(bundle([OPEN, hard]), bundle([OPEN, hard, elsewhere]))[0] == "proved"
+    sometimes = erring._replace(scope='principal == Service::"a", action, resource')
+    result, difference, _ = said(bundle([OPEN, hard, erring]), bundle([OPEN, hard, sometimes]))
+    assert result == "differs"
+    assert difference is not None
+    assert difference.question.principal.id != "a"
     twice = erring._replace(condition="context.on && context.flag")
     assert said(bundle([OPEN, hard, erring]), bundle([OPEN, hard, erring, twice._replace(id="t")]))[0] == "proved"
 
@@ -245,6 +254,11 @@ def test_scopes_are_modelled() -> None:
             "a written set of other items than texts, numbers or entities",
         ),
         ('context.who.hasTag("x")', "false", "`hasTag`"),
+        (
+            'context has odd && context.odd has "x\\"y" && context.odd["x\\"y"] > 2',
+            'context has odd && context.odd has "x\\"y" && context.odd["x\\"y"] >= 3',
+            "an attribute beside one whose name has escapes",
+        ),
         ('action in Action::"lab.try"', "true", "`in` for Action, which the schema puts under others"),
         (
             'context.s like "\U0003ffff*"',

@@ -22,7 +22,7 @@ TEXTS: Final = ("", "a", "b", "ab", "aab", "x\\u{41}", "é*")
 DECIMALS: Final = ("-1.5", "0.0", "1.0", "1.0001", "2.5")
 DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE: Final = ("a", "b", "mei")
-PATTERNS: Final = ("*", "a*", "*b", "a*b", "ab*", "", "a", "*a*", "é\\\\*", "*u{41}")
+PATTERNS: Final = ("*", "a*", "*b", "a*b", "ab*", "", "a", "*a*", "é\\*", "*u{41}")
 OBLIGATIONS: Final = ("", "", '@review("manager")', '@review("finance")', '@remedy("redact")', '@remedy("review:2")')
 REQUESTS: Final = 60
 SECONDS: Final = 0.1
@@ -159,7 +159,10 @@ def _policies(rng: random.Random, writer: Writer) -> list[Written]:
     for number in range(rng.randint(1, 3)):
         effect = rng.choice(("forbid", "forbid", "permit"))
         note = rng.choice(OBLIGATIONS) if effect == "forbid" else ""
-        found.append(Written(f"p{number}", effect, note, writer.condition(rng.randint(0, 3))))
+        scope = rng.choice(
+            (*["principal, action, resource"] * 3, 'principal == Service::"a", action, resource is Task')
+        )
+        found.append(Written(f"p{number}", effect, note, writer.condition(rng.randint(0, 3)), scope=scope))
     return found
 
 
@@ -184,7 +187,7 @@ def _changed(rng: random.Random, writer: Writer, policies: list[Written]) -> lis
         changed = one._replace(condition=f"!({one.condition})", clause="unless")
     elif pick < 0.2:
         changed = one._replace(note=rng.choice(OBLIGATIONS) if one.effect == "forbid" else "")
-    elif pick < 0.6:
+    elif pick < 0.5:
         changed = one._replace(condition=rng.choice(same))
     else:
         changed = one._replace(condition=rng.choice(nearly))

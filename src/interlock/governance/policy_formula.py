@@ -21,7 +21,7 @@ import json
 import re
 import resource
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -237,6 +237,7 @@ class Formula:
     def _attribute(self, base: Value, name: str) -> Value:
         if base.fields is None:
             raise Outside("an attribute of another entity, or of a record that is written out")
+        _check_names(base.fields)
         if name not in base.fields:
             raise Outside(f"the attribute {name}, which the schema does not know there")
         (type_, required), path = base.fields[name], (*base.path, name)
@@ -255,6 +256,7 @@ class Formula:
         base, name = self.value(body["left"]), body["attr"]
         if base.fields is None:
             raise Outside("`has` of another entity, or of a record that is written out")
+        _check_names(base.fields)
         if name not in base.fields:
             return Value(kind="bool", err=base.err, term=False)
         there = True if base.fields[name][1] else self.symbols.present((*base.path, name))
@@ -355,6 +357,12 @@ _COMPARED: Final[Mapping[str, Callable[..., Truth]]] = {
     **dict.fromkeys(_LESS, Formula._less), **dict.fromkeys(_DECIMAL_LESS, Formula._decimal_less),
     **dict.fromkeys(("contains", "containsAll", "containsAny", "isEmpty"), Formula._of_sets),
 }  # fmt: skip
+
+
+def _check_names(fields: Iterable[str]) -> None:
+    """Refuse names with escapes, which the schema's text and the policies write in two ways. Raises Outside."""
+    if any("\\" in name for name in fields):
+        raise Outside("an attribute beside one whose name has escapes")
 
 
 def _all_above(known: Shapes, type_: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ formulas name and about one witness of each comparison of two sets: no other mem
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,12 +150,12 @@ class Symbols:
 
     def present(self, path: Path) -> Any:
         """Give whether an optional fact is there, where the record is that it stands in."""
-        return self._present.setdefault(path, z3.Bool(f"has {'.'.join(path)}"))
+        return self._present.setdefault(path, z3.Bool(f"has {_name(path)}"))
 
     def fact(self, path: Path, kind: str, type_: str = "") -> Any:
         """Give the term of a fact: a truth, a number or a text."""
         if path not in self._facts:
-            name = ".".join(path)
+            name = _name(path)
             term = z3.Bool(name) if kind == "bool" else z3.Const(name, self.sort(kind))
             self._limit(term, kind)
             self._facts[path] = (term, kind, type_)
@@ -168,7 +169,7 @@ class Symbols:
     def set_(self, path: Path, of: tuple[str, str]) -> None:
         """Know a set that is a fact."""
         if path not in self._sets:
-            self._sets[path] = z3.Function(f"set {'.'.join(path)}", self.sort(of[0]), z3.BoolSort())
+            self._sets[path] = z3.Function(f"set {_name(path)}", self.sort(of[0]), z3.BoolSort())
             self._set_of[path] = of
 
     def member(self, among: Value, term: Any) -> Truth:
@@ -271,6 +272,11 @@ class Symbols:
         while other in self._texts:
             other += "-"
         return other
+
+
+def _name(path: Path) -> str:
+    """Give a name that no other path has, whatever the attributes are called."""
+    return json.dumps(path)
 
 
 def _above(path: Path) -> Sequence[Path]:
