@@ -200,7 +200,7 @@ async def opened(
             actions=TaskActions(database, subject_keys, clock),
             deliveries=deliveries(settings, database, outgoing, clock, keys),
             policies=policies,
-            policy_changes=PolicyChanges(database=database, policies=policies, keys=subject_keys, clock=clock),
+            policy_changes=PolicyChanges.within(stack, database, policies, subject_keys, clock),
             access=access.build(settings, database, identity, refused, clock, ships.base, automations, outgoing),
             secrets=Secrets(database, keys.connection_secrets, automations, subject_keys, clock),
             audit_records=AuditRecords(database, key_ring(settings)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,6 +214,53 @@ forbid (principal is Service, action == Action::"effect.step", resource) when { 
     assert {c["action"] for c in counterexamples} == {"effect.step"}
     assert all("no-steps" in c["after"]["policies"] for c in counterexamples)
     assert (await api.as_("reviewer").post("/v1/policies/diff", json={"files": files})).status_code == 403
+
+
+STEPS = """@id("no-steps") @reason("Steps are off.")
+forbid (principal is Service, action == Action::"effect.step", resource) when {{ {} }};"""
+
+
+async def test_diff_proves_of_what_no_answer_changes_and_names_what_is_not_decided(
+    api: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def proofs(condition: str) -> dict[str, Any]:
+        files = {"steps.cedar": STEPS.format(condition)}
+        answer = await api.as_("author").post("/v1/policies/diff?seconds=0.5&prove=true", json={"files": files})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()["proofs"]
+        return found
+
+    nothing = await proofs('context.effect like "step:*" && !(context.effect like "s*")')
+    assert "everything else" in nothing
+    assert all(p["kinds"] == p["proved"] > 100 for p in nothing.values())
+    for proof in (await proofs('context.effect like "step:*"')).values():
+        assert (proof["proved"], proof["undecided"], proof["problem"]) == (proof["kinds"] - 1, [], None)
+        (difference,) = proof["differs"]
+        assert (difference["action"], difference["before"]["answer"], difference["after"]["answer"]) == (
+            "effect.step",
+            "allow",
+            "deny",
+        )
+    unknown = '[["a", "b"]].contains([context.kind])'
+    for proof in (await proofs(unknown)).values():
+        (undecided,) = proof["undecided"]
+        assert (undecided["principal"], undecided["action"], undecided["resource"]) == (
+            "Service",
+            "effect.step",
+            "Task",
+        )
+        assert undecided["reason"].startswith("no-steps uses a written set")
+    (tmp_path / "steps.cedar").write_text(STEPS.format(unknown))
+    async with listening(api) as url:
+        monkeypatch.setenv("INTERLOCK_API_URL", url)
+        monkeypatch.setenv("INTERLOCK_API_KEY", api.keys["author"])
+        command = ["policy", "diff", str(tmp_path), "--seconds", "0.5"]
+        shown = await asyncio.to_thread(CliRunner().invoke, command_line, [*command, "--prove"])
+        silent = await asyncio.to_thread(CliRunner().invoke, command_line, command)
+    assert (shown.exit_code, silent.exit_code) == (0, 0), shown.output
+    assert "no answer changes, whatever is asked" in shown.stdout
+    assert "no-steps" in shown.stdout
+    assert "whatever is asked" not in silent.stdout
 
 
 async def test_diff_asks_recorded_answers_to_reviews_again(api: Running) -> None:

@@ -63,6 +63,14 @@ def test_a_limit_is_found_at_its_edge_and_nothing_that_could_be_left_out_is_in_t
     assert "approval_limit" not in difference.question.principal.attrs
 
 
+@pytest.mark.parametrize("long", ["9223372036854775807ms", "9000000d"])
+def test_a_duration_that_no_fact_can_be_away_is_no_reason_to_stop(long: str, tmp_path: Path) -> None:
+    more = f"""@id("late") @reason("It is late.") forbid (principal is Service, action == Action::"expenses.answer", resource)
+    when {{ context.today.offset(duration("-1d")) > context.today.offset(duration("{long}")) || context.verdict == "reject" }};"""
+    found = policy_diff.search(BEFORE, changed(tmp_path / "policy", more=more), seconds=5)
+    assert [d.question.action for d in found.differences] == ["expenses.answer"]
+
+
 def test_recorded_decisions_are_asked_again_and_name_where_they_were_made(tmp_path: Path) -> None:
     after = changed(tmp_path / "policy", text=without("expense-in-future"))
     (difference,) = policy_diff.search(BEFORE, after, seconds=90).differences

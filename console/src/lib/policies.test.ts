@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Schemas } from "../api/client";
-import { asked, counterexamples, fileNames, formerSets, named, sameFiles, unshown, withCopy, wrongName } from "./policies";
+import { asked, counterexamples, fileNames, formerSets, furtherDifferences, named, proved, sameFiles, unshown, withCopy, wrongName } from "./policies";
 
 const difference = (action: string, context: Record<string, unknown>): Schemas["PolicyDifference"] => ({
   principal: { type: "User", id: "user:a" },
@@ -40,6 +40,22 @@ it("says who asks for what, and shows the smallest request first", () => {
   }; // prettier-ignore
   expect(counterexamples(impact).map((one) => one.action)).toEqual(["a", "b"]); // each once
   expect(unshown(impact)).toEqual(["c"]);
+});
+
+it("sums up what was proved, and shows a difference only where the search shows none", () => {
+  const proof = { kinds: 2, proved: 1, differs: [difference("a", {}), difference("c", { n: 1 }), difference("c", { n: 2 })], undecided: [], problem: null };
+  const undecided = { principal: "User", action: "d", resource: "Task", reason: "p uses `ip`" };
+  const impact = {
+    recorded: 0, changed: 0, examples: [],
+    searched: { "": { requests: 1, actions: ["a", "c"], counterexamples: [difference("a", {})] } },
+  }; // prettier-ignore
+  expect(proved(impact)).toBeNull();
+  expect(furtherDifferences(impact)).toEqual([]);
+  const asked = { ...impact, proofs: { "": proof, expenses: { kinds: 3, proved: 2, differs: [], undecided: [undecided], problem: null } } };
+  expect(proved(asked)).toMatchObject({ kinds: 5, proved: 3, undecided: [undecided], problem: null });
+  expect(furtherDifferences(asked).map((one) => one.context)).toEqual([{ n: 2 }]);
+  const missing = { "": { kinds: 0, proved: 0, differs: [], undecided: [], problem: "not proved" } };
+  expect(proved({ ...impact, proofs: missing })?.problem).toBe("not proved");
 });
 
 it("goes back only to what was in force, and not to what is", () => {

@@ -74,6 +74,35 @@ export function unshown(impact: Schemas["PolicyImpact"]): string[] {
   return [...new Set(all)].filter((action) => !shown.has(action)).sort();
 }
 
+export interface Proved {
+  kinds: number;
+  proved: number;
+  differs: Difference[];
+  undecided: Schemas["PolicyUndecided"][];
+  /** Why nothing was tried, where nothing was. */
+  problem: string | null;
+}
+
+/** Sum up what was proved, over all automations; null where nobody asked for it. */
+export function proved(impact: Schemas["PolicyImpact"]): Proved | null {
+  if (!impact.proofs) return null;
+  const proofs = Object.values(impact.proofs);
+  return {
+    kinds: proofs.reduce((sum, one) => sum + one.kinds, 0),
+    proved: proofs.reduce((sum, one) => sum + one.proved, 0),
+    differs: proofs.flatMap((one) => one.differs),
+    undecided: proofs.flatMap((one) => one.undecided),
+    problem: proofs.find((one) => one.problem)?.problem ?? null,
+  };
+}
+
+/** Give the differences that a proof found of actions of which no counterexample is shown, one of each. */
+export function furtherDifferences(impact: Schemas["PolicyImpact"]): Difference[] {
+  const shown = new Set(counterexamples(impact).map((one) => one.action));
+  const rest = (proved(impact)?.differs ?? []).filter((one) => !shown.has(one.action));
+  return [...new Map(rest.map((one) => [one.action, one])).values()];
+}
+
 /** Give the sets that one can go back to: those that were in force once, but not the one that is; 0 is none of one's own. */
 export function formerSets(changes: Schemas["PolicyChange"][], active: number): number[] {
   const were = changes.filter((one) => one.state === "done" && one.mode === "active").map((one) => one.set_number);

@@ -18,6 +18,7 @@ from interlock.domain.decisions import Entity
 from interlock.domain.errors import InvalidInput, NotFound
 from interlock.governance import ask
 from interlock.governance.policy_diff import Difference
+from interlock.governance.policy_proof import Proof
 from interlock.orchestration.policy_changes import SHOWN_MAX, Change, PolicySet
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"], route_class=StrictRoute)
@@ -163,6 +164,34 @@ class PolicySearch(BaseModel):
     counterexamples: list[PolicyDifference] = Field(description="At most one an action, the smallest found.")
 
 
+class PolicyUndecided(BaseModel):
+    """A kind of request about which nothing was proved."""
+
+    principal: str = Field(description="The type that asks.")
+    action: str
+    resource: str = Field(description="The type that is asked about.")
+    reason: str = Field(description="Why: the policies and what in them is not modelled, or that it took too long.")
+
+
+class PolicyProof(BaseModel):
+    """What was proved about every request that fits the schema, kind by kind: an action, between a type of principal and one of resource.
+
+    `kinds` is the sum of `proved`, `differs` and those that are undecided.
+    """
+
+    kinds: int
+    proved: int = Field(
+        description="Kinds of which no request is answered otherwise, whatever it holds: neither the answer nor what is asked for."
+    )
+    differs: list[PolicyDifference] = Field(
+        description="One request of each kind of which some are, as both sets answer it."
+    )
+    undecided: list[PolicyUndecided] = Field(description="Kinds about which it says nothing.")
+    problem: str | None = Field(
+        None, description="Why nothing was tried, such as that the extra `prove` is not installed."
+    )
+
+
 class PolicyImpact(BaseModel):
     """What a set would change."""
 
@@ -170,6 +199,9 @@ class PolicyImpact(BaseModel):
     changed: int = Field(description="Those that would go the other way.")
     examples: list[PolicyDifference] = Field(description=f"At most {SHOWN_MAX} of them, the newest.")
     searched: dict[str, PolicySearch] = Field(description="By automation, and for everything else.")
+    proofs: dict[str, PolicyProof] | None = Field(
+        None, description="Likewise, what was proved; null where that was not asked for."
+    )
 
 
 class ShadowDifference(BaseModel):
@@ -317,11 +349,19 @@ async def check_policies(caller: CallerDep, body: PolicyFiles) -> PolicyChecked:
     summary="Which answers a set would change",
 )
 async def diff_policies(
-    caller: CallerDep, body: PolicyFiles, seconds: Annotated[float, Query(ge=0.5, le=30)] = 5.0
+    caller: CallerDep,
+    body: PolicyFiles,
+    seconds: Annotated[float, Query(ge=0.5, le=30, description="How long to search.")] = 5.0,
+    prove: Annotated[
+        bool, Query(description="Also prove what can be, of every request; up to 15 seconds more, mostly one or two.")
+    ] = False,
 ) -> PolicyImpact:
-    """Ask recorded decisions and answers to reviews again, and search for a smallest request that is answered differently. Changes nothing."""
+    """Ask recorded decisions and answers to reviews again, and search for a smallest request that is answered differently. Changes nothing.
+
+    A search proves nothing; with `prove`, Z3 does, as far as it can.
+    """
     caller.require("policy.ask", ask.policy(caller.tenant))
-    impact = await caller.app.policy_changes.impact(caller.principal, body.files, seconds=seconds)
+    impact = await caller.app.policy_changes.impact(caller.principal, body.files, seconds=seconds, prove=prove)
     return PolicyImpact(
         recorded=impact.recorded,
         changed=len(impact.changed),
@@ -334,6 +374,7 @@ async def diff_policies(
             )
             for name, found in impact.searched.items()
         },
+        proofs=None if impact.proofs is None else {name: _proof(found) for name, found in impact.proofs.items()},
     )
 
 
@@ -434,6 +475,16 @@ def _difference(found: Difference) -> PolicyDifference:
         after=PolicyVerdict(**found.after.as_json()),
         task_id=where.get("task_id"),
         effect=where.get("effect"),
+    )
+
+
+def _proof(found: Proof) -> PolicyProof:
+    return PolicyProof(
+        kinds=found.kinds,
+        proved=found.proved,
+        differs=[_difference(d) for d in found.differences],
+        undecided=[PolicyUndecided(**one.kind._asdict(), reason=one.reason) for one in found.undecided],
+        problem=found.problem,
     )
 
 

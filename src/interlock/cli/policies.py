@@ -86,13 +86,19 @@ def run_cases(folder: Folder, data: Data = None, as_json: Json = False) -> None:
 def diff(
     folder: Folder,
     seconds: Annotated[float, typer.Option(min=0.5, max=30, help="How long to search for counterexamples.")] = 5.0,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Also prove of which requests no answer changes, whatever they hold.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Say which answers a set would change: of recorded decisions and answers to reviews, and on the smallest requests that a search finds."""
-    found = Client(settings_for(data)).post(
-        f"/v1/policies/diff?seconds={seconds:g}", {"files": _files(folder)}, repeat=True
-    )
+    """Say which answers a set would change: of recorded decisions and answers to reviews, and on the smallest requests that a search finds.
+
+    A search proves nothing. With --prove, Z3 does, as far as it can; it needs the extra `prove` where the API runs.
+    """
+    path = f"/v1/policies/diff?seconds={seconds:g}" + ("&prove=true" if prove else "")
+    with Client(settings_for(data)) as client:
+        found = client.post(path, {"files": _files(folder)}, repeat=True)
     if as_json:
         print_json(found)
         return
@@ -102,16 +108,46 @@ def diff(
         print_table(("task", "effect", "now", "then"), rows)
     for name, search in found["searched"].items():
         for difference in search["counterexamples"]:
-            say(
-                f"\n{difference['action']}: {_verdict(difference['before'])} becomes {_verdict(difference['after'])}, such as for"
-            )
-            say_json("", {key: difference[key] for key in ("principal", "resource", "context")})
+            _say_difference(difference)
         if search["actions"] and not search["counterexamples"]:
             say(
                 f"{name}: no counterexample in {search['requests']} requests to {', '.join(search['actions'])}; that is no proof"
             )
     if not any(search["actions"] for search in found["searched"].values()):
         say("The same policies decide about everything.")
+    if found["proofs"] is not None:
+        shown = {c["action"] for search in found["searched"].values() for c in search["counterexamples"]}
+        _say_proofs(list(found["proofs"].values()), shown)
+
+
+def _say_difference(difference: dict[str, Any]) -> None:
+    say(
+        f"\n{difference['action']}: {_verdict(difference['before'])} becomes {_verdict(difference['after'])}, such as for"
+    )
+    say_json("", {key: difference[key] for key in ("principal", "resource", "context")})
+
+
+def _say_proofs(proofs: list[dict[str, Any]], shown: set[str]) -> None:
+    """Say what was proved in a line, then what is undecided and why; a difference only of an action of which none was shown."""
+    if problems := sorted({proof["problem"] for proof in proofs if proof["problem"]}):
+        say("\n" + " ".join(problems))
+        return
+    kinds, proved = (sum(proof[part] for proof in proofs) for part in ("kinds", "proved"))
+    differs = [difference for proof in proofs for difference in proof["differs"]]
+    undecided = [one for proof in proofs for one in proof["undecided"]]
+    say(
+        f"\nproved: for {proved} of {kinds} kinds of requests no answer changes, whatever is asked;"
+        f" {len(differs)} differ, {len(undecided)} are not decided"
+    )
+    if undecided:
+        print_table(
+            ("principal", "action", "resource", "not decided, because"),
+            [(one["principal"], one["action"], one["resource"], one["reason"]) for one in undecided],
+        )
+    for difference in differs:
+        if difference["action"] not in shown:
+            shown.add(difference["action"])
+            _say_difference(difference)
 
 
 def _verdict(verdict: dict[str, Any]) -> str:

@@ -106,13 +106,13 @@ def search(before: Bundle, after: Bundle, *, seconds: float = 5.0, seed: int = S
     until = time.monotonic() + seconds
     known = shapes(after.rules.schema)
     shared = sorted(known.actions.keys() & before.rules.actions.keys())
-    actions = tuple(a for a in shared if _text_of(before, a) != _text_of(after, a))
+    actions = tuple(a for a in shared if text_of(before, a) != text_of(after, a))
     searches = {
         a: _Search(
             before,
             after,
             [
-                Requests(known, a, p, r, _differing(a, before, after), before, after)
+                Requests(known, a, p, r, differing(a, before, after), before, after)
                 for p, r in itertools.product(known.actions[a].principals, known.actions[a].resources)
             ],
         )
@@ -127,13 +127,19 @@ def search(before: Bundle, after: Bundle, *, seconds: float = 5.0, seed: int = S
     return Searched(differences=found, requests=sum(one.asked for one in searches.values()), actions=actions)
 
 
+def smallest(before: Bundle, after: Bundle, space: Requests, facts: Mapping[Path, Any]) -> Difference | None:
+    """Give the difference at some facts, made smaller; None where there is none."""
+    one = _Search(before, after, [space])
+    return one.smaller(space, facts)
+
+
 def _share(until: float, among: int) -> float:
     """Give when the next of some has had its share of the time."""
     now = time.monotonic()
     return now + max(0.0, until - now) / among
 
 
-def _text_of(bundle: Bundle, action: str) -> str:
+def text_of(bundle: Bundle, action: str) -> str:
     """Give what decides about an action, as text to compare; nothing where it is not known."""
     rules = bundle.rules.actions.get(action)
     return "" if rules is None else str(sorted((id_, repr(bundle.rules.forms[id_])) for id_ in rules.ids))
@@ -188,6 +194,12 @@ class _Search:
                     return
                 if time.monotonic() > share:
                     break
+
+    def smaller(self, space: Requests, facts: Mapping[Path, Any]) -> Difference | None:
+        """Give the difference at some facts, made smaller; None where there is none."""
+        if self._differ(space, facts) is not None:
+            self._found(space, self._without(space, facts))
+        return self.found
 
     def _found(self, space: Requests, facts: dict[Path, Any]) -> None:
         self.found = _sure(self._differ(space, self._plainer(space, self._fewer(space, facts))))
@@ -301,7 +313,7 @@ def _orders(
         yield tuple(rng.choice(by_path[path]) for path in chosen)
 
 
-def _differing(action: str, before: Bundle, after: Bundle) -> list[tuple[Any, Any]]:
+def differing(action: str, before: Bundle, after: Bundle) -> list[tuple[Any, Any]]:
     """Give the policies about an action that are not the same in both: as they were and as they are, None where there is none."""
     old, new = (
         {i: b.rules.forms[i] for i in (b.rules.actions[action].ids if action in b.rules.actions else ())}

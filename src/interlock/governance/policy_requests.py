@@ -175,6 +175,11 @@ class Requests:
         found = self._type_at(path)
         return None if found is None or not found[1] else self._plain(found[0], path[-1])
 
+    def present(self, path: Path) -> Any:
+        """Give a plain value of a fact, also of one that may be absent."""
+        found = self._type_at(path)
+        return None if found is None else self._plain(found[0], path[-1])
+
     def _plain(self, type_: Type, name: str) -> Any:
         if name == "tenant":
             return _TENANT

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import cedarpy
 
+BUILT_IN: Final = frozenset({"Bool", "Boolean", "Long", "Set", "String", "datetime", "decimal", "duration", "ipaddr"})
 _TOKEN: Final = re.compile(
     r'\s+|//[^\n]*|("(?:[^"\\]|\\.)*"|[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*(?:::"[^"]*")?|[{}\[\]<>:;,=?@()])'
 )
@@ -43,15 +44,21 @@ class ActionShape:
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes:
-    """The entities' attributes, and the actions that can be asked about."""
+    """The entities' attributes, the actions that can be asked about, and the types that each type may stand directly under."""
 
     entities: Mapping[str, Type]
     actions: Mapping[str, ActionShape]
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def shapes(schema: cedarpy.Schema) -> Shapes:
     """Read the schema's types. Raises ValueError for a form that the engine does not write today."""
-    return _Reader(str(schema)).read()
+    return read(str(schema))
+
+
+def read(text: str) -> Shapes:
+    """Read the types of a schema's normal form. Raises ValueError as `shapes`."""
+    return _Reader(text).read()
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -71,12 +78,13 @@ class _Reader:
         self._aliases: dict[str, Any] = {}
         self._entities: dict[str, Any] = {}
         self._actions: dict[str, ActionShape] = {}
+        self._parents: dict[str, tuple[str, ...]] = {}
 
     def read(self) -> Shapes:
         while self._at < len(self._tokens):
             word = self._next()
             if word == "type":
-                name = self._next()
+                name = self._declared()
                 self._expect("=")
                 self._aliases[name] = self._type()
                 self._expect(";")
@@ -96,7 +104,7 @@ class _Reader:
             name: ActionShape(principals=a.principals, resources=a.resources, context=self._resolved(a.context))
             for name, a in self._actions.items()
         }
-        return Shapes(entities=entities, actions=actions)
+        return Shapes(entities=entities, actions=actions, parents=self._parents)
 
     def _peek(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -130,21 +138,29 @@ class _Reader:
             self._taken(",")
         return names
 
+    def _declared(self) -> str:
+        """Read a name that is declared; one of the engine's own would be taken for it afterwards."""
+        if (name := self._next()) in BUILT_IN:
+            raise ValueError(f"{name!r} is a name of the engine's own: declare another")
+        return name
+
     def _entity(self) -> None:
-        names = [self._next()]
+        names = [self._declared()]
         while self._taken(","):
-            names.append(self._next())
+            names.append(self._declared())
         record = Type(kind="record")
+        parents: list[str] = []
         if self._taken("enum"):
             self._names()
         if self._taken("in"):
-            self._names()
+            parents = self._names()
         if self._taken("=") or self._peek() == "{":
             record = self._type()
         if self._taken("tags"):
             self._type()
         self._expect(";")
         self._entities |= dict.fromkeys(names, record)
+        self._parents |= dict.fromkeys(names, tuple(parents))
 
     def _action(self) -> None:
         names = [self._next().strip('"')]

@@ -78,7 +78,10 @@ def duration(text: str) -> timedelta:
     units = _DURATION.findall(text)
     if "".join("".join(unit) for unit in units) != text.lstrip("-"):
         raise Unknown
-    found = timedelta(milliseconds=sum(int(number) * _UNITS[unit] for number, unit in units))
+    try:
+        found = timedelta(milliseconds=sum(int(number) * _UNITS[unit] for number, unit in units))
+    except OverflowError as error:
+        raise Unknown from error
     return -found if text.startswith("-") else found
 
 

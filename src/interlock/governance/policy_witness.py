@@ -98,11 +98,20 @@ class Constants:
             return [n + step for n in self.decimals for step in (Decimal(0), *_STEPS, *(-step for step in _STEPS))]
         if kind == "datetime":
             beside = [timedelta(0), *(d + step for d in self.durations for step in (timedelta(0), _MS, -_MS)), _MS]
-            return [at + sign * step for at in (*self.instants, DAY) for step in beside for sign in (1, -1)]
+            near = [_later(at, sign * step) for at in (*self.instants, DAY) for step in beside for sign in (1, -1)]
+            return [at for at in near if at is not None]
         return []
 
 
 _MS: Final = timedelta(milliseconds=1)
+
+
+def _later(at: datetime, by: timedelta) -> datetime | None:
+    """Give a later instant; None where no fact can say it."""
+    try:
+        return at + by
+    except OverflowError:
+        return None
 
 
 class Witnesses:

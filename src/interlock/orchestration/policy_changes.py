@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from interlock.domain import canonical, pointers
 from interlock.domain.decisions import Answer, Decision, Entity, Question
 from interlock.domain.errors import ConfigurationError, Conflict, FieldError, InvalidInput, NotFound
-from interlock.governance import ask, audit, policy_diff
+from interlock.governance import ask, audit, policy_diff, policy_proof
 from interlock.governance.audit import SubjectKeys
 from interlock.governance.cases import CaseResult, run_text
 from interlock.governance.decide import Bundle
@@ -26,6 +27,7 @@ from interlock.governance.facts import untagged
 from interlock.governance.identity import Principal
 from interlock.governance.policies import Rules
 from interlock.governance.policy_diff import Difference, Searched
+from interlock.governance.policy_proof import Proof, Prover
 from interlock.governance.tenant_policies import Deciding, TenantPolicies, version_of
 from interlock.infra.clock import Clock
 from interlock.infra.database import Connection, Database
@@ -42,6 +44,7 @@ SHOWN_MAX: Final = 50
 SOURCES_MAX: Final = 50
 KNOWN_MAX: Final = 64
 CASES: Final = "cases.yaml"
+EVERYTHING_ELSE: Final = "everything else"
 _COLUMNS: Final = "number, set_number, mode, kind, state, asked_by, asked_at, decided_by, decided_at, reason"
 _RECORDED: Final = """
 select e.task_id, e.effect_id, t.automation, e.kind, e.name, e.target, e.input::text, e.recorded_at from effects e
@@ -80,11 +83,15 @@ class PolicySet:
 
 @dataclass(frozen=True, kw_only=True)
 class Impact:
-    """What a set would change: of `recorded` decisions and answers to reviews, asked again, those that go the other way; what a search found."""
+    """What a set would change: of `recorded` decisions and answers to reviews, asked again, those that go the other way; what a search found.
+
+    `proofs` is what was proved, where that was asked for.
+    """
 
     recorded: int
     changed: Sequence[Difference]
     searched: Mapping[str, Searched]
+    proofs: Mapping[str, Proof] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +111,26 @@ class PolicyChanges:
         self._keys = keys
         self._clock = clock
         self._searching = asyncio.Lock()
+        self._prover = Prover()
         self._known: OrderedDict[tuple[str, str], Rules | None] = OrderedDict()
+
+    @classmethod
+    def within(
+        cls,
+        stack: contextlib.AsyncExitStack,
+        database: Database,
+        policies: TenantPolicies,
+        keys: SubjectKeys,
+        clock: Clock,
+    ) -> Self:
+        """Make it, and have the stack close it."""
+        made = cls(database=database, policies=policies, keys=keys, clock=clock)
+        stack.push_async_callback(made.close)
+        return made
+
+    async def close(self) -> None:
+        """End the process that proves, where there is one."""
+        await self._prover.close()
 
     def check(self, files: Mapping[str, str]) -> list[CaseResult]:
         """Compile the files over everything that is deployed, and run their cases.
@@ -127,10 +153,12 @@ class PolicyChanges:
         """Check beside the event loop: compiling everything takes a moment. Raises as `check`."""
         return Checked(version=version_of(files), cases=await asyncio.to_thread(self.check, files))
 
-    async def impact(self, principal: Principal, files: Mapping[str, str], *, seconds: float = 5.0) -> Impact:
+    async def impact(
+        self, principal: Principal, files: Mapping[str, str], *, seconds: float = 5.0, prove: bool = False
+    ) -> Impact:
         """Say which answers the files would change, of recorded decisions, of recorded answers to reviews, and of requests made for it.
 
-        Changes nothing.
+        Changes nothing. Where that is asked for, what can be proved of every request is.
         """
         await asyncio.to_thread(self.check, files)
         now = await self._policies.current(principal.tenant)
@@ -139,6 +167,7 @@ class PolicyChanges:
                 await conn.execute(_RECORDED.encode(), {"tasks": RECORDED_MAX, "limit": RECORDED_MAX})
             ).fetchall()
             answers = await recorded_answers.recorded_answers(conn, RECORDED_MAX)
+        then = Deciding(self._policies.shipped, 1, 0, files, None)
         declared = {name: self._policies.shipped.effects.get(name, ()) for name in self._policies.shipped.bundles}
 
         def compare() -> Impact:
@@ -147,15 +176,23 @@ class PolicyChanges:
                 *recorded_answers.questions(principal.tenant, answers, declared),
             ]
             asked.sort(key=lambda one: one[1]["at"], reverse=True)
-            return self._impact(now, files, asked[:RECORDED_MAX], seconds)
+            return self._impact(now, then, asked[:RECORDED_MAX], seconds)
 
-        return await asyncio.to_thread(compare)
+        impact = await asyncio.to_thread(compare)
+        return replace(impact, proofs=await self._proofs(now, then)) if prove else impact
+
+    async def _proofs(self, now: Deciding, then: Deciding) -> dict[str, Proof]:
+        """Prove what can be, of every bundle, in the time that there is for all."""
+        until = time.monotonic() + policy_proof.SECONDS
+        return {
+            name or EVERYTHING_ELSE: await self._prover.prove(now.bundle(name), then.bundle(name), until=until)
+            for name in (None, *self._policies.shipped.bundles)
+        }
 
     def _impact(
-        self, now: Deciding, files: Mapping[str, str], asked: Sequence[tuple[Question, dict[str, Any]]], seconds: float
+        self, now: Deciding, then: Deciding, asked: Sequence[tuple[Question, dict[str, Any]]], seconds: float
     ) -> Impact:
         """Compare, off the event loop: it takes seconds."""
-        then = Deciding(self._policies.shipped, 1, 0, files, None)
         by_automation: dict[str, list[tuple[Question, dict[str, Any]]]] = {}
         for question, where in asked:
             by_automation.setdefault(where["automation"], []).append((question, where))
@@ -164,7 +201,7 @@ class PolicyChanges:
             changed += policy_diff.on_recorded(now.bundle(name), then.bundle(name), questions)[1]
         names = (None, *self._policies.shipped.bundles)
         searched = {
-            name or "everything else": policy_diff.search(
+            name or EVERYTHING_ELSE: policy_diff.search(
                 now.bundle(name), then.bundle(name), seconds=seconds / len(names)
             )
             for name in names

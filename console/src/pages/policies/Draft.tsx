@@ -30,7 +30,7 @@ function Loaded({ active, start }: { active: number; start: Files }) {
   const [note, setNote] = useState("");
   const [shadow, setShadow] = useState(false);
   const check = useMutation({ mutationFn: (given: Files) => data(api.POST("/v1/policies/check", { body: { files: given } })) });
-  const diff = useMutation({ mutationFn: (given: Files) => data(api.POST("/v1/policies/diff", { body: { files: given } })) });
+  const diff = useMutation({ mutationFn: (given: Files) => data(api.POST("/v1/policies/diff", { params: { query: { prove: true } }, body: { files: given } })) });
   const propose = useMutation({
     mutationFn: () => data(api.POST("/v1/policies/changes", { body: { files, note, shadow } })),
     onSuccess: (change) => {

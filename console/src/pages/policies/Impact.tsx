@@ -2,7 +2,7 @@
 import { Alert, Code, Group, Stack, Text } from "@mantine/core";
 import { IconArrowRight } from "@tabler/icons-react";
 import type { Schemas } from "../../api/client";
-import { asked, counterexamples, unshown } from "../../lib/policies";
+import { asked, counterexamples, furtherDifferences, proved, unshown } from "../../lib/policies";
 import { Json } from "../../parts/Json";
 import { AnchorLink } from "../../parts/Link";
 import { State } from "../../parts/State";
@@ -10,8 +10,9 @@ import { State } from "../../parts/State";
 type Difference = Schemas["PolicyDifference"];
 
 export function Impact({ impact }: { impact: Schemas["PolicyImpact"] }) {
-  const smallest = counterexamples(impact);
-  const further = unshown(impact);
+  const smallest = [...counterexamples(impact), ...furtherDifferences(impact)];
+  const shown = new Set(smallest.map((one) => one.action));
+  const further = unshown(impact).filter((action) => !shown.has(action));
   const tried = Object.values(impact.searched).reduce((sum, one) => sum + one.requests, 0);
   return (
     <Stack gap="sm" role="region" aria-label="What it would change">
@@ -20,6 +21,7 @@ export function Impact({ impact }: { impact: Schemas["PolicyImpact"] }) {
           ? `Of ${tried} made-up requests, some are answered differently; the smallest of each action is below.`
           : `Of ${tried} made-up requests, none is answered differently. That is no proof that there is none.`}
       </Alert>
+      <Proof impact={impact} />
       {impact.examples.length > 0 && <Text fw={600} size="sm">Recorded decisions</Text>}
       {impact.examples.map((one, number) => (
         <Change key={number} one={one} />
@@ -35,6 +37,31 @@ export function Impact({ impact }: { impact: Schemas["PolicyImpact"] }) {
       )}
     </Stack>
   ); // prettier-ignore
+}
+
+/** What was proved, in a line; what is not decided below it, with the reason. */
+function Proof({ impact }: { impact: Schemas["PolicyImpact"] }) {
+  const found = proved(impact);
+  if (!found) return null;
+  if (found.problem) return <Text size="sm" c="dimmed">{found.problem}</Text>; // prettier-ignore
+  return (
+    <Stack gap={4}>
+      <Text size="sm">
+        Proved: for {found.proved} of {found.kinds} kinds of requests no answer changes, whatever is asked; {found.differs.length} differ,{" "}
+        {found.undecided.length} are not decided.
+      </Text>
+      {found.undecided.length > 0 && (
+        <details>
+          <summary>What is not decided, and why</summary>
+          {found.undecided.map((one, number) => (
+            <Text size="xs" c="dimmed" key={number}>
+              {one.principal} → {one.action} → {one.resource}: {one.reason}
+            </Text>
+          ))}
+        </details>
+      )}
+    </Stack>
+  );
 }
 
 function Change({ one }: { one: Difference }) {

@@ -17,7 +17,7 @@ export function Pending({ change }: { change: Schemas["PolicyChange"] }) {
   const [reason, setReason] = useState("");
   const [open, setOpen] = useState(false);
   const set = useQuery({ ...policySetQuery(change.set_number), enabled: change.set_number > 0 });
-  const diff = useMutation({ mutationFn: (files: Record<string, string>) => data(api.POST("/v1/policies/diff", { body: { files } })) });
+  const diff = useMutation({ mutationFn: (files: Record<string, string>) => data(api.POST("/v1/policies/diff", { params: { query: { prove: true } }, body: { files } })) });
   const decide = useMutation({
     mutationFn: (verb: "approve" | "reject") => {
       const params = { path: { number: change.number } };
