@@ -25,7 +25,7 @@ PEOPLE: Final = ("a", "b", "mei")
 PATTERNS: Final = ("*", "a*", "*b", "a*b", "ab*", "", "a", "*a*", "é\\*", "*u{41}")
 OBLIGATIONS: Final = ("", "", '@review("manager")', '@review("finance")', '@remedy("redact")', '@remedy("review:2")')
 REQUESTS: Final = 60
-SECONDS: Final = 0.1
+SECONDS: Final = 0.05
 
 
 class Writer:
@@ -257,19 +257,19 @@ def held_against_the_engine(seed: int, *, patterns: bool = False) -> str:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_what_is_proved_holds_and_what_differs_does(seed: int) -> None:
     held_against_the_engine(seed)
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_so_it_is_with_patterns(seed: int) -> None:
     held_against_the_engine(seed, patterns=True)
 
 
 def test_all_that_can_come_out_does() -> None:
     """Else the two above could hold of nothing."""
-    found = Counter(held_against_the_engine(seed) for seed in range(60))
-    assert found["proved"] >= 10
-    assert found["differs"] >= 10
+    found = Counter(held_against_the_engine(seed) for seed in range(40))
+    assert found["proved"] >= 6
+    assert found["differs"] >= 6
