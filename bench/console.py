@@ -80,7 +80,7 @@ def answers(browser: Browser, running: Product, key: str) -> list[float]:
     page.locator("li.row-link").first.wait_for()
     took = []
     for before, after in itertools.pairwise(found):
-        page.wait_for_url(f"**/{before['id']}**", timeout=5_000)
+        page.wait_for_url(f"**/{before['id']}**")
         page.wait_for_timeout(400)  # a person looks; and the next one is loaded meanwhile, as it is for them
         page.evaluate(
             "document.querySelector('h1').textContent = ''"

@@ -79,9 +79,10 @@ class Cases:
         def reviews() -> list[dict[str, Any]] | None:
             found = self.reviews("open")
             own = [review for review in found if review["task_id"] in tasks]
-            return own if len(own) == len(tasks) else None
+            waits = len(own) == len(tasks) and all(self.task(task)["state"] == "waiting" for task in tasks)
+            return own if waits else None
 
-        opened: list[dict[str, Any]] = eventually_sync(reviews, timeout_s=90)
+        opened: list[dict[str, Any]] = eventually_sync(reviews, timeout_s=90 + 15 * len(tasks))
         return opened
 
     def done(self) -> dict[str, Any]:
