@@ -134,6 +134,16 @@ async def test_a_set_that_looks_on_decides_nothing_and_is_counted(api: Running) 
         "deny",
         ["freeze"],
     )
+    # Requests that are only made up, to see what a set would change, are no decisions.
+    made_up = await api.as_("owner").post("/v1/policies/diff?seconds=0.5&prove=true", json={"files": NO_SUBMIT})
+    assert made_up.json()["searched"]["everything else"]["counterexamples"]
+    assert await submitted(api) == 202
+
+    async def counted_again() -> int | None:
+        (again,) = await counted()
+        return again["count"] if again["count"] > difference["count"] else None
+
+    assert await eventually(counted_again) == difference["count"] + 1
     assert (await api.as_("owner").post("/v1/policies:stop-shadow")).json()["set_number"] == 0
     assert (await api.as_("owner").get("/v1/policies")).json()["shadow"] == 0
 

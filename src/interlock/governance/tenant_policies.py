@@ -138,6 +138,10 @@ class Deciding:
             found = self._bundles[key] = self._made(key)
         return found
 
+    def alone(self) -> Deciding:
+        """Give the same policies with none that look on: what is only tried out is no decision, and no difference to one."""
+        return Deciding(self._shipped, self.active, 0, self._files, None) if self.shadow else self
+
     def shipped(self, automation: str | None = None) -> Bundle:
         """Give what decides without the tenant's own set: what an emergency elevation is held to."""
         return self._shipped.bundles.get(automation or "", self._shipped.base)

@@ -161,7 +161,7 @@ class PolicyChanges:
         Changes nothing. Where that is asked for, what can be proved of every request is.
         """
         await asyncio.to_thread(self.check, files)
-        now = await self._policies.current(principal.tenant)
+        now = (await self._policies.current(principal.tenant)).alone()
         async with self._database.tenant(principal.tenant) as conn:
             rows = await (
                 await conn.execute(_RECORDED.encode(), {"tasks": RECORDED_MAX, "limit": RECORDED_MAX})
