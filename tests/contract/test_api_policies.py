@@ -267,7 +267,16 @@ async def test_diff_proves_of_what_no_answer_changes_and_names_what_is_not_decid
         command = ["policy", "diff", str(tmp_path), "--seconds", "0.5"]
         shown = await asyncio.to_thread(CliRunner().invoke, command_line, [*command, "--prove"])
         silent = await asyncio.to_thread(CliRunner().invoke, command_line, command)
+        change = await propose(api, NO_SUBMIT)
+        asked = ["policy", "show", str(change["set_number"])]
+        files = await asyncio.to_thread(CliRunner().invoke, command_line, asked)
     assert (shown.exit_code, silent.exit_code) == (0, 0), shown.output
+    assert NO_SUBMIT["freeze.cedar"] in files.stdout  # line by line, as it was written
+    assert "\\n" not in shown.stdout + silent.stdout + files.stdout
+    turned_down = await api.as_("owner").post(
+        f"/v1/policies/changes/{change['number']}:reject", json={"reason": "It was only looked at."}
+    )
+    assert turned_down.status_code == 200, turned_down.text
     assert "no answer changes, whatever is asked" in shown.stdout
     assert "no-steps" in shown.stdout
     assert "whatever is asked" not in silent.stdout

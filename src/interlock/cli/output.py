@@ -65,6 +65,11 @@ def say(*parts: object) -> None:
     console().print(line(*parts))
 
 
+def say_text(value: object) -> None:
+    """Print a text of several lines, which is data."""
+    console().print(Text(shown(value, lines=True)))
+
+
 def say_json(label: str, value: Any) -> None:
     """Print data for people behind a label, with colours where there are any."""
     # JSON itself escapes only what is below a space; a terminal obeys more than that.

@@ -9,7 +9,7 @@ import typer
 
 from interlock.cli.client import Client
 from interlock.cli.options import Data, Json, settings_for
-from interlock.cli.output import print_json, print_table, say, say_json
+from interlock.cli.output import print_json, print_table, say, say_json, say_text
 from interlock.domain.errors import InvalidInput
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Policies: check, diff, activate, roll back.")
@@ -38,8 +38,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what decides now, or the files of a set."""
-    client = Client(settings_for(data))
-    found = client.get("/v1/policies" if number is None else f"/v1/policies/sets/{number}")
+    with Client(settings_for(data)) as client:
+        found = client.get("/v1/policies" if number is None else f"/v1/policies/sets/{number}")
     if as_json:
         print_json(found)
     elif number is None:
@@ -50,7 +50,8 @@ def show(
         print_table(("policy", "effect", "obligations", "reason"), rows)
     else:
         for name, text in found["files"].items():
-            say(f"// {name}\n{text}")
+            say(f"// {name}")
+            say_text(text)
 
 
 @app.command(epilog="Example: interlock policy check policies/")
@@ -121,8 +122,9 @@ def diff(
 
 
 def _say_difference(difference: dict[str, Any]) -> None:
+    say()
     say(
-        f"\n{difference['action']}: {_verdict(difference['before'])} becomes {_verdict(difference['after'])}, such as for"
+        f"{difference['action']}: {_verdict(difference['before'])} becomes {_verdict(difference['after'])}, such as for"
     )
     say_json("", {key: difference[key] for key in ("principal", "resource", "context")})
 
@@ -130,13 +132,15 @@ def _say_difference(difference: dict[str, Any]) -> None:
 def _say_proofs(proofs: list[dict[str, Any]], shown: set[str]) -> None:
     """Say what was proved in a line, then what is undecided and why; a difference only of an action of which none was shown."""
     if problems := sorted({proof["problem"] for proof in proofs if proof["problem"]}):
-        say("\n" + " ".join(problems))
+        say()
+        say(" ".join(problems))
         return
     kinds, proved = (sum(proof[part] for proof in proofs) for part in ("kinds", "proved"))
     differs = [difference for proof in proofs for difference in proof["differs"]]
     undecided = [one for proof in proofs for one in proof["undecided"]]
+    say()
     say(
-        f"\nproved: for {proved} of {kinds} kinds of requests no answer changes, whatever is asked;"
+        f"proved: for {proved} of {kinds} kinds of requests no answer changes, whatever is asked;"
         f" {len(differs)} differ, {len(undecided)} are not decided"
     )
     if undecided:
