@@ -1,6 +1,6 @@
 /** Every page, each loaded when it is first opened. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
-import { part } from "./api/part";
+import { part } from "./lib/onDemand";
 import { queryClient } from "./api/queries";
 import { sessionQuery } from "./api/session";
 import { type AuditFilter, readFilter } from "./lib/audit";

@@ -7,7 +7,7 @@ import {
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect } from "react";
-import { part } from "../api/part";
+import { part } from "../lib/onDemand";
 import { openElevationsQuery } from "../api/access";
 import { useLive } from "../api/live";
 import { signOut, useSession } from "../api/session";

@@ -3,7 +3,7 @@ import { Button, Card, Group, SegmentedControl, SimpleGrid, Stack, Table, Text, 
 import { useLocalStorage } from "@mantine/hooks";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
-import { part } from "../api/part";
+import { part } from "../lib/onDemand";
 import { api, data, type Schemas } from "../api/client";
 import { reviewsQuery } from "../api/queries";
 import { useSession } from "../api/session";

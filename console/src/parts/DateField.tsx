@@ -3,7 +3,7 @@ import { ActionIcon, Popover, TextInput, type TextInputProps } from "@mantine/co
 import { useDisclosure } from "@mantine/hooks";
 import { IconCalendar } from "@tabler/icons-react";
 import { lazy, Suspense } from "react";
-import { part } from "../api/part";
+import { part } from "../lib/onDemand";
 import { dayOf } from "../lib/time";
 import { Loading } from "./Loading";
 

@@ -1,7 +1,7 @@
 /** The fields of a form out of a schema, each with what the API said is wrong with it. */
 import { Fieldset, PasswordInput, Select, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { lazy, Suspense } from "react";
-import { part } from "../api/part";
+import { part } from "../lib/onDemand";
 import type { Document, Node, Typed } from "../lib/form";
 import { DateField } from "./DateField";
 import { Loading } from "./Loading";

@@ -1,7 +1,7 @@
 /** `Moment`, loaded when a page asks for a time: a calendar is no small thing. */
 import { TextInput } from "@mantine/core";
 import { lazy, Suspense } from "react";
-import { part } from "../api/part";
+import { part } from "../lib/onDemand";
 import { toLocal } from "../lib/time";
 import type { MomentProps } from "./Moment";
 

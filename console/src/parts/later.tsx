@@ -1,6 +1,6 @@
 /** Dialogs that are loaded when they are first opened: forms are a large part of what a page would load otherwise. */
 import { type ComponentType, lazy, Suspense, useLayoutEffect, useState } from "react";
-import { part } from "../api/part";
+import { part } from "../lib/onDemand";
 
 /** Give a dialog that is loaded when `isOpen` first holds of its properties; with `closed` among them it is closed. It stays then, to give the focus back. */
 export function dialogLater<P extends object>(load: () => Promise<ComponentType<P>>, isOpen: (props: P) => boolean, closed: Partial<P>): ComponentType<P> {

@@ -219,9 +219,8 @@ def malformed(error: RequestValidationError) -> InterlockError:
 
 def _field(finding: Mapping[str, Any]) -> dict[str, str]:
     where, *path = finding["loc"] or ("body",)
-    pointer = "".join(pointers.step(part) for part in path)
     return {
-        "pointer": pointer,
+        "pointer": pointers.of(path),
         "detail": str(finding["msg"]).removeprefix("Value error, "),
         "kind": str(finding["type"]),
         "where": where if where in ("query", "path", "header") else "body",

@@ -351,9 +351,8 @@ class _Programs:
     def settle(self) -> None:
         """Wait until what was written so far is read; not for ever, where something writes on and on."""
         for _ in range(SETTLE_LOOKS):
-            if not (
-                self._unread.poll(0) or self._reading
-            ):  # in this order: the reader says that it reads before it does
+            # In this order: the reader says that it reads before it does.
+            if not (self._unread.poll(0) or self._reading):
                 return
             time.sleep(LOOK_S)
 

@@ -38,8 +38,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what decides now, or the files of a set."""
-    with Client(settings_for(data)) as client:
-        found = client.get("/v1/policies" if number is None else f"/v1/policies/sets/{number}")
+    path = "/v1/policies" if number is None else f"/v1/policies/sets/{number}"
+    found = Client(settings_for(data)).get(path)
     if as_json:
         print_json(found)
     elif number is None:
@@ -98,8 +98,7 @@ def diff(
     A search proves nothing. With --prove, Z3 does, as far as it can; it needs the extra `prove` where the API runs.
     """
     path = f"/v1/policies/diff?seconds={seconds:g}" + ("&prove=true" if prove else "")
-    with Client(settings_for(data)) as client:
-        found = client.post(path, {"files": _files(folder)}, repeat=True)
+    found = Client(settings_for(data)).post(path, {"files": _files(folder)}, repeat=True)
     if as_json:
         print_json(found)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pydantic import ValidationError
@@ -14,6 +15,11 @@ def step(key: str | int) -> str:
     return "/" + str(key).replace("~", "~0").replace("/", "~1")
 
 
+def of(keys: Iterable[str | int]) -> str:
+    """Give the pointer that walks through some keys."""
+    return "".join(map(step, keys))
+
+
 def parts(pointer: str) -> list[str]:
     """Give the keys that a pointer walks through, unescaped; the empty pointer has none."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
@@ -21,8 +27,6 @@ def parts(pointer: str) -> list[str]:
 
 def wrong(error: ValidationError) -> str:
     """Give in one line which fields are wrong and why; none of their values, which may be personal, and are many."""
-    found = [
-        ("".join(map(step, one["loc"])), one["msg"]) for one in error.errors(include_url=False, include_input=False)
-    ]
+    found = [(of(one["loc"]), one["msg"]) for one in error.errors(include_url=False, include_input=False)]
     told = "; ".join(f"{at or 'the whole'}: {why}" for at, why in found[:TOLD_MAX])
     return f"{told}; and {len(found) - TOLD_MAX} more" if len(found) > TOLD_MAX else told

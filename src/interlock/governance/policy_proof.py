@@ -103,26 +103,26 @@ class Prover:
         if not self._there():
             return Proof(problem=MISSING)
         try:
-            was, known = shapes(before.rules.schema), shapes(after.rules.schema)
+            known, same, other, asked = await asyncio.to_thread(_by_text, before, after)  # it takes a moment
         except ValueError as error:
             return Proof(problem=f"not proved: the schema could not be read, {error}.")
-        kinds = list(_kinds(known, before))
-        proved, differences, undecided = 0, [], []
-        for kind in kinds:
-            if not _alike(was, known, kind):
-                undecided.append(Undecided(kind=kind, reason="the two schemas say otherwise of it"))
-            elif policy_diff.text_of(before, kind.action) == policy_diff.text_of(after, kind.action):
+        proved, differences, undecided = same, [], list(other)
+        for kind, body in asked:
+            said = await self._said(body, until)
+            if said["result"] == "proved":
                 proved += 1
+                continue
+            difference = await asyncio.to_thread(shown, before, after, known, kind, said)
+            if difference is not None:
+                differences.append(difference)
             else:
-                said = await self._said(question(before, after, kind), until)
-                difference = await asyncio.to_thread(shown, before, after, known, kind, said)
-                if said["result"] == "proved":
-                    proved += 1
-                elif difference is not None:
-                    differences.append(difference)
-                else:
-                    undecided.append(Undecided(kind=kind, reason=_why(said)))
-        return Proof(kinds=len(kinds), proved=proved, differences=tuple(differences), undecided=tuple(undecided))
+                undecided.append(Undecided(kind=kind, reason=_why(said)))
+        return Proof(
+            kinds=same + len(other) + len(asked),
+            proved=proved,
+            differences=tuple(differences),
+            undecided=tuple(undecided),
+        )
 
     async def _said(self, body: dict[str, Any], until: float) -> dict[str, Any]:
         left = until - time.monotonic()
@@ -161,6 +161,24 @@ def shown(before: Bundle, after: Bundle, known: Shapes, kind: Kind, said: Mappin
     except (OverflowError, ValueError):
         return None
     return policy_diff.smallest(before, after, space, facts)
+
+
+def _by_text(before: Bundle, after: Bundle) -> tuple[Shapes, int, list[Undecided], list[tuple[Kind, dict[str, Any]]]]:
+    """Tell without Z3 about how many kinds the same policies decide, of which the schemas differ, and which to ask about, and how.
+
+    Raises:
+        ValueError: a schema cannot be read.
+    """
+    was, known = shapes(before.rules.schema), shapes(after.rules.schema)
+    same, other, asked = 0, [], []
+    for kind in _kinds(known, before):
+        if not _alike(was, known, kind):
+            other.append(Undecided(kind=kind, reason="the two schemas say otherwise of it"))
+        elif policy_diff.text_of(before, kind.action) == policy_diff.text_of(after, kind.action):
+            same += 1
+        else:
+            asked.append((kind, question(before, after, kind)))
+    return known, same, other, asked
 
 
 def _kinds(known: Shapes, before: Bundle) -> Iterator[Kind]:

@@ -336,8 +336,7 @@ def field_errors(error: ValidationError, base: str = "") -> list[FieldError]:
     """Give pydantic's findings as JSON pointers below `base`."""
     found = []
     for item in error.errors(include_url=False, include_input=False):
-        path = "".join(pointers.step(part) for part in item["loc"])
-        found.append(FieldError(pointer=base + path, detail=item["msg"], kind=item["type"]))
+        found.append(FieldError(pointer=base + pointers.of(item["loc"]), detail=item["msg"], kind=item["type"]))
     return found
 
 

@@ -220,6 +220,7 @@ def test_a_change_of_policies_shows_what_it_changes_first_and_another_owner_appr
     expect(found.get_by_text("no-postings", exact=True).first).to_be_visible()
     expect(found.get_by_text("task.submit").first).to_be_visible()
     expect(found.get_by_text("freeze", exact=True).first).to_be_visible()
+    expect(found.get_by_text(re.compile(r"^Proved: for [1-9]\d+ of \d+ kinds"))).to_be_visible()
     olga.check()
     olga.page.get_by_label("Why").fill("The books are closed")
     olga.page.get_by_role("button", name="Propose").click()

@@ -10,14 +10,15 @@ import { State } from "../../parts/State";
 type Difference = Schemas["PolicyDifference"];
 
 export function Impact({ impact }: { impact: Schemas["PolicyImpact"] }) {
-  const smallest = [...counterexamples(impact), ...furtherDifferences(impact)];
+  const searched = counterexamples(impact);
+  const smallest = [...searched, ...furtherDifferences(impact)];
   const shown = new Set(smallest.map((one) => one.action));
   const further = unshown(impact).filter((action) => !shown.has(action));
   const tried = Object.values(impact.searched).reduce((sum, one) => sum + one.requests, 0);
   return (
     <Stack gap="sm" role="region" aria-label="What it would change">
       <Alert color={impact.changed ? "orange" : "teal"} title={`${impact.changed} of ${impact.recorded} recorded decisions would go the other way`}>
-        {smallest.length > 0
+        {searched.length > 0
           ? `Of ${tried} made-up requests, some are answered differently; the smallest of each action is below.`
           : `Of ${tried} made-up requests, none is answered differently. That is no proof that there is none.`}
       </Alert>
